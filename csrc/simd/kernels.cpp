@@ -1,0 +1,22 @@
+// Compiled once per instruction set: CMake defines AUGCORE_LEVEL (baseline, v3, v4) and AUGCORE_LEVEL_<level>.
+//
+// No std:: templates here or in what is included: the linker could pick this unit's copy, compiled for a newer
+// processor, for the whole library.
+#include "simd/kernels.hpp"
+
+#include "simd/linalg.inl"
+
+#define AUGCORE_JOIN_(a, b) a##b
+#define AUGCORE_JOIN(a, b) AUGCORE_JOIN_(a, b)
+#define AUGCORE_STRING_(a) #a
+#define AUGCORE_STRING(a) AUGCORE_STRING_(a)
+
+namespace augcore::simd {
+
+extern const Kernels AUGCORE_JOIN(kernels_, AUGCORE_LEVEL);
+const Kernels AUGCORE_JOIN(kernels_, AUGCORE_LEVEL) = {
+    AUGCORE_STRING(AUGCORE_LEVEL),
+    linear_algebra_kernels,
+};
+
+}  // namespace augcore::simd

@@ -1,0 +1,74 @@
+"""augcore: score training images by leave-one-out influence, choose the few worth augmenting, augment only those.
+
+The submodules are loaded when they are first used: `import augcore` itself needs NumPy alone.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from augcore import _dispatch, _validate
+from augcore._errors import ChecksumError, FileFormatError
+
+__version__ = "0.1.0"
+
+_SUBMODULES = (
+    "augmentations",
+    "datasets",
+    "experiments",
+    "features",
+    "influence",
+    "linear_model",
+    "policies",
+    "reference",
+    "scores",
+    "transforms",
+)
+
+__all__ = [
+    "ChecksumError",
+    "FileFormatError",
+    "__version__",
+    "build_info",
+    "get_num_threads",
+    "set_num_threads",
+    *_SUBMODULES,
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SUBMODULES:
+        return importlib.import_module(f"augcore.{name}")
+    raise AttributeError(f"module 'augcore' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_SUBMODULES])
+
+
+def set_num_threads(n: int) -> None:
+    """Set the number of threads that kernels use where they are not called with `threads=`.
+
+    Parameters
+    ----------
+    n : int
+        From 1 to 1024. Results do not depend on it.
+    """
+    _dispatch.set_num_threads(_validate.integer("n", n, 1, _validate.MAX_THREADS))
+
+
+def get_num_threads() -> int:
+    """The number of threads that kernels use: what was set, or the processors that this process may run on."""
+    return _dispatch.get_num_threads()
+
+
+def build_info() -> dict[str, Any]:
+    """What this build of the library is and what it uses on this machine.
+
+    Returns
+    -------
+    dict
+        version, simd (the instruction-set level in use: "baseline", "v3", "v4"), threads, cuda (bool).
+    """
+    return {**_dispatch.build_facts(), "threads": get_num_threads(), "cuda": False}

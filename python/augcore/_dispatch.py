@@ -1,0 +1,104 @@
+"""The only importer of compiled modules.
+
+Arguments are checked before they come here (`_validate`): arrays are C-contiguous and of the dtype that a kernel takes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augcore import _core
+
+Floats = NDArray[np.float64]
+
+
+# ---- threads and build facts -----------------------------------------------------------------------------------------
+
+
+def set_num_threads(n: int) -> None:
+    _core.set_num_threads(n)
+
+
+def get_num_threads() -> int:
+    return _core.num_threads()
+
+
+def build_facts() -> dict[str, str]:
+    return {"version": _core.version(), "simd": _core.simd_level()}
+
+
+# ---- logistic regression ---------------------------------------------------------------------------------------------
+
+
+class LogisticSums:
+    """Loss, gradient and Hessian at given coefficients, summed over blocks of samples: see logistic.hpp."""
+
+    def __init__(self, p: int, intercept: bool, order: int, coef: Floats) -> None:
+        from augcore import _logistic
+
+        self._q, self._order = p + intercept, order
+        self._sums = _logistic.LogisticSums(p, intercept, order, coef)
+
+    def add(self, X: NDArray[Any], y: Floats, weight: Floats | None, threads: int) -> None:
+        self._sums.add(X, y, weight, threads)
+
+    def total(self) -> tuple[float, Floats | None, Floats | None]:
+        gradient = np.empty(self._q) if self._order >= 1 else None
+        hessian = np.empty((self._q, self._q)) if self._order >= 2 else None
+        return self._sums.total(gradient, hessian), gradient, hessian
+
+
+def linear_predictor(X: NDArray[Any], intercept: bool, coef: Floats, threads: int) -> Floats:
+    from augcore import _logistic
+
+    eta = np.empty(len(X))
+    _logistic.linear_predictor(X, intercept, coef, eta, threads)
+    return eta
+
+
+def log_loss(eta: Floats, y: Floats, threads: int) -> Floats:
+    from augcore import _logistic
+
+    out = np.empty(len(eta))
+    _logistic.log_loss(eta, y, out, threads)
+    return out
+
+
+def residual(eta: Floats, y: Floats, threads: int) -> Floats:
+    from augcore import _logistic
+
+    out = np.empty(len(eta))
+    _logistic.residual(eta, y, out, threads)
+    return out
+
+
+def curvature(eta: Floats, threads: int) -> Floats:
+    from augcore import _logistic
+
+    out = np.empty(len(eta))
+    _logistic.curvature(eta, out, threads)
+    return out
+
+
+def cholesky(a: Floats) -> int:
+    """Replaces a by its factor; -1, or the column where it is singular to working precision."""
+    from augcore import _logistic
+
+    return _logistic.cholesky(a)
+
+
+def cholesky_solve(factor: Floats, b: Floats) -> None:
+    from augcore import _logistic
+
+    _logistic.cholesky_solve(factor, b)
+
+
+def inverse_quadratic_form(X: NDArray[Any], intercept: bool, factor: Floats, threads: int) -> Floats:
+    from augcore import _logistic
+
+    out = np.empty(len(X))
+    _logistic.inverse_quadratic_form(X, intercept, factor, out, threads)
+    return out

@@ -1,0 +1,34 @@
+"""Keyed random draws: a seed becomes a key, and the kernels draw by (key, index), in any order and any split."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augcore._validate import describe
+
+Rng = int | np.integer[Any] | np.random.Generator | None
+
+
+def key(rng: Rng) -> NDArray[np.uint64]:
+    """The 128-bit key, two uint64, that stands for `rng` in the kernels.
+
+    An int gives the same key each time; a Generator is advanced by two draws; None takes fresh entropy.
+    """
+    if isinstance(rng, np.random.Generator):
+        return rng.integers(0, 2**64, size=2, dtype=np.uint64)
+    if isinstance(rng, bool | np.bool_) or not isinstance(rng, int | np.integer | None):
+        raise TypeError(f"rng: expected an int, a numpy.random.Generator or None, got {describe(rng)}")
+    if rng is not None and rng < 0:
+        raise ValueError(f"rng: must not be negative, got {int(rng)}")
+    return np.random.SeedSequence(None if rng is None else int(rng)).generate_state(2, np.uint64)
+
+
+def derive(seed: int, *parts: str | int | float) -> int:
+    """A seed of its own for a named piece of work: the same for the same seed and parts on any machine."""
+    text = json.dumps([int(seed), *parts], ensure_ascii=True)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "big")
