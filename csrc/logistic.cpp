@@ -12,8 +12,8 @@ namespace {
 
 using simd::kernels;
 
-constexpr std::int64_t kBlockRows = 4096;   // of one task where a row costs little
-constexpr double kTaskOperations = 1e8;     // multiply-adds of one task: a few milliseconds
+constexpr std::int64_t kBlockRows = 4096;  // of one task where a row costs little
+constexpr double kTaskOperations = 1e8;    // multiply-adds of one task: a few milliseconds
 constexpr int kMaxNodeLevel = 6;
 
 double dot(const float* x, const double* y, std::int64_t n) { return kernels().linalg.dot_f32(x, y, n); }

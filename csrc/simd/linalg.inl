@@ -167,8 +167,8 @@ void forward_substitute(const double* packed, index q, double* y, double* square
 }
 
 constexpr augcore::simd::LinearAlgebraKernels linear_algebra_kernels = {
-    kRows,       kColumns,      dot<float>,     dot<double>,        axpy<float>,     axpy<double>,
-    gram<float>, gram<double>,  gram_workspace, forward_substitute, subtract_product,
+    kRows,       kColumns,     dot<float>,     dot<double>,        axpy<float>,      axpy<double>,
+    gram<float>, gram<double>, gram_workspace, forward_substitute, subtract_product,
 };
 
 }  // namespace

@@ -1,5 +1,5 @@
-// A vector of doubles of the instruction set that this file is compiled for, and the sizes of the matrix kernels' tiles.
-// Included by the files of csrc/simd alone; everything here has internal linkage.
+// A vector of doubles of the instruction set that this file is compiled for, and the sizes of the matrix kernels'
+// tiles. Included by the files of csrc/simd alone; everything here has internal linkage.
 #pragma once
 
 #if defined(AUGCORE_LEVEL_v3) || defined(AUGCORE_LEVEL_v4)

@@ -1,9 +1,9 @@
 // Sums over samples that are the same bits for any number of threads and any split into blocks.
 //
 // Rows are cut into tiles of kTileRows by their absolute row number. Within a tile they are summed in order; the tiles
-// are summed by a fixed binary tree: node (l, i) is the sum of tiles i * 2^l ... (i + 1) * 2^l - 1, left half plus right
-// half, and a node whose right half is empty is its left half. Changing kTileRows or this rule changes results in the
-// last bits and needs a new kTreeSumVersion.
+// are summed by a fixed binary tree: node (l, i) is the sum of tiles i * 2^l ... (i + 1) * 2^l - 1, left half plus
+// right half, and a node whose right half is empty is its left half. Changing kTileRows or this rule changes results in
+// the last bits and needs a new kTreeSumVersion.
 #pragma once
 
 #include <cstdint>

@@ -36,8 +36,6 @@ AUGCORE_POINT double curvature(double eta) {
 AUGCORE_POINT double loo_influence(double w, double r, double q) { return -(w * (r * r * q)); }
 
 // eta after the removal of the sample by one Newton step (ALO): eta + w r q / (1 - h), h = w p (1 - p) q.
-AUGCORE_POINT double loo_eta(double eta, double w, double r, double q, double h) {
-  return eta + w * r * q / (1.0 - h);
-}
+AUGCORE_POINT double loo_eta(double eta, double w, double r, double q, double h) { return eta + w * r * q / (1.0 - h); }
 
 }  // namespace augcore::point
