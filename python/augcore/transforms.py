@@ -446,7 +446,9 @@ def check_arithmetic(arithmetic: str, interpolation: str, border: str, dtype: np
     if arithmetic == "exact":
         return
     if interpolation not in ("bilinear", "area"):
-        raise ValueError(f"interpolation: arithmetic='opencv4' is defined for 'bilinear' and 'area', got {interpolation!r}")
+        raise ValueError(
+            f"interpolation: arithmetic='opencv4' is defined for 'bilinear' and 'area', got {interpolation!r}"
+        )
     if border != "edge":
         raise ValueError(f"border: arithmetic='opencv4' is defined for 'edge', got {border!r}")
     if dtype is not None and dtype != np.uint8:
