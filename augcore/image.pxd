@@ -1,4 +1,4 @@
-"""csrc/include/augcore/dtype.hpp, image.hpp, point/border.hpp and point/interpolate.hpp"""
+"""csrc/include/augcore/dtype.hpp and image.hpp"""
 
 from libc.stdint cimport int64_t
 
@@ -27,20 +27,3 @@ cdef extern from "augcore/image.hpp" namespace "augcore" nogil:
         int64_t h
         int64_t w
         int64_t c
-
-
-cdef extern from "augcore/point/border.hpp" namespace "augcore" nogil:
-    cdef enum class Border:
-        edge
-        constant
-        reflect
-        symmetric
-        wrap
-
-
-cdef extern from "augcore/point/interpolate.hpp" namespace "augcore" nogil:
-    cdef enum class Interpolation:
-        nearest
-        bilinear
-        bicubic
-        area

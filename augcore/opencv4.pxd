@@ -3,8 +3,9 @@
 from libc.stdint cimport int64_t
 
 from augcore.errors cimport raise_python_error
-from augcore.image cimport Images, Interpolation, OutputImages
+from augcore.image cimport Images, OutputImages
 from augcore.resize cimport Rectangle
+from augcore.warp cimport Interpolation
 
 
 cdef extern from "augcore/opencv4.hpp" namespace "augcore::opencv4" nogil:

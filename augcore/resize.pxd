@@ -4,7 +4,8 @@ from libc.stdint cimport int64_t
 from libcpp cimport bool as cpp_bool
 
 from augcore.errors cimport raise_python_error
-from augcore.image cimport Images, Interpolation, OutputImages
+from augcore.image cimport Images, OutputImages
+from augcore.warp cimport Interpolation
 
 
 cdef extern from "augcore/resize.hpp" namespace "augcore" nogil:

@@ -1,13 +1,26 @@
-"""csrc/include/augcore/warp.hpp"""
+"""csrc/include/augcore/warp.hpp, with the enumerations of point/border.hpp and point/interpolate.hpp"""
 
 from libc.stdint cimport int64_t
 from libcpp cimport bool as cpp_bool
 
 from augcore.errors cimport raise_python_error
-from augcore.image cimport Border, Images, Interpolation, OutputImages
+from augcore.image cimport Images, OutputImages
 
 
 cdef extern from "augcore/warp.hpp" namespace "augcore" nogil:
+    cdef enum class Border:
+        edge
+        constant
+        reflect
+        symmetric
+        wrap
+
+    cdef enum class Interpolation:
+        nearest
+        bilinear
+        bicubic
+        area
+
     cdef cppclass Sampling:
         Interpolation interpolation
         Border border

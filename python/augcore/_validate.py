@@ -331,3 +331,15 @@ def points(name: str, value: Any, k: int) -> NDArray[np.float64]:
     if values.ndim == 0 or values.shape[-1] != k:
         raise ValueError(f"{name}: expected {k} numbers along the last axis, got shape {values.shape}")
     return values
+
+
+def indices(name: str, value: Any, length: int) -> NDArray[np.int64]:
+    """Whole numbers that say which images of a set some images are, none negative; repeats are allowed."""
+    values = array(name, value)
+    if values.dtype.kind not in "iu" and values.size:
+        raise TypeError(f"{name}: expected integers, got dtype {values.dtype}")
+    if values.shape != (length,):
+        raise ValueError(f"{name}: expected shape ({length},), got {values.shape}")
+    if length and (values.min() < 0 or values.max() > np.iinfo(np.int64).max):
+        raise ValueError(f"{name}: must be between 0 and 2**63 - 1")
+    return values.astype(np.int64)

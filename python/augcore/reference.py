@@ -195,8 +195,8 @@ def sample(image: Images, sx: Floats, sy: Floats, interpolation: str, border: st
 
     lines = [_weighted(wx, [tap(row, column) for column in columns]) for row in rows]
     mixed = _weighted(wy, lines)
-    outside = (columns < 0).all(axis=0) | (rows < 0).all(axis=0)
-    return to_pixels(np.where(outside[:, np.newaxis], fill, mixed), image.dtype)
+    outside = np.logical_or(np.all(columns < 0, axis=0), np.all(rows < 0, axis=0))[:, np.newaxis]
+    return to_pixels(np.where(outside, fill, mixed), image.dtype)
 
 
 def is_whole_shift(inverse: Floats) -> bool:
@@ -325,7 +325,8 @@ def opencv4_resize(images: Images, rectangles: Indices, size: tuple[int, int], i
         return index.astype(np.int64), f
 
     def fixed(weight: NDArray[np.float32]) -> Indices:
-        return np.rint(weight * np.float32(2048)).astype(np.int64)
+        weights: Indices = np.rint(weight * np.float32(2048)).astype(np.int64)
+        return weights
 
     n, _, _, c = images.shape
     out = np.empty((n, *size, c), np.uint8)
