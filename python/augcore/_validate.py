@@ -254,8 +254,8 @@ def _components(name: str, values: NDArray[np.float64], n: int, k: int) -> NDArr
 
 def per_image(name: str, value: Any, n: int) -> NDArray[np.float64]:
     """One finite number for all images, or one for each: a vector of length 1 or n."""
-    values = array(name, value)
-    return np.array([real(name, values[()])]) if values.ndim == 0 else vector(name, values, n)
+    values = _numbers(name, value)
+    return values[np.newaxis] if values.ndim == 0 else vector(name, values, n)
 
 
 def per_image_tuple(name: str, value: Any, n: int, k: int) -> NDArray[np.float64]:
