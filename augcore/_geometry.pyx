@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
-"""Warps, flips and resizing of batches. Arguments are C-contiguous, checked, not empty; python/augcore/_dispatch.py calls.
+"""Warps, flips and resizing of batches. Arguments are C-contiguous, checked and not empty; _dispatch.py calls.
 
 matrices is (1 or n, 9), fill (1 or n, c), rectangles (1 or n, 4): top, left, height, width.
 """
