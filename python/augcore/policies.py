@@ -264,10 +264,7 @@ def probabilities(scores: ArrayLike, policy: str) -> Floats:
 def _normalised(log_weights: Floats) -> Floats:
     """exp(log_weights) over its sum, without overflow; ties at infinity share it."""
     top = log_weights.max(initial=-np.inf)
-    if np.isinf(top):
-        weights = (log_weights == top).astype(np.float64)
-    else:
-        with np.errstate(under="ignore"):
-            weights = np.exp(log_weights - top)
-    result: Floats = weights / max(float(weights.sum()), 1.0)
+    with np.errstate(under="ignore"):
+        weights = (log_weights == top).astype(np.float64) if np.isinf(top) else np.exp(log_weights - top)
+        result: Floats = weights / max(float(weights.sum()), 1.0)
     return result
