@@ -200,7 +200,7 @@ def test_the_svm_is_chosen_by_cross_validation(scale):
     X, y, _ = data(n=48, p=12, seed=2)
     accuracy = [cross_val_score(LinearSVC(C=C, dual=False), scale * X, y, cv=4).mean() for C in scores.SVM_GRID]
     assert (scale < 1.0) == (np.argmax(accuracy) > 0)
-    assert scores.fit_svm(scale * X, y).C == scores.SVM_GRID[int(np.argmax(accuracy))]
+    assert scores.SVM_GRID[int(np.argmax(accuracy))] == scores.fit_svm(scale * X, y).C
 
 
 def test_weights_enter_the_svm():
