@@ -20,6 +20,16 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr std::uint64_t kOnes = ~std::uint64_t{0};
 constexpr std::uint64_t kKey[2] = {1, 2};
 
+template <typename Exception, typename F>
+bool throws(const F& f) {
+  try {
+    f();
+  } catch (const Exception&) {
+    return true;
+  }
+  return false;
+}
+
 void check_words(const Words4& got, const Words4& expected) {
   for (int i = 0; i < 4; ++i) CHECK_EQ(got.word[i], expected.word[i]);
 }
@@ -94,18 +104,19 @@ void test_refusals() {
   const std::vector<double> zeros(3, 0.0);
   double out[3];
   std::int64_t order[3];
-  CHECK_THROWS(order_of(nan, 1, 2), std::invalid_argument);
-  CHECK_THROWS(augcore::weighted_order(zeros.data(), 3, kKey, 4, order, 1), std::invalid_argument);
-  CHECK_THROWS(augcore::weighted_order(zeros.data(), 3, kKey, -1, order, 1), std::invalid_argument);
-  CHECK_THROWS(augcore::uniforms(kKey, -1, 3, out, 1), std::invalid_argument);
-  CHECK_THROWS(augcore::uniforms(kKey, INT64_MAX, 3, out, 1), std::invalid_argument);
+  const auto refused = [](const auto& f) { return throws<std::invalid_argument>(f); };
+  CHECK(refused([&] { order_of(nan, 1, 2); }));
+  CHECK(refused([&] { augcore::weighted_order(zeros.data(), 3, kKey, 4, order, 1); }));
+  CHECK(refused([&] { augcore::weighted_order(zeros.data(), 3, kKey, -1, order, 1); }));
+  CHECK(refused([&] { augcore::uniforms(kKey, -1, 3, out, 1); }));
+  CHECK(refused([&] { augcore::uniforms(kKey, INT64_MAX, 3, out, 1); }));
 }
 
 // A large draw stops soon after the hook asks for it, and the next one is right.
 void test_interrupt() {
   const std::vector<double> log_weights = some_log_weights(4000000);
   augcore::set_interrupt_hook([] { return true; });
-  CHECK_THROWS(order_of(log_weights, 4000000, 2), augcore::Interrupted);
+  CHECK(throws<augcore::Interrupted>([&] { order_of(log_weights, 4000000, 2); }));
   augcore::set_interrupt_hook(nullptr);
   CHECK_EQ(order_of(log_weights, 10, 2).size(), std::size_t{10});
 }
@@ -119,5 +130,5 @@ int main() {
   test_order();
   test_refusals();
   test_interrupt();
-  return augcore_test::result();
+  return augcore::testing::result();
 }
