@@ -2,8 +2,8 @@
 
     python bench/make_mnist_sample.py [FOLDER]
 
-FOLDER holds the official files as `augcore.datasets.load("mnist", root=FOLDER)` reads them, sums checked; the default is
-the data folder of the library. The same zlib writes the same bytes each time: names, order and times are fixed.
+FOLDER holds the official files as `augcore.datasets.load("mnist", root=FOLDER)` reads them, sums checked; the default
+is the data folder of the library. The same zlib writes the same bytes each time: names, order and times are fixed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def main() -> None:
             buffer = io.BytesIO()
             np.lib.format.write_array(buffer, values, version=(1, 0), allow_pickle=False)
             member = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
-            member.external_attr = 0o644 << 16
+            member.create_system, member.external_attr = 3, 0o644 << 16  # those of Unix, wherever this runs
             archive.writestr(member, buffer.getvalue(), zipfile.ZIP_DEFLATED, compresslevel=9)
             print(f"{name}  {values.shape}  {hashlib.sha256(values.tobytes()).hexdigest()}")
     print(f"{TARGET.name}  {TARGET.stat().st_size} bytes  {hashlib.sha256(TARGET.read_bytes()).hexdigest()}")

@@ -69,8 +69,9 @@ def read_npz(
     Directory and headers are checked before any data is read; then `check` may refuse what it does not want. Data are
     read from `file` if given: the path then only stands in messages.
     """
-    source = contextlib.nullcontext(file) if file is not None else open(path, "rb")
-    with source as stream, _format_errors(path):
+    with contextlib.ExitStack() as stack:
+        stream = file if file is not None else stack.enter_context(open(path, "rb"))
+        stack.enter_context(_format_errors(path))
         _check_directory_size(stream)
         with zipfile.ZipFile(stream) as archive:
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}

@@ -29,12 +29,12 @@ _ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 
 SAMPLE_SHA256 = "73298ff515dd8d21de6b979a9a5e2caca2560b82ec1a2a0fb05dadc3eb3f6933"
 
-_MNIST_FILES = {
-    "x_train": "train-images-idx3-ubyte",
-    "y_train": "train-labels-idx1-ubyte",
-    "x_test": "t10k-images-idx3-ubyte",
-    "y_test": "t10k-labels-idx1-ubyte",
-}
+_MNIST_FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
 _MNIST_URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 _CIFAR_BATCHES = (*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin")
 _CIFAR_URL = "https://www.cs.toronto.edu/~kriz/"
@@ -205,7 +205,7 @@ def _keep(
     ascending = np.asarray(chosen, labels.dtype)[order]
     nearest = np.minimum(np.searchsorted(ascending, labels), len(chosen) - 1)
     kept = ascending[nearest] == labels
-    positions = order[nearest].astype(np.int64)
+    positions = order[nearest].astype(np.int64, copy=False)
     if not kept.all():
         images, positions = images[kept], positions[kept]
     return np.ascontiguousarray(images if images.ndim == 4 else images[..., np.newaxis]), positions
@@ -248,7 +248,7 @@ def _check_headers(headers: dict[str, _files.ArrayHeader]) -> None:
                 f"x_{part}: expected images of uint8, (n, H, W) or (n, H, W, C), got {images.dtype} {images.shape}"
             )
         n = images.shape[0]
-        if labels.dtype.kind not in "iu" or labels.shape not in ((n,), (n, 1)):
+        if not np.can_cast(labels.dtype, np.int64) or labels.shape not in ((n,), (n, 1)):
             raise FileFormatError(f"y_{part}: expected {n} integer labels, got {labels.dtype} {labels.shape}")
     if headers["x_train"].shape[1:] != headers["x_test"].shape[1:]:
         raise FileFormatError(
@@ -261,13 +261,11 @@ def _read_keras_npz(path: Path, names: dict[int, str] | None = None, file: IO[by
         raise FileNotFoundError(errno.ENOENT, "npz: no such file", str(path))
     arrays = _files.read_npz(path, _ARRAYS, _check_headers, file=file)
     x_train, y_train, x_test, y_test = (arrays[name] for name in _ARRAYS)
-    y_train, y_test = y_train.ravel(), y_test.ravel()
+    y_train, y_test = y_train.ravel().astype(np.int64), y_test.ravel().astype(np.int64)
     if names is None:
         names = {int(label): str(label) for label in np.union1d(y_train, y_test)}
     elif any(labels.min() < 0 or labels.max() >= len(names) for labels in (y_train, y_test)):
         raise FileFormatError(f"{path}: has labels outside 0 to {len(names) - 1}")
-    else:
-        y_train, y_test = y_train.astype(np.uint8), y_test.astype(np.uint8)
     return _Source(x_train, y_train, x_test, y_test, names)
 
 
@@ -286,14 +284,15 @@ def _load_mnist(root: Path, download: bool) -> _Source:
     names = {digit: str(digit) for digit in range(10)}
     if (root / "mnist.npz").is_file():
         source = _read_keras_npz(root / "mnist.npz", names)
-        for array, name in zip(source, _MNIST_FILES.values(), strict=False):
+        for array, name in zip(source[:4], _MNIST_FILES, strict=True):
             _check_sum(f"{root / 'mnist.npz'}, as {name}", _idx_digest(array), _SHA256[name])
         return source
     for suffix in ("", ".gz"):
-        files = [f"{file}{suffix}" for file in _MNIST_FILES.values()]
+        files = [f"{file}{suffix}" for file in _MNIST_FILES]
         if all((root / file).is_file() for file in files):
-            return _Source(*(_read_idx(root / file) for file in files), names)
-    files = [f"{file}.gz" for file in _MNIST_FILES.values()]
+            x_train, y_train, x_test, y_test = (_read_idx(root / file) for file in files)
+            return _Source(x_train, y_train, x_test, y_test, names)
+    files = [f"{file}.gz" for file in _MNIST_FILES]
     if not download:
         raise _missing("mnist", root, f"mnist.npz, or the official files {', '.join(files)}")
     _download.fetch({_MNIST_URL + file: (_BYTES[file], _SHA256[file]) for file in files}, root)
@@ -301,7 +300,8 @@ def _load_mnist(root: Path, download: bool) -> _Source:
 
 
 def _idx_digest(array: NDArray[Any]) -> str:
-    """The SHA-256 of the idx file that would hold an array of bytes."""
+    """The SHA-256 of the idx file that would hold an array of bytes, or of small labels."""
+    array = array.astype(np.uint8, copy=False)
     digest = hashlib.sha256(bytes([0, 0, 8, array.ndim]) + np.asarray(array.shape, ">u4").tobytes())
     digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
@@ -349,7 +349,7 @@ def _load_cifar10(root: Path, download: bool) -> _Source:
 
 
 def _check_cifar_arrays(path: Path, source: _Source) -> None:
-    """Compares arrays with the official batches, which hold planes instead of pixels, and each label before its image."""
+    """Compares arrays with the official batches, which hold planes, not pixels, and each label before its image."""
     if source.x_train.shape[1:] != (32, 32, 3):
         raise FileFormatError(f"{path}: expected images of shape (32, 32, 3), got {source.x_train.shape[1:]}")
     size = -(-len(source.x_train) // 5)
