@@ -126,7 +126,7 @@ def _header(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> Array
             raise FileFormatError(f"{name}: .npy version {version} is not supported")
         try:
             shape, _, dtype = read(stream)
-        except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+        except Exception:  # the parsers behind it raise anything, TokenError and MemoryError among them
             raise FileFormatError(f"{name}: has no readable .npy header") from None
         if dtype.hasobject or dtype.kind == "V":
             raise FileFormatError(f"{name}: holds objects or records (dtype {dtype}), not plain values")

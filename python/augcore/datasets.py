@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import importlib.resources
 import io
+import math
 import os
 import tarfile
 from collections.abc import Callable, Sequence
@@ -317,7 +318,7 @@ def _read_idx(path: Path) -> NDArray[np.uint8]:
         raise FileFormatError(f"{path}: does not begin as an idx file of bytes")
     shape = tuple(int(length) for length in np.frombuffer(data, ">u4", ndim, 4))
     values = np.frombuffer(data, np.uint8, offset=start)
-    if values.size != int(np.prod(shape, dtype=object)):
+    if values.size == 0 or values.size != math.prod(shape):
         raise FileFormatError(f"{path}: holds {values.size} values, not the {shape} that it states")
     return values.reshape(shape)
 
