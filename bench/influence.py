@@ -1,12 +1,13 @@
 """Leave-one-out influence beside the closed form that a careful NumPy and SciPy user would write.
 
-`python bench/influence.py` prints one table; the classes are for asv. The two are run in turn in one process, on the same
+`python bench/influence.py` prints one table; the class is for asv. The two are run in turn in one process, on the same
 data, after their results are checked to be equal; what is quoted is the median and the ratio of medians.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import statistics
 import time
 from collections.abc import Callable
@@ -65,14 +66,13 @@ def main() -> None:
     print(f"{'n':>7} {'p':>5} {'augcore':>9} {'closed form':>12} {'ratio':>6} {'GFLOP/s':>8}")
     for n, p in ((1000, 256), (1000, 512), (5000, 256), (20000, 256)):
         data = problem(n, p)
-        np.testing.assert_allclose(influence.loo_influence(*data), closed_form(*data), rtol=1e-8)
+        ours = functools.partial(influence.loo_influence, *data, threads=arguments.threads)
+        theirs = functools.partial(closed_form, *data)
+        np.testing.assert_allclose(ours(), theirs(), rtol=1e-8)
         with threadpool_limits(arguments.threads):
-            ours, theirs = interleaved(
-                [lambda: influence.loo_influence(*data, threads=arguments.threads), lambda: closed_form(*data)],
-                arguments.repeats,
-            )
+            mine, other = interleaved([ours, theirs], arguments.repeats)
         operations = 2 * n * p**2 + p**3 / 3
-        print(f"{n:>7} {p:>5} {ours:>9.2f} {theirs:>12.2f} {ours / theirs:>6.2f} {operations / ours / 1e6:>8.1f}")
+        print(f"{n:>7} {p:>5} {mine:>9.2f} {other:>12.2f} {mine / other:>6.2f} {operations / mine / 1e6:>8.1f}")
 
 
 class LooInfluence:

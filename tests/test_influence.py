@@ -24,7 +24,7 @@ def problem(n, p, seed=0, dtype=np.float64):
 def in_many_digits(X, y, weight, coef, intercept, ridge):
     """-w g' H^-1 g and the loss at the moved logit, by the definitions, in exact enough arithmetic."""
     with mpmath.workdps(200):
-        n, p = X.shape
+        p = X.shape[1]
         q = p + (intercept is not None)
         rows = [[*(mpmath.mpf(float(v)) for v in row), mpmath.mpf(1)][:q] for row in X]
         theta = [mpmath.mpf(float(c)) for c in [*coef, *([] if intercept is None else [intercept])]]

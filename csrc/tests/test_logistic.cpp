@@ -85,16 +85,16 @@ void the_tree_is_the_documented_one() {
   // Five tiles: ((0 + 1) + (2 + 3)) + 4, whichever nodes they arrive in.
   const std::vector<double> t = {1.0, 1e-16, 1e-16, 1e-16, 1e16};
   const double expected = ((t[0] + t[1]) + (t[2] + t[3])) + t[4];
-  augcore::TreeSum singles(1);
+  augcore::TreeSum singles;
   for (const double value : t) singles.push({value}, 0);
-  CHECK_EQ(singles.total()[0], expected);
-  augcore::TreeSum mixed(1);
+  CHECK_EQ(singles.total({0.0})[0], expected);
+  CHECK_EQ(singles.take()[0], expected);
+  augcore::TreeSum mixed;
   mixed.push({t[0] + t[1]}, 1);
   mixed.push({t[2]}, 0);
   mixed.push({t[3]}, 0);
-  mixed.push({t[4]}, 0);
-  CHECK_EQ(mixed.total()[0], expected);
-  CHECK_EQ(augcore::TreeSum(1).total()[0], 0.0);
+  CHECK_EQ(mixed.total({t[4]})[0], expected);
+  CHECK_EQ(augcore::TreeSum().total({7.0})[0], 7.0);
 }
 
 void the_quadratic_form_inverts_the_factor() {
