@@ -1,7 +1,7 @@
 """Batched transforms beside a loop of OpenCV calls, and beside a copy of the batch.
 
 `python bench/transforms.py` prints one table; the class is for asv. Before anything is timed the results are compared:
-they are within two grey levels of OpenCV's, whose tables have steps of 1/32 pixel up to version 4. The images are smooth
+they are within two grey levels of OpenCV's, whose tables have steps of 1/32 pixel up to version 4. Images are smooth
 noise, as photographs are; on white noise such steps alone make more.
 """
 
