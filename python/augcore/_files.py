@@ -1,13 +1,21 @@
-"""Files that are whole at every instant: written beside, synced, renamed, the folder synced."""
+"""Files that are whole at every instant: written beside, synced, renamed, the folder synced. And locks on folders."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
+import io
 import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augcore._errors import FileFormatError
 
 
 @contextlib.contextmanager
@@ -35,3 +43,38 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def remove_partials(folder: Path) -> None:
+    """Removes what writers that were killed left beside their files; no other writer may be at work."""
+    for partial in folder.glob(".*.partial"):
+        partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Holds a folder for this process alone; BlockingIOError when another process holds it.
+
+    The lock ends with the process, however it ends; the file .lock stays.
+    """
+    with open(folder / ".lock", "ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BlockingIOError(errno.EWOULDBLOCK, "another process is at work in this folder", str(folder)) from None
+        yield
+
+
+def encode_array(values: NDArray[Any]) -> bytes:
+    """An array as the bytes of a .npy file."""
+    buffer = io.BytesIO()
+    np.save(buffer, values, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def decode_array(data: bytes, path: Path) -> NDArray[Any]:
+    """The array in the bytes of a .npy file; FileFormatError names the path where they are none."""
+    try:
+        return np.load(io.BytesIO(data), allow_pickle=False)
+    except (ValueError, EOFError, TypeError, SyntaxError, OSError) as error:
+        raise FileFormatError(f"{path}: not a .npy file of plain numbers: {str(error).splitlines()[0]}") from None

@@ -1,0 +1,175 @@
+"""What the curves are computed from: the data, its augmentations, their features, and fits on chosen points.
+
+    Dataset --expand--> images --featurize--> FeatureSet --choose points--> Problem.fit --> accuracy on the test set
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augcore import _random, augmentations, datasets, features
+from augcore.experiments.config import Config, ConfigError
+from augcore.linear_model import LogisticRegression
+from augcore.scores import SCORES
+
+__all__ = ["Problem", "augmentation", "checksum", "feature_arrays", "load_data"]
+
+Images = NDArray[np.uint8]
+Features = NDArray[np.float32]
+Floats = NDArray[np.float64]
+Indices = NDArray[np.intp]
+
+SCORE_NAMES = {"influence": "loo_influence", "loss": "loss"}
+
+
+class Expanding(Protocol):
+    """An augmentation family, as far as it is used here."""
+
+    n_variants: int
+
+    def expand(self, images: Images, labels: Any = None, *, include_original: bool = True) -> Any: ...
+
+
+# ---- data ------------------------------------------------------------------------------------------------------------
+
+
+def load_data(config: Config) -> datasets.Dataset:
+    """The data set of a config; ConfigError where the config asks for what it does not have."""
+    data = datasets.load(config.dataset, classes=config.classes, n_train=config.n_train)
+    if len(np.unique(data.y_train)) != 2:
+        raise ConfigError(f"classes: two are needed, {config.dataset} has {len(data.class_names)}; name two of them")
+    config.check_sizes(len(data.y_train))
+    return data
+
+
+def checksum(data: datasets.Dataset) -> str:
+    """The SHA-256 of the images and labels, shapes and dtypes included."""
+    digest = hashlib.sha256()
+    for values in (data.x_train, data.y_train, data.x_test, data.y_test):
+        digest.update(f"{values.dtype.str}{values.shape}".encode())
+        digest.update(np.ascontiguousarray(values))
+    return digest.hexdigest()
+
+
+def augmentation(config: Config, name: str) -> Expanding:
+    """The augmentation family `name` with the parameters of the config."""
+    convention: dict[str, Any] = {"arithmetic": config.arithmetic}
+    if name == "translate":
+        return augmentations.Translate(config.translate.magnitude, **convention)
+    if name == "rotate":
+        rotate = config.rotate
+        return augmentations.Rotate(rotate.max_degrees, rotate.steps, direction=config.direction, **convention)
+    return augmentations.Crop(config.crop.sizes, **convention)
+
+
+# ---- features --------------------------------------------------------------------------------------------------------
+
+
+def feature_arrays(
+    config: Config, data: datasets.Dataset, progress: Callable[[str, int, int], None]
+) -> Iterator[tuple[str, Features]]:
+    """The features of the originals and of the variants of every augmentation, train and test, by name.
+
+    The network, where there is one, is trained here, on the originals of the training set.
+    """
+    extract = _extractor(config, data, progress)
+    families = {name: augmentation(config, name) for name in config.augmentations}
+    total = (len(data.x_train) + len(data.x_test)) * (1 + sum(family.n_variants for family in families.values()))
+    count = 0
+    for part, images in (("train", data.x_train), ("test", data.x_test)):
+        yield part, extract(images)
+        for name, family in families.items():
+            variants = family.expand(images, include_original=False).images
+            yield f"{name}-{part}", extract(variants)
+            count += len(variants)
+            progress("features", count + len(images), total)
+
+
+def _extractor(
+    config: Config, data: datasets.Dataset, progress: Callable[[str, int, int], None]
+) -> Callable[[Images], Features]:
+    if config.model == "pixels":
+        return lambda images: images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
+    network = features.train(
+        data.x_train,
+        data.y_train,
+        config.model,
+        rng=_random.derive(config.seed, "network"),
+        epochs=config.epochs,
+        progress=lambda done, total: progress("training the network", done, total),
+    )
+    return lambda images: features.featurize(images, network)
+
+
+# ---- fits ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One augmentation, ready for fits.
+
+    Attributes
+    ----------
+    originals : (n, p) float32
+        Features of the training images.
+    variants : (k, n, p) float32
+        Features of their k variants.
+    y : (n,) labels
+    X_test, y_test : the test set that accuracy is measured on
+    threads : int or None
+        Of the kernels; no result depends on it.
+    """
+
+    config: Config
+    originals: Features
+    variants: Features
+    y: NDArray[Any]
+    X_test: Features
+    y_test: NDArray[Any]
+    threads: int | None = None
+
+    @property
+    def n(self) -> int:
+        return len(self.originals)
+
+    def augmented(self, chosen: Indices, downweight: bool) -> tuple[Features, NDArray[Any], Floats | None]:
+        """X, y and weights of all originals and the variants of the chosen points.
+
+        The chosen points are a set: their order is that of the data. Downweighted, a source and its k copies weigh
+        1 / (k + 1) each.
+        """
+        k, p = len(self.variants), self.originals.shape[1]
+        chosen = np.sort(chosen)
+        X = np.concatenate([self.originals, self.variants[:, chosen].reshape(-1, p)])
+        y = np.concatenate([self.y, np.tile(self.y[chosen], k)])
+        if not downweight:
+            return X, y, None
+        weight = np.ones(len(y))
+        weight[chosen] = weight[self.n :] = 1 / (k + 1)
+        return X, y, weight
+
+    def model(self) -> LogisticRegression:
+        """An unfitted model; its fits start from its last coefficients."""
+        return LogisticRegression(self.config.C, warm_start=True, threads=self.threads)
+
+    def accuracy(self, model: LogisticRegression) -> float:
+        """The share of the test set that the model has right."""
+        return float(np.mean(model.predict(self.X_test) == self.y_test))
+
+    def scores(self, name: str, model: LogisticRegression, fitted: tuple[Features, Any, Floats | None]) -> Floats:
+        """Scores of the original training points under a model and the Hessian of its fit."""
+        config = self.config
+        if name != "influence":
+            return SCORES[SCORE_NAMES[name]](model, self.originals, self.y, threads=self.threads)
+        X, y, weight = fitted
+        hessian: dict[str, Any] = {"factor": model.factor_}
+        if config.hessian_l2 is not None or config.damping:
+            hessian = {"fit_X": X, "fit_y": y, "fit_sample_weight": weight}
+            hessian |= {"hessian_l2": config.hessian_l2, "damping": config.damping}
+        return SCORES[SCORE_NAMES[name]](model, self.originals, self.y, threads=self.threads, **hessian)
