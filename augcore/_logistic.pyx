@@ -45,12 +45,8 @@ cdef class LogisticSums:
 
     def total(self, double[::1] gradient, double[:, ::1] hessian):
         cdef double loss
-        cdef double* g = NULL
-        cdef double* h = NULL
-        if gradient is not None:
-            g = writable(gradient)
-        if hessian is not None and hessian.shape[0] > 0:
-            h = &hessian[0, 0]
+        cdef double* g = writable(gradient)
+        cdef double* h = &hessian[0, 0] if hessian.shape[0] > 0 else NULL
         with nogil:
             self.sums.total(&loss, g, h)
         return loss
@@ -74,6 +70,20 @@ def residual(const double[::1] eta, const double[::1] y, double[::1] out, int th
 def curvature(const double[::1] eta, double[::1] out, int threads):
     with nogil:
         logistic.curvature(pointer(eta), eta.shape[0], writable(out), threads)
+
+
+def loo_influence(const double[::1] eta, const double[::1] y, const double[::1] weight, const double[::1] q,
+                  double[::1] out, int threads):
+    with nogil:
+        logistic.loo_influence(pointer(eta), pointer(y), pointer(weight), pointer(q), eta.shape[0], writable(out),
+                               threads)
+
+
+def loo_loss_change(const double[::1] eta, const double[::1] y, const double[::1] weight, const double[::1] q,
+                    double[::1] out, int threads):
+    with nogil:
+        logistic.loo_loss_change(pointer(eta), pointer(y), pointer(weight), pointer(q), eta.shape[0], writable(out),
+                                 threads)
 
 
 def cholesky(double[:, ::1] a):

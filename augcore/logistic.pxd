@@ -30,6 +30,10 @@ cdef extern from "augcore/logistic.hpp" namespace "augcore" nogil:
     void log_loss(const double* eta, const double* y, int64_t n, double* out, int threads) except +raise_python_error
     void residual(const double* eta, const double* y, int64_t n, double* out, int threads) except +raise_python_error
     void curvature(const double* eta, int64_t n, double* out, int threads) except +raise_python_error
+    void loo_influence(const double* eta, const double* y, const double* weight, const double* q, int64_t n,
+                       double* out, int threads) except +raise_python_error
+    void loo_loss_change(const double* eta, const double* y, const double* weight, const double* q, int64_t n,
+                         double* out, int threads) except +raise_python_error
 
 
 cdef extern from "augcore/cholesky.hpp" namespace "augcore" nogil:

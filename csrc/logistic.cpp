@@ -183,21 +183,41 @@ void linear_predictor(const Design& rows, const double* coef, double* eta, int t
   }
 }
 
-void log_loss(const double* eta, const double* y, std::int64_t n, double* out, int threads) {
+namespace {
+
+// out[i] = f(i) for every sample.
+template <typename F>
+void for_each_sample(std::int64_t n, double* out, int threads, const F& f) {
   for_blocks(n, kBlockRows, threads, [&](std::int64_t first, std::int64_t last) {
-    for (std::int64_t i = first; i < last; ++i) out[i] = point::log_loss(eta[i], y[i]);
+    for (std::int64_t i = first; i < last; ++i) out[i] = f(i);
   });
+}
+
+}  // namespace
+
+void log_loss(const double* eta, const double* y, std::int64_t n, double* out, int threads) {
+  for_each_sample(n, out, threads, [=](std::int64_t i) { return point::log_loss(eta[i], y[i]); });
 }
 
 void residual(const double* eta, const double* y, std::int64_t n, double* out, int threads) {
-  for_blocks(n, kBlockRows, threads, [&](std::int64_t first, std::int64_t last) {
-    for (std::int64_t i = first; i < last; ++i) out[i] = point::residual(eta[i], y[i]);
-  });
+  for_each_sample(n, out, threads, [=](std::int64_t i) { return point::residual(eta[i], y[i]); });
 }
 
 void curvature(const double* eta, std::int64_t n, double* out, int threads) {
-  for_blocks(n, kBlockRows, threads, [&](std::int64_t first, std::int64_t last) {
-    for (std::int64_t i = first; i < last; ++i) out[i] = point::curvature(eta[i]);
+  for_each_sample(n, out, threads, [=](std::int64_t i) { return point::curvature(eta[i]); });
+}
+
+void loo_influence(const double* eta, const double* y, const double* weight, const double* q, std::int64_t n,
+                   double* out, int threads) {
+  for_each_sample(n, out, threads, [=](std::int64_t i) {
+    return point::loo_influence(point::residual(eta[i], y[i]), weight == nullptr ? 1.0 : weight[i], q[i]);
+  });
+}
+
+void loo_loss_change(const double* eta, const double* y, const double* weight, const double* q, std::int64_t n,
+                     double* out, int threads) {
+  for_each_sample(n, out, threads, [=](std::int64_t i) {
+    return point::loo_loss_change(eta[i], y[i], weight == nullptr ? 1.0 : weight[i], q[i]);
   });
 }
 

@@ -6,9 +6,11 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <cstdlib>
 #include <deque>
 #include <mutex>
 #include <stdexcept>
+#include <string>
 #include <thread>
 
 namespace augcore {
@@ -19,7 +21,7 @@ constexpr auto kPollInterval = std::chrono::milliseconds(10);
 constexpr int kMaxThreads = 1024;
 
 std::atomic<InterruptHook> g_hook{nullptr};
-std::atomic<int> g_threads{0};
+std::atomic<int> g_threads{-1};  // -1: not set yet; 0: as many as there are processors
 
 // One call of parallel_for. It lives on the caller's stack; `helpers_wanted`, `helpers_inside` and `error` are guarded
 // by the pool's mutex, and the caller leaves only when no pool thread is inside.
@@ -142,6 +144,18 @@ Pool& pool() {
   return *g_pool.load();
 }
 
+// AUGCORE_NUM_THREADS, or 0 where it is not set.
+int threads_of_environment() {
+  const char* text = std::getenv("AUGCORE_NUM_THREADS");
+  if (text == nullptr || *text == '\0') return 0;
+  char* end = nullptr;
+  const long threads = std::strtol(text, &end, 10);
+  if (*end != '\0' || threads < 1 || threads > kMaxThreads) {
+    throw std::invalid_argument(std::string("AUGCORE_NUM_THREADS must be between 1 and 1024, got ") + text);
+  }
+  return static_cast<int>(threads);
+}
+
 int available_processors() {
 #ifdef __linux__
   cpu_set_t set;
@@ -172,7 +186,11 @@ void set_num_threads(int threads) {
 }
 
 int num_threads() {
-  const int threads = g_threads.load();
+  int threads = g_threads.load();
+  if (threads < 0) {
+    threads = threads_of_environment();
+    g_threads.store(threads);
+  }
   return threads > 0 ? threads : available_processors();
 }
 

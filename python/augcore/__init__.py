@@ -6,7 +6,7 @@ The submodules are loaded when they are first used: `import augcore` itself need
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from augcore import _dispatch, _validate
 from augcore._errors import ChecksumError, FileFormatError
@@ -37,10 +37,12 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _SUBMODULES:
-        return importlib.import_module(f"augcore.{name}")
-    raise AttributeError(f"module 'augcore' has no attribute {name!r}")
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        if name in _SUBMODULES:
+            return importlib.import_module(f"augcore.{name}")
+        raise AttributeError(f"module 'augcore' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -45,9 +45,10 @@ class LogisticSums:
     def add(self, X: NDArray[Any], y: Floats, weight: Floats | None, threads: int) -> None:
         self._sums.add(X, y, weight, threads)
 
-    def total(self) -> tuple[float, Floats | None, Floats | None]:
-        gradient = np.empty(self._q) if self._order >= 1 else None
-        hessian = np.empty((self._q, self._q)) if self._order >= 2 else None
+    def total(self) -> tuple[float, Floats, Floats]:
+        """Loss, gradient (q,) and Hessian (q, q); those beyond the order are empty."""
+        gradient = np.empty(self._q if self._order >= 1 else 0)
+        hessian = np.empty((self._q, self._q) if self._order >= 2 else (0, 0))
         return self._sums.total(gradient, hessian), gradient, hessian
 
 
@@ -80,6 +81,22 @@ def curvature(eta: Floats, threads: int) -> Floats:
 
     out = np.empty(len(eta))
     _logistic.curvature(eta, out, threads)
+    return out
+
+
+def loo_influence(eta: Floats, y: Floats, weight: Floats | None, q: Floats, threads: int) -> Floats:
+    from augcore import _logistic
+
+    out = np.empty(len(eta))
+    _logistic.loo_influence(eta, y, weight, q, out, threads)
+    return out
+
+
+def loo_loss_change(eta: Floats, y: Floats, weight: Floats | None, q: Floats, threads: int) -> Floats:
+    from augcore import _logistic
+
+    out = np.empty(len(eta))
+    _logistic.loo_loss_change(eta, y, weight, q, out, threads)
     return out
 
 

@@ -1,4 +1,4 @@
-"""Files that are whole at every instant: written beside, synced, renamed, the folder synced. And locks on folders."""
+"""Files that are whole at every instant (written beside, synced, renamed), arrays without pickle, locks on folders."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import fcntl
 import io
 import os
 import secrets
+import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -78,3 +80,16 @@ def decode_array(data: bytes, path: Path) -> NDArray[Any]:
         return np.load(io.BytesIO(data), allow_pickle=False)
     except (ValueError, EOFError, TypeError, SyntaxError, OSError) as error:
         raise FileFormatError(f"{path}: not a .npy file of plain numbers: {str(error).splitlines()[0]}") from None
+
+
+def read_npz(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
+    """All arrays of an .npz file; FileFormatError if it is damaged, or holds objects."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise FileFormatError(f"{os.fspath(path)}: expected an .npz file")
+            return {name: archive[name] for name in archive.files}
+    except FileFormatError:
+        raise
+    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise FileFormatError(f"{os.fspath(path)}: not a readable .npz file ({error})") from None

@@ -25,7 +25,8 @@ def key(rng: Rng) -> NDArray[np.uint64]:
         raise TypeError(f"rng: expected an int, a numpy.random.Generator or None, got {describe(rng)}")
     if rng is not None and rng < 0:
         raise ValueError(f"rng: must not be negative, got {int(rng)}")
-    return np.random.SeedSequence(None if rng is None else int(rng)).generate_state(2, np.uint64)
+    state = np.random.SeedSequence(None if rng is None else int(rng)).generate_state(2, np.uint64)
+    return state.astype(np.uint64, copy=False)
 
 
 def derive(seed: int, *parts: str | int | float) -> int:

@@ -139,3 +139,60 @@ def sample_weight(name: str, value: Any, length: int) -> NDArray[np.float64] | N
     if length and weights.min() < 0:
         raise ValueError(f"{name}: must not be negative, got {weights.min()!r}")
     return weights
+
+
+def coefficients(coef: Any, intercept: Any, p: int) -> NDArray[np.float64]:
+    """The coefficients of a binary model for p features, the intercept last; no intercept where it is None."""
+    values = array("coef", coef)
+    if values.shape not in ((p,), (1, p)):
+        raise ValueError(f"coef: expected shape ({p},) or (1, {p}) for X with {p} columns, got {values.shape}")
+    parts = [vector("coef", values.reshape(-1))]
+    if intercept is not None:
+        offset = array("intercept", intercept)
+        if offset.shape not in ((), (1,)):
+            raise ValueError(f"intercept: expected a number or shape (1,), got shape {offset.shape}")
+        parts.append(vector("intercept", offset.reshape(1)))
+    return np.concatenate(parts)
+
+
+def two_classes(name: str, labels: Any, classes: Any = None) -> NDArray[Any]:
+    """The two labels, negative then positive: as given, or the sorted labels of an array."""
+    if classes is not None:
+        known = array("classes", classes)
+        if known.shape != (2,) or known[0] == known[1]:
+            raise ValueError(f"classes: expected two different labels, got {known.tolist()}")
+        return known
+    known = np.unique(label_array(name, labels))
+    if len(known) == 1:
+        raise ValueError(f"{name}: has one class only ({known.tolist()}); pass classes= to name both")
+    if len(known) != 2:
+        raise ValueError(f"{name}: expected two classes, got {len(known)}")
+    return known
+
+
+def label_array(name: str, labels: Any) -> NDArray[Any]:
+    """A vector of labels: integers, strings, booleans or finite floats."""
+    values = array(name, labels)
+    if values.ndim != 1:
+        raise ValueError(f"{name}: expected 1 dimension, got shape {values.shape}")
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise ValueError(f"{name}: contains NaN or infinity")
+    if values.dtype == object:
+        if not all(isinstance(label, str) for label in values):
+            raise TypeError(f"{name}: labels of dtype object must all be strings")
+        return values.astype(str)
+    if values.dtype.kind not in "biufUS":
+        raise TypeError(f"{name}: expected labels that are numbers or strings, got dtype {values.dtype}")
+    return values
+
+
+def binary_codes(name: str, labels: Any, classes: NDArray[Any], length: int) -> NDArray[np.float64]:
+    """0.0 for the first class, 1.0 for the second; every label must be one of them."""
+    values = label_array(name, labels)
+    if len(values) != length:
+        raise ValueError(f"{name}: expected length {length}, got {len(values)}")
+    positive: NDArray[np.bool_] = np.asarray(values == classes[1])
+    strangers = values[~(positive | (values == classes[0]))]
+    if len(strangers):
+        raise ValueError(f"{name}: has labels that are not in classes {classes.tolist()}, such as {strangers[0]!r}")
+    return positive.astype(np.float64)

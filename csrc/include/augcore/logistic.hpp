@@ -63,4 +63,10 @@ AUGCORE_API void log_loss(const double* eta, const double* y, std::int64_t n, do
 AUGCORE_API void residual(const double* eta, const double* y, std::int64_t n, double* out, int threads);
 AUGCORE_API void curvature(const double* eta, std::int64_t n, double* out, int threads);
 
+// Leave-one-out values of each sample, given q[i] = x_i' H^-1 x_i; weight may be null (all ones).
+AUGCORE_API void loo_influence(const double* eta, const double* y, const double* weight, const double* q,
+                               std::int64_t n, double* out, int threads);
+AUGCORE_API void loo_loss_change(const double* eta, const double* y, const double* weight, const double* q,
+                                 std::int64_t n, double* out, int threads);
+
 }  // namespace augcore

@@ -33,8 +33,8 @@ class AUGCORE_API InterruptPoller {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
-// The number of threads used where a kernel is called with threads == 0. set_num_threads(0) restores the number of
-// processors this process may run on.
+// The number of threads used where a kernel is called with threads == 0: what was set, else AUGCORE_NUM_THREADS, else
+// the number of processors this process may run on. set_num_threads(0) stands for the last.
 AUGCORE_API void set_num_threads(int threads);
 AUGCORE_API int num_threads();
 

@@ -33,9 +33,14 @@ AUGCORE_POINT double curvature(double eta) {
 }
 
 // -w g' H^-1 g with g = r x, where q = x' H^-1 x: leave-one-out influence.
-AUGCORE_POINT double loo_influence(double w, double r, double q) { return -(w * (r * r * q)); }
+AUGCORE_POINT double loo_influence(double r, double w, double q) { return -(w * (r * r * q)); }
 
-// eta after the removal of the sample by one Newton step (ALO): eta + w r q / (1 - h), h = w p (1 - p) q.
-AUGCORE_POINT double loo_eta(double eta, double w, double r, double q, double h) { return eta + w * r * q / (1.0 - h); }
+// The rise of the sample's own loss when it is removed, by one Newton step (ALO): the loss at eta + w r q / (1 - h)
+// less the loss at eta, with the leverage h = w p (1 - p) q. Infinite where h reaches 1.
+AUGCORE_POINT double loo_loss_change(double eta, double y, double w, double q) {
+  const double h = w * curvature(eta) * q;
+  if (!(h < 1.0)) return INFINITY;
+  return log_loss(eta + w * residual(eta, y) * q / (1.0 - h), y) - log_loss(eta, y);
+}
 
 }  // namespace augcore::point
