@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ Images = NDArray[np.uint8]
 Features = NDArray[np.float32]
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
+# X, y and weights of a fit.
+FitData = tuple[Features, NDArray[Any], Floats | None]
 
 SCORE_NAMES = {"influence": "loo_influence", "loss": "loss"}
 
@@ -121,9 +124,10 @@ class Problem:
     variants : (k, n, p) float32
         Features of their k variants.
     y : (n,) labels
-    X_test, y_test : the test set that accuracy is measured on
-    threads : int or None
-        Of the kernels; no result depends on it.
+    X_test, y_test
+        The test set that accuracy is measured on; its first `n_plain` rows are the originals.
+    start : LogisticRegression
+        The model of the originals: where all fits start.
     """
 
     config: Config
@@ -132,13 +136,14 @@ class Problem:
     y: NDArray[Any]
     X_test: Features
     y_test: NDArray[Any]
-    threads: int | None = None
+    n_plain: int
+    start: LogisticRegression
 
     @property
     def n(self) -> int:
         return len(self.originals)
 
-    def augmented(self, chosen: Indices, downweight: bool) -> tuple[Features, NDArray[Any], Floats | None]:
+    def augmented(self, chosen: Indices, downweight: bool) -> FitData:
         """X, y and weights of all originals and the variants of the chosen points.
 
         The chosen points are a set: their order is that of the data. Downweighted, a source and its k copies weigh
@@ -146,7 +151,9 @@ class Problem:
         """
         k, p = len(self.variants), self.originals.shape[1]
         chosen = np.sort(chosen)
-        X = np.concatenate([self.originals, self.variants[:, chosen].reshape(-1, p)])
+        X = np.empty((self.n + k * len(chosen), p), np.float32)
+        X[: self.n] = self.originals
+        np.take(self.variants, chosen, axis=1, out=X[self.n :].reshape(k, len(chosen), p))
         y = np.concatenate([self.y, np.tile(self.y[chosen], k)])
         if not downweight:
             return X, y, None
@@ -154,22 +161,30 @@ class Problem:
         weight[chosen] = weight[self.n :] = 1 / (k + 1)
         return X, y, weight
 
-    def model(self) -> LogisticRegression:
-        """An unfitted model; its fits start from its last coefficients."""
-        return LogisticRegression(self.config.C, warm_start=True, threads=self.threads)
+    def fit(
+        self, start: LogisticRegression, chosen: Indices, *, downweight: bool = False
+    ) -> tuple[LogisticRegression, FitData]:
+        """The model of the originals and the variants of the chosen points, and what it was fitted on."""
+        X, y, weight = self.augmented(chosen, downweight)
+        model = copy.copy(start)
+        model.fit(X, y, sample_weight=weight)
+        return model, (X, y, weight)
 
     def accuracy(self, model: LogisticRegression) -> float:
         """The share of the test set that the model has right."""
         return float(np.mean(model.predict(self.X_test) == self.y_test))
 
-    def scores(self, name: str, model: LogisticRegression, fitted: tuple[Features, Any, Floats | None]) -> Floats:
+    def accuracy_plain(self, model: LogisticRegression) -> float:
+        """The same on the test images without their variants."""
+        plain = slice(self.n_plain)
+        return float(np.mean(model.predict(self.X_test[plain]) == self.y_test[plain]))
+
+    def scores(self, name: str, model: LogisticRegression, fitted: FitData) -> Floats:
         """Scores of the original training points under a model and the Hessian of its fit."""
         config = self.config
-        if name != "influence":
-            return SCORES[SCORE_NAMES[name]](model, self.originals, self.y, threads=self.threads)
-        X, y, weight = fitted
-        hessian: dict[str, Any] = {"factor": model.factor_}
-        if config.hessian_l2 is not None or config.damping:
+        hessian: dict[str, Any] = {}
+        if name == "influence" and (config.hessian_l2 is not None or config.damping):
+            X, y, weight = fitted
             hessian = {"fit_X": X, "fit_y": y, "fit_sample_weight": weight}
             hessian |= {"hessian_l2": config.hessian_l2, "damping": config.damping}
-        return SCORES[SCORE_NAMES[name]](model, self.originals, self.y, threads=self.threads, **hessian)
+        return SCORES[SCORE_NAMES[name]](model, self.originals, self.y, threads=model.threads, **hessian)
