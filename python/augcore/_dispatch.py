@@ -119,3 +119,44 @@ def inverse_quadratic_form(X: NDArray[Any], intercept: bool, factor: Floats, thr
     out = np.empty(len(X))
     _logistic.inverse_quadratic_form(X, intercept, factor, out, threads)
     return out
+
+
+# ---- weighted sampling -----------------------------------------------------------------------------------------------
+
+
+def uniforms(key: NDArray[np.uint64], first_index: int, n: int, threads: int) -> Floats:
+    """Numbers in (0, 1) of the items first_index ... first_index + n - 1."""
+    from augcore import _sampling
+
+    out = np.empty(n)
+    _sampling.uniforms(key, first_index, out, threads)
+    return out
+
+
+def log_magnitudes(values: Floats, threads: int) -> Floats:
+    """log |values|, the same bits on every machine; -inf for 0."""
+    from augcore import _sampling
+
+    out = np.empty(len(values))
+    _sampling.log_magnitudes(values, out, threads)
+    return out
+
+
+def exponential_keys(
+    log_weights: Floats, key: NDArray[np.uint64], first_index: int, threads: int
+) -> tuple[Floats, Floats]:
+    """Sort keys of the items first_index, ...: high, and low where highs are equal."""
+    from augcore import _sampling
+
+    high, low = np.empty(len(log_weights)), np.empty(len(log_weights))
+    _sampling.exponential_keys(log_weights, key, first_index, high, low, threads)
+    return high, low
+
+
+def weighted_order(log_weights: Floats, key: NDArray[np.uint64], k: int, threads: int) -> NDArray[np.intp]:
+    """The first k items of a draw without replacement of all."""
+    from augcore import _sampling
+
+    order = np.empty(k, dtype=np.int64)
+    _sampling.weighted_order(log_weights, key, order, threads)
+    return order.astype(np.intp, copy=False)

@@ -196,3 +196,22 @@ def binary_codes(name: str, labels: Any, classes: NDArray[Any], length: int) -> 
     if len(strangers):
         raise ValueError(f"{name}: has labels that are not in classes {classes.tolist()}, such as {strangers[0]!r}")
     return positive.astype(np.float64)
+
+
+# ---- registries ------------------------------------------------------------------------------------------------------
+
+
+def registration(name: str, value: Any, registry: Collection[str]) -> str:
+    """The name of a new entry of a registry."""
+    if not isinstance(value, str) or not value:
+        raise TypeError(f"{name}: expected a string that is not empty, got {describe(value)}")
+    if value in registry:
+        raise ValueError(f"{name}: {value!r} is registered already")
+    return value
+
+
+def function(name: str, value: Any) -> Any:
+    """Something that can be called."""
+    if not callable(value):
+        raise TypeError(f"{name}: expected a function, got {describe(value)}")
+    return value
