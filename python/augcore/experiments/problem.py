@@ -153,7 +153,7 @@ class Problem:
         chosen = np.sort(chosen)
         X = np.empty((self.n + k * len(chosen), p), np.float32)
         X[: self.n] = self.originals
-        np.take(self.variants, chosen, axis=1, out=X[self.n :].reshape(k, len(chosen), p))
+        np.take(self.variants, chosen, axis=1, out=X[self.n :].reshape(k, len(chosen), p), mode="clip")
         y = np.concatenate([self.y, np.tile(self.y[chosen], k)])
         if not downweight:
             return X, y, None
