@@ -112,7 +112,6 @@ def run(
     """Run an experiment: scores, policies, fits, tables, figures, report."""
     folder = out or _default_folder(experiment, resume)
     config = _config(experiment, assignments or [], convention, folder if resume else None)
-    _say(f"running into {folder}")
     try:
         _run(config, folder, jobs, resume)
     except KeyboardInterrupt:
@@ -170,7 +169,7 @@ def _run(config: Config, folder: Path, jobs: int, resume: bool) -> None:
     from augcore.experiments.config import ConfigError
 
     try:
-        with progress.shown(Console(stderr=True)) as report:
+        with progress.shown(Console(stderr=True), f"running into {folder}") as report:
             runner.run(config, folder, jobs=jobs, resume=resume, progress=report)
     except (ConfigError, FileExistsError) as error:
         raise UsageError(str(error)) from None
@@ -228,15 +227,19 @@ def _headline(folder: Path) -> Table:
     sizes = sorted({int(row["size"]) for row in rows})
     size = next((size for size in sizes if size >= 250), sizes[-1] if len(sizes) < 2 else sizes[-2])
     policies = dict.fromkeys((row["score"], row["policy"]) for row in rows if row["policy"] in _HEADLINE_POLICIES)
-    columns = {f"{size} by {score}" if policy != "baseline" else f"{size} at random": (score, policy)
-               for score, policy in policies}
+    columns = {
+        f"{size} by {score}" if policy != "baseline" else f"{size} at random": (score, policy)
+        for score, policy in policies
+    }
     table = Table(title="test accuracy by number of augmented points", title_justify="left")
     for column in ("augmentation", "none", *columns, "all"):
         table.add_column(column, justify="left" if column == "augmentation" else "right")
     for reference in references:
         name = reference["augmentation"]
-        means = [_mean(rows, augmentation=name, score=score, policy=policy, size=str(size))
-                 for score, policy in columns.values()]
+        means = [
+            _mean(rows, augmentation=name, score=score, policy=policy, size=str(size))
+            for score, policy in columns.values()
+        ]
         ends = (float(reference[column]) for column in ("accuracy_none", "accuracy_all"))
         none, everything = (f"{value:.4f}" for value in ends)
         table.add_row(name, none, *means, everything)
@@ -255,12 +258,12 @@ def _mean(rows: list[dict[str, str]], **wanted: str) -> str:
 
 # ---- info ------------------------------------------------------------------------------------------------------------
 
-_REQUIRED = ("numpy", "scipy", "scikit-learn", "typer", "rich")
+_REQUIRED = ("numpy", "scipy", "sklearn", "typer", "rich")
+# The modules of each extra.
 _EXTRAS = {
     "experiments": ("tensorflow", "keras", "matplotlib", "pandas", "pyarrow", "pydantic", "h5py"),
     "dask": ("dask", "distributed"),
-    "cuda13": ("cupy-cuda13x",),
-    "cuda12": ("cupy-cuda12x",),
+    "cuda12, cuda13": ("cupy",),
 }
 
 
@@ -268,28 +271,25 @@ _EXTRAS = {
 def info(debug: Debug = False) -> None:
     """Versions, instruction set, threads, and which extras are installed."""
     import platform
+    from importlib import metadata
 
     import augcore
+
+    distributions = metadata.packages_distributions()
+
+    def versions(modules: tuple[str, ...]) -> str:
+        found = {module: distributions.get(module) for module in modules}
+        return ", ".join(f"{name} {metadata.version(by[0]) if by else 'not installed'}" for name, by in found.items())
 
     facts = augcore.build_info()
     lines = [
         f"augcore {facts['version']}",
         f"python {platform.python_version()} on {platform.system()} {platform.machine()}",
         f"simd {facts['simd']}, threads {facts['threads']}, cuda {'yes' if facts['cuda'] else 'no'}",
-        "needs: " + ", ".join(f"{name} {_version(name) or 'missing'}" for name in _REQUIRED),
+        f"needs: {versions(_REQUIRED)}",
+        *(f"extra {extra}: {versions(modules)}" for extra, modules in _EXTRAS.items()),
     ]
-    for extra, names in _EXTRAS.items():
-        lines.append(f"extra {extra}: " + ", ".join(f"{name} {_version(name) or 'not installed'}" for name in names))
     _print("\n".join(lines))
-
-
-def _version(distribution: str) -> str | None:
-    from importlib import metadata
-
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 # ---- the root --------------------------------------------------------------------------------------------------------

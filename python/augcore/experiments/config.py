@@ -7,6 +7,7 @@ field. A config and the version of the library determine the tables of a run (se
 from __future__ import annotations
 
 import difflib
+import itertools
 import json
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -147,8 +148,10 @@ class Config(_Settings):
         known = [policy + modifier for policy in _POLICIES for modifier in _MODIFIERS if policy != "baseline"]
         for name in names:
             if name not in ("baseline", *known):
-                raise ValueError(f"unknown configuration {name!r}{_suggest(name, known)}; expected policy[+update]"
-                                 f"[+downweight] with policy one of {', '.join(_POLICIES)}")
+                raise ValueError(
+                    f"unknown configuration {name!r}{_suggest(name, known)}; expected policy[+update]"
+                    f"[+downweight] with policy one of {', '.join(_POLICIES)}"
+                )
         return names
 
     @field_validator("augmentations", "scores", "configurations", "classes")
@@ -161,7 +164,7 @@ class Config(_Settings):
     @field_validator("sizes")
     @classmethod
     def _increasing(cls, sizes: tuple[int, ...]) -> tuple[int, ...]:
-        if any(b <= a for a, b in zip(sizes, sizes[1:], strict=False)):
+        if any(b <= a for a, b in itertools.pairwise(sizes)):
             raise ValueError("must increase from one to the next")
         return sizes
 

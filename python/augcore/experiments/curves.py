@@ -75,7 +75,7 @@ def measure_references(name: str, problem: Problem, is_sv: NDArray[np.bool_]) ->
         "accuracy_vsv": problem.accuracy(virtual),
         "n_vsv": int(is_sv.sum()),
     }
-    arrays = {f"arrays/is_sv-{name}.npy": is_sv}
+    arrays: Arrays = {f"arrays/is_sv-{name}.npy": is_sv}
     for score in problem.config.scores:
         arrays[f"arrays/scores-{name}-{score}-before.npy"] = problem.scores(score, start, originals)
         arrays[f"arrays/scores-{name}-{score}-after.npy"] = problem.scores(score, full, augmented)

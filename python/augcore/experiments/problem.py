@@ -1,6 +1,6 @@
 """What the curves are computed from: the data, its augmentations, their features, and fits on chosen points.
 
-    Dataset --expand--> images --featurize--> FeatureSet --choose points--> Problem.fit --> accuracy on the test set
+Dataset --expand--> images --featurize--> FeatureSet --choose points--> Problem.fit --> accuracy on the test set
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ import copy
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from augcore import _random, augmentations, datasets, features
+from augcore._errors import FileFormatError
 from augcore.experiments.config import Config, ConfigError
 from augcore.linear_model import LogisticRegression
 from augcore.scores import SCORES
@@ -31,21 +33,21 @@ FitData = tuple[Features, NDArray[Any], Floats | None]
 SCORE_NAMES = {"influence": "loo_influence", "loss": "loss"}
 
 
-class Expanding(Protocol):
-    """An augmentation family, as far as it is used here."""
-
-    n_variants: int
-
-    def expand(self, images: Images, labels: Any = None, *, include_original: bool = True) -> Any: ...
-
-
 # ---- data ------------------------------------------------------------------------------------------------------------
 
 
 def load_data(config: Config) -> datasets.Dataset:
     """The data set of a config; ConfigError where the config asks for what it does not have."""
-    data = datasets.load(config.dataset, classes=config.classes, n_train=config.n_train)
-    if len(np.unique(data.y_train)) != 2:
+    if config.model not in ("pixels", *features.NETWORKS) and not Path(config.model).exists():
+        known = ", ".join(map(repr, ("pixels", *features.NETWORKS)))
+        raise ConfigError(f"model: expected one of {known}, or a file, got {config.model!r}")
+    try:
+        data = datasets.load(config.dataset, classes=config.classes, n_train=config.n_train)
+    except FileFormatError:
+        raise
+    except ValueError as error:
+        raise ConfigError(str(error).replace("name:", "dataset:", 1)) from None
+    if len(data.class_names) != 2:
         raise ConfigError(f"classes: two are needed, {config.dataset} has {len(data.class_names)}; name two of them")
     config.check_sizes(len(data.y_train))
     return data
@@ -60,7 +62,7 @@ def checksum(data: datasets.Dataset) -> str:
     return digest.hexdigest()
 
 
-def augmentation(config: Config, name: str) -> Expanding:
+def augmentation(config: Config, name: str) -> augmentations.Augmentation:
     """The augmentation family `name` with the parameters of the config."""
     convention: dict[str, Any] = {"arithmetic": config.arithmetic}
     if name == "translate":
@@ -75,7 +77,7 @@ def augmentation(config: Config, name: str) -> Expanding:
 
 
 def feature_arrays(
-    config: Config, data: datasets.Dataset, progress: Callable[[str, int, int], None]
+    config: Config, data: datasets.Dataset, progress: Callable[[str, float, float], None]
 ) -> Iterator[tuple[str, Features]]:
     """The features of the originals and of the variants of every augmentation, train and test, by name.
 
@@ -95,17 +97,19 @@ def feature_arrays(
 
 
 def _extractor(
-    config: Config, data: datasets.Dataset, progress: Callable[[str, int, int], None]
+    config: Config, data: datasets.Dataset, progress: Callable[[str, float, float], None]
 ) -> Callable[[Images], Features]:
     if config.model == "pixels":
         return lambda images: images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
+    if config.model not in features.NETWORKS:
+        return lambda images: features.featurize(images, Path(config.model))
     network = features.train(
         data.x_train,
         data.y_train,
         config.model,
         rng=_random.derive(config.seed, "network"),
         epochs=config.epochs,
-        progress=lambda done, total: progress("training the network", done, total),
+        progress=lambda epoch, epochs, accuracy: progress("training the network", epoch, epochs),
     )
     return lambda images: features.featurize(images, network)
 

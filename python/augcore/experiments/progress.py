@@ -7,8 +7,15 @@ import time
 from collections.abc import Callable, Iterator
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
-from rich.progress import TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 __all__ = ["shown"]
 
@@ -18,10 +25,13 @@ _SECONDS_BETWEEN_LINES = 5.0
 
 
 @contextlib.contextmanager
-def shown(console: Console) -> Iterator[Report]:
-    """A function to report progress to: what is under way, how much of it is done, how much there is."""
+def shown(console: Console, title: str) -> Iterator[Report]:
+    """A function to report progress to: what is under way, how much of it is done, how much there is.
+
+    The title is shown when there is something to report.
+    """
     if not console.is_terminal:
-        yield _Lines(console)
+        yield _Lines(console, title)
         return
     columns = (
         TextColumn("{task.description:<24}"),
@@ -35,6 +45,8 @@ def shown(console: Console) -> Iterator[Report]:
         tasks: dict[str, TaskID] = {}
 
         def report(stage: str, done: float, total: float) -> None:
+            if not tasks:
+                progress.console.print(title, highlight=False)
             if stage not in tasks:
                 # What was finished earlier says nothing about the speed now.
                 tasks[stage] = progress.add_task(stage, total=total, completed=done)
@@ -46,14 +58,17 @@ def shown(console: Console) -> Iterator[Report]:
 class _Lines:
     """One line at the begin and the end of each stage, and every few seconds between."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, title: str) -> None:
         self._console = console
+        self._title = title
         self._stage = ""
         self._begin = self._last = 0.0
         self._already = 0.0
 
     def __call__(self, stage: str, done: float, total: float) -> None:
         now = time.monotonic()
+        if not self._stage:
+            self._console.print(self._title, highlight=False, soft_wrap=True)
         if stage != self._stage:
             self._stage, self._begin, self._already = stage, now, done
         elif done < total and now - self._last < _SECONDS_BETWEEN_LINES:

@@ -23,7 +23,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 import augcore
@@ -66,24 +65,22 @@ class RunFolder:
 
     def load_array(self, name: str) -> NDArray[Any]:
         """An array of a finished unit, as `finish` got it."""
-        path = self.folder / name
-        data = self._read_checked(name)
-        return _files.decode_array(data, path)
+        checksum = next(record["files"][name] for record in self.done.values() if name in record["files"])
+        return _files.decode_array(self._read_checked(name, checksum), self.folder / name)
 
     def check(self) -> None:
         """FileFormatError where a file of a finished unit is missing or is not what was written."""
         for record in self.done.values():
-            for name in record["files"]:
-                self._read_checked(name)
+            for name, checksum in record["files"].items():
+                self._read_checked(name, checksum)
 
-    def _read_checked(self, name: str) -> bytes:
+    def _read_checked(self, name: str, checksum: str) -> bytes:
         path = self.folder / name
-        expected = next(record["files"][name] for record in self.done.values() if name in record["files"])
         try:
             data = path.read_bytes()
         except FileNotFoundError:
             raise FileFormatError(f"{path}: is missing from the run") from None
-        if hashlib.sha256(data).hexdigest() != expected:
+        if hashlib.sha256(data).hexdigest() != checksum:
             raise FileFormatError(f"{path}: is damaged, its checksum is not the one in the journal")
         return data
 
@@ -142,8 +139,8 @@ def open_run(folder: Path, config: Config, data_checksum: str, *, resume: bool) 
         Another process is at work in the folder.
     """
     if not resume and is_occupied(folder):
-        hint = "continue it with --resume, or choose another --out" if (folder / "config.json").exists() else (
-            "choose another --out")
+        is_run = (folder / "config.json").exists()
+        hint = "go on with it by --resume, or choose another folder" if is_run else "choose another folder"
         raise FileExistsError(f"{folder} is not empty; {hint}")
     folder.mkdir(parents=True, exist_ok=True)
     with _files.locked(folder):

@@ -50,9 +50,7 @@ class _Task:
     work: Callable[[Callable[[], None]], tuple[Any, Arrays]]
 
 
-def run(
-    config: Config, folder: Path, *, jobs: int = 1, resume: bool = False, progress: Progress | None = None
-) -> Path:
+def run(config: Config, folder: Path, *, jobs: int = 1, resume: bool = False, progress: Progress | None = None) -> Path:
     """Run an experiment into a folder; figures and report are made from it afterwards.
 
     Parameters
@@ -99,12 +97,12 @@ def run(
 
 
 def _write_features(target: RunFolder, data: datasets.Dataset, report: Progress) -> None:
-    begin = time.perf_counter()
+    begin, config = time.perf_counter(), target.config
     arrays: dict[str, NDArray[Any]] = {"arrays/x_train.npy": data.x_train, "arrays/y_train.npy": data.y_train}
-    for name in target.config.augmentations:
-        examples = problems.augmentation(target.config, name).expand(data.x_train[:1]).images
+    for name in config.augmentations:
+        examples = problems.augmentation(config, name).expand(data.x_train[:1]).images
         arrays[f"arrays/examples-{name}.npy"] = examples
-    for name, values in problems.feature_arrays(target.config, data, report):
+    for name, values in problems.feature_arrays(config, data, report):
         arrays[f"features/{name}.npy"] = values
     target.finish("features", None, arrays, time.perf_counter() - begin)
 
@@ -115,7 +113,7 @@ def _load_problems(target: RunFolder, data: datasets.Dataset, threads: int | Non
     originals = target.load_array("features/train.npy")
     plain_test = target.load_array("features/test.npy")
     start = LogisticRegression(config.C, warm_start=True, threads=threads).fit(originals, data.y_train)
-    ready = {}
+    ready: dict[str, Problem] = {}
     for name in config.augmentations:
         variants = target.load_array(f"features/{name}-train.npy").reshape(-1, *originals.shape)
         X_test, y_test = plain_test, data.y_test
@@ -137,13 +135,14 @@ def _reference_tasks(ready: Mapping[str, Problem]) -> list[_Task]:
         return svm_loss(any_problem.start, any_problem.originals, any_problem.y) > 0
 
     def task(name: str, problem: Problem) -> _Task:
-        return _Task(f"reference/{name}", len(problem.variants), lambda check: measure_references(name, problem, is_sv()))
+        cost = problem.n * (1 + len(problem.variants))
+        return _Task(f"reference/{name}", cost, lambda check: measure_references(name, problem, is_sv()))
 
     return [task(name, problem) for name, problem in ready.items()]
 
 
 def _curve_tasks(target: RunFolder, ready: Mapping[str, Problem]) -> list[_Task]:
-    scores = {
+    scores: dict[tuple[str, str], NDArray[np.float64]] = {
         (name, score): target.load_array(f"arrays/scores-{name}-{score}-before.npy")
         for name in ready
         for score in target.config.scores
