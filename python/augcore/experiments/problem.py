@@ -86,14 +86,13 @@ def feature_arrays(
     extract = _extractor(config, data, progress)
     families = {name: augmentation(config, name) for name in config.augmentations}
     total = (len(data.x_train) + len(data.x_test)) * (1 + sum(family.n_variants for family in families.values()))
-    count = 0
-    for part, images in (("train", data.x_train), ("test", data.x_test)):
-        yield part, extract(images)
-        for name, family in families.items():
-            variants = family.expand(images, include_original=False).images
-            yield f"{name}-{part}", extract(variants)
-            count += len(variants)
-            progress("features", count + len(images), total)
+    done = 0
+    for part, originals in (("train", data.x_train), ("test", data.x_test)):
+        for name, family in (("", None), *families.items()):
+            images = originals if family is None else family.expand(originals, include_original=False).images
+            yield f"{name}-{part}" if name else part, extract(images)
+            done += len(images)
+            progress("features", done, total)
 
 
 def _extractor(
