@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <stdexcept>
 #include <vector>
 
@@ -65,6 +66,13 @@ void sort_front(Item* first, Item* last, std::int64_t wanted) {
   std::sort(first, first + std::min<std::int64_t>(wanted, last - first));
 }
 
+// An array whose pages are first touched by the tasks that fill it: clearing a large one would be slow and deaf to
+// Ctrl-C.
+template <typename T>
+std::unique_ptr<T[]> uninitialised(std::int64_t n) {
+  return std::unique_ptr<T[]>(new T[static_cast<std::size_t>(n)]);
+}
+
 // Cuts the items into buckets of rising keys, at keys of a small sample, and sorts each bucket that reaches below k.
 // Keys are a strict total order, so the result does not depend on the cuts.
 class BucketSort {
@@ -118,8 +126,8 @@ class BucketSort {
 
   // keys_, buckets_, and where in items_ each block puts its items of each bucket.
   void count() {
-    keys_.resize(n_);
-    buckets_.resize(n_);
+    keys_ = uninitialised<point::ExponentialKey>(n_);
+    buckets_ = uninitialised<std::uint16_t>(n_);
     places_.assign(n_blocks_ * n_buckets_, 0);
     for_blocks(n_, block_, threads_, [&](std::int64_t block, std::int64_t first, std::int64_t last) {
       std::int64_t* counts = places_.data() + block * n_buckets_;
@@ -146,7 +154,7 @@ class BucketSort {
   std::int64_t used_buckets() const { return static_cast<std::int64_t>(starts_.size()) - 1; }
 
   void scatter() {
-    items_.resize(starts_.back());
+    items_ = uninitialised<Item>(starts_.back());
     for_blocks(n_, block_, threads_, [&](std::int64_t block, std::int64_t first, std::int64_t last) {
       std::int64_t* places = places_.data() + block * n_buckets_;
       for (std::int64_t i = first; i < last; ++i) {
@@ -159,7 +167,7 @@ class BucketSort {
     parallel_for(used_buckets(), threads_, [&](std::int64_t bucket) {
       const std::int64_t start = starts_[bucket];
       const std::int64_t wanted = std::min(k_, starts_[bucket + 1]) - start;
-      sort_front(items_.data() + start, items_.data() + starts_[bucket + 1], wanted);
+      sort_front(items_.get() + start, items_.get() + starts_[bucket + 1], wanted);
       for (std::int64_t i = start; i < start + wanted; ++i) order[i] = items_[i].index;
     });
   }
@@ -173,11 +181,11 @@ class BucketSort {
   std::int64_t n_blocks_;
   std::int64_t n_buckets_;
   std::vector<point::ExponentialKey> splitters_;
-  std::vector<point::ExponentialKey> keys_;
-  std::vector<std::uint16_t> buckets_;
+  std::unique_ptr<point::ExponentialKey[]> keys_;
+  std::unique_ptr<std::uint16_t[]> buckets_;
   std::vector<std::int64_t> places_;
   std::vector<std::int64_t> starts_;
-  std::vector<Item> items_;
+  std::unique_ptr<Item[]> items_;
 };
 
 }  // namespace

@@ -317,20 +317,11 @@ def _print(text: str) -> None:
     print(text)  # noqa: T201
 
 
-def _say(text: str) -> None:
-    """What is going on, on stderr."""
-    print(text, file=sys.stderr)  # noqa: T201
-
-
 @contextlib.contextmanager
 def _waiting(what: str) -> Iterator[None]:
-    """Says on stderr what is under way."""
+    """Says what is under way, on a terminal."""
     from rich.console import Console
 
     console = Console(stderr=True)
-    if console.is_terminal:
-        with console.status(what):
-            yield
-    else:
-        _say(what)
+    with console.status(what) if console.is_terminal else contextlib.nullcontext():
         yield

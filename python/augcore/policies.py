@@ -18,7 +18,6 @@ are keyed by `rng` and the index of the point, so an order depends neither on th
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -264,10 +263,8 @@ def probabilities(scores: ArrayLike, policy: str) -> Floats:
 
 def _normalised(log_weights: Floats) -> Floats:
     """exp(log_weights) over its sum, without overflow; ties at infinity share it."""
-    top: Any = log_weights.max(initial=-np.inf)
-    if np.isinf(top):
-        weights = (log_weights == top).astype(np.float64)
-    else:
-        with np.errstate(under="ignore"):
-            weights = np.exp(log_weights - top)
-    return weights / max(float(weights.sum()), 1.0)
+    top = log_weights.max(initial=-np.inf)
+    with np.errstate(under="ignore"):
+        weights = (log_weights == top).astype(np.float64) if np.isinf(top) else np.exp(log_weights - top)
+        result: Floats = weights / max(float(weights.sum()), 1.0)
+    return result

@@ -23,6 +23,7 @@ probability of the point's classes, and g = (p - y) (x, 1) the gradient of its o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -303,7 +304,7 @@ def el2n(
     -------
     (n,) ndarray of float64
     """
-    return np.sqrt(2.0) * _residual_size(model, X, y, threads)
+    return math.sqrt(2.0) * _residual_size(model, X, y, threads)
 
 
 def gradient_norm(
@@ -336,7 +337,8 @@ def gradient_dot(
     -------
     (n,) ndarray of float64
     """
-    return -(gradient_norm(model, X, y, threads=threads) ** 2)
+    size = gradient_norm(model, X, y, threads=threads)
+    return -size * size
 
 
 # ---- of a linear support vector machine ------------------------------------------------------------------------------
