@@ -70,7 +70,7 @@ class Curve:
     def title(self) -> str:
         """What the curve is called anywhere."""
         kind, _, rest = self.policy.partition("_")
-        return f"{kind}: {self.label}" if rest and kind in ("random", "deterministic") else self.label
+        return f"{kind} {self.label}" if rest and kind in ("random", "deterministic") else self.label
 
 
 class References(NamedTuple):

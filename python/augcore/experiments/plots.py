@@ -141,7 +141,7 @@ def _reference_values(run: Run, augmentation: str) -> list[float]:
 def curves(run: Run, augmentation: str, score: str, kind: str, *, ylim: Limits | None = None) -> Figure:
     """Accuracy of every configuration of one kind ("random" or "deterministic"), with bands and reference lines."""
     lines = shown(run, augmentation, score, kind)
-    legend_rows = (len(lines) + 2) // 2
+    legend_rows = max((len(lines) + 2) // 2, 4)  # the same for both kinds, so that their axes align
     frame = style.Frame(5.0, 2.7, left=0.62, right=0.12, top=0.32, bottom=0.92 + 0.145 * legend_rows)
     figure = style.figure(frame.width, frame.height)
     axes = frame.axes(figure)
@@ -150,12 +150,12 @@ def curves(run: Run, augmentation: str, score: str, kind: str, *, ylim: Limits |
     axes.set_xlabel("augmented training points")
     axes.set_ylabel("test accuracy")
     handles = [axes.get_legend_handles_labels()]
-    _legend(figure, handles, columns=2, bottom=0.42 / frame.height)
+    _legend(figure, frame, handles, columns=2)
     style.note(figure, _band_note(lines))
     return figure
 
 
-def overview(run: Run, score: str, *, ylims: dict[str, Limits] | None = None) -> Figure:
+def overview(run: Run, score: str) -> Figure:
     """All augmentations of a run: a column each, random policies in the upper row, deterministic ones in the lower."""
     names = [name for name in run.augmentations if (name, score) in run.curves]
     kinds = [kind for kind in KINDS if any(shown(run, name, score, kind) for name in names)]
@@ -179,14 +179,14 @@ def overview(run: Run, score: str, *, ylims: dict[str, Limits] | None = None) ->
         for column, name in enumerate(names):
             axes = frame.axes(figure, row, column)
             lines = shown(run, name, score, kind)
-            _panel(axes, run, name, lines, frame.inner_width, (ylims or {}).get(name) or limits(run, name, score))
+            _panel(axes, run, name, lines, frame.inner_width, limits(run, name, score))
             handles.append(axes.get_legend_handles_labels())
             axes.set_title(f"{name}, {kind}")
             if row == len(kinds) - 1:
                 axes.set_xlabel("augmented points")
             if column == 0:
                 axes.set_ylabel(f"test accuracy, by {score}")
-    _legend(figure, handles, columns=legend_columns, bottom=0.42 / frame.height)
+    _legend(figure, frame, handles, columns=legend_columns)
     style.note(figure, _band_note([curve for name in names for curve in run.curves[name, score]]))
     return figure
 
@@ -221,7 +221,7 @@ def score_comparison(run: Run) -> Figure:
         axes.set_xlabel("augmented points")
         if column == 0:
             axes.set_ylabel("test accuracy")
-    _legend(figure, handles, columns=3 if wide else 2, bottom=0.42 / frame.height)
+    _legend(figure, frame, handles, columns=3 if wide else 2)
     style.note(figure, _band_note(drawn))
     return figure
 
@@ -308,13 +308,16 @@ def _frame_panel(axes: Axes, lines: Sequence[Curve], width: float, ylim: Limits)
     style.percent_axis(axes)
 
 
-def _legend(figure: Figure, handles: Sequence[tuple[list[Any], list[str]]], *, columns: int, bottom: float) -> None:
+def _legend(
+    figure: Figure, frame: style.Frame, handles: Sequence[tuple[list[Any], list[str]]], *, columns: int
+) -> None:
+    """One legend for all panels, below the label of the horizontal axis."""
     entries = {label: handle for pair in handles for handle, label in zip(*pair, strict=True)}
     figure.legend(
         list(entries.values()),
         list(entries),
-        loc="lower center",
-        bbox_to_anchor=(0.5, bottom),
+        loc="upper center",
+        bbox_to_anchor=(0.5, (frame.bottom - 0.42) / frame.height),
         ncol=columns,
         columnspacing=1.6,
         labelspacing=0.35,

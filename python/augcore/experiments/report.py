@@ -19,11 +19,14 @@ from augcore import _files
 from augcore.experiments import plots, style, tables
 from augcore.experiments.finished import Curve, Run, read
 from augcore.experiments.markup import Markup, data_uri, page, png_size, tag
-from augcore.experiments.tables import Gain, Interval
+from augcore.experiments.tables import Gain
+from augcore.experiments.words import everything, joined, lede, listed, percent, results, spread
 
 __all__ = ["write"]
 
 Part = tuple[str, str, list[Markup]]
+
+_PIXELS_PER_INCH = 112
 
 
 def write(folders: Sequence[Path], out: Path | None = None) -> Path:
@@ -80,7 +83,7 @@ def _document(runs: Sequence[Run]) -> str:
         tag(
             "header",
             tag("h1", title),
-            *(tag("p", sentence, class_="lede") for run, name in _each(runs, names) for sentence in _lede(run, name)),
+            *(tag("p", sentence, class_="lede") for run, name in _each(runs, names) for sentence in lede(run, name)),
             tag("nav", (tag("a", heading, href=f"#{anchor}") for anchor, heading, _ in parts)),
         ),
         *(tag("section", tag("h2", heading), *content, id=anchor) for anchor, heading, content in parts),
@@ -105,188 +108,99 @@ def _versions(runs: Sequence[Run]) -> str:
     return "Made from the files of the run by augcore. " + " · ".join(dict.fromkeys(line for line in lines if line))
 
 
-# ---- words -----------------------------------------------------------------------------------------------------------
-
-
-def _percent(value: float, digits: int = 1) -> str:
-    return "undefined" if math.isnan(value) else f"{100 * value:.{digits}f}%".replace("-", "\N{MINUS SIGN}")
-
-
-def _listed(words: Iterable[str]) -> str:
-    *most, last = words
-    return f"{', '.join(most)} and {last}" if most else last
-
-
-def _points(count: int) -> str:
-    return f"{count:,} point{'s' * (count != 1)}"
-
-
-def _leader(run: Run, augmentation: str, score: str) -> Curve | None:
-    """The policy that the words are about: the paper's, else the first that is no baseline."""
-    lines = run.curves.get((augmentation, score), ())
-    others = [curve for curve in lines if curve.policy != "baseline"]
-    return run.curve(augmentation, score, "random_proportional") or next(iter(others), None)
-
-
-def _lede(run: Run, name: str) -> list[str]:
-    """The result in one sentence: what a quarter of the points gives, by the first score and at random."""
-    score = run.scores[0]
-    found = []
-    for augmentation in run.augmentations:
-        leader, baseline = _leader(run, augmentation, score), run.curve(augmentation, score, "baseline")
-        if leader is None:
-            continue
-        size = tables.milestones(run, augmentation, score, [0.25])
-        shares = [
-            gain.share
-            for curve in (leader, baseline)
-            if curve is not None
-            for gain in tables.gains(run, augmentation, curve, baseline, size)
-        ]
-        if shares and not any(map(math.isnan, shares)):
-            found.append((size[0], leader.title, augmentation, shares))
-    sentences = []
-    for (size, title), group in groupby(found, key=lambda entry: entry[:2]):
-        entries = list(group)
-        reached = _listed(f"{_percent(shares[0], 0)} ({augmentation})" for *_, augmentation, shares in entries)
-        text = (
-            f"Augmenting {size:,} of {_points(len(run.labels()))} chosen by {score} ({title}) reaches {reached} "
-            "of what augmenting all of them gains"
-        )
-        if all(len(shares) > 1 for *_, shares in entries):
-            text += f"; as many drawn uniformly reach {_listed(_percent(shares[1], 0) for *_, shares in entries)}"
-        sentences.append(f"{name}: {text}." if name else f"{text}.")
-    return sentences
-
-
-def _words(run: Run, augmentation: str, score: str) -> list[str]:
-    """What came out for one augmentation and score, sentence by sentence."""
-    references = run.references[augmentation]
-    n = len(run.labels())
-    moved = f"from {_percent(references.none)} to {_percent(references.all)}"
-    if references.all <= references.none:
-        return [
-            f"Augmenting all {_points(n)} does not help here: test accuracy goes {moved}, so shares of a gain have no "
-            "meaning."
-        ]
-    sentences = [f"Augmenting all {_points(n)} raises test accuracy {moved}."]
-    leader, baseline = _leader(run, augmentation, score), run.curve(augmentation, score, "baseline")
-    sizes = tables.milestones(run, augmentation, score)
-    if leader is not None:
-        gains = tables.gains(run, augmentation, leader, baseline, sizes)
-        where = _listed(f"{gain.size:,}" for gain in gains)
-        text = f"By {score}, {leader.title} reaches {_shares(gains)} of that gain with {where} points"
-        if baseline is not None:
-            text += f", the baseline {_shares(tables.gains(run, augmentation, baseline, None, sizes))}"
-        sentences.append(text + ".")
-        sentences += _verdicts(gains)
-    return sentences + _extremes(run, augmentation, score, sizes)
-
-
-def _shares(gains: Sequence[Gain]) -> str:
-    return _listed(_percent(gain.share, 0) for gain in gains)
-
-
-def _verdicts(gains: Sequence[Gain]) -> list[str]:
-    told = {
-        "ahead": "It is ahead of the baseline at {} points",
-        "level": "it cannot be told from the baseline at {}",
-        "behind": "it is behind the baseline at {}",
-    }
-    clauses = [
-        text.format(_listed(f"{gain.size:,}" for gain in gains if gain.verdict == verdict))
-        for verdict, text in told.items()
-        if any(gain.verdict == verdict for gain in gains)
-    ]
-    if not clauses:
-        return []
-    text = "; ".join(clauses)
-    return [f"{text[0].upper()}{text[1:]} (95% interval of the difference)."]
-
-
-def _extremes(run: Run, augmentation: str, score: str, sizes: Sequence[int]) -> list[str]:
-    size = min(sizes, key=lambda size: abs(size - 0.25 * len(run.labels())))
-    ranked = sorted(
-        ((float(values.mean()), curve.title) for curve in run.curves[augmentation, score]
-         if (values := curve.at(size)) is not None),
-        reverse=True,
-    )  # fmt: skip
-    if len(ranked) < 3:
-        return []
-    (high, best), (low, worst) = ranked[0], ranked[-1]
-    return [f"At {_points(size)} the highest mean is that of {best} ({_percent(high)}), the lowest that of {worst} "
-            f"({_percent(low)})."]  # fmt: skip
-
-
 # ---- results and tables ----------------------------------------------------------------------------------------------
 
 
 def _results(runs: Sequence[Run], names: Sequence[str]) -> list[Markup]:
-    parts = [
-        tag(
-            "p",
-            "A share of the gain is (accuracy − none) / (all − none): 0% as if nothing, 100% as if everything were "
-            "augmented. Beside it the difference to the baseline in percentage points with its 95% interval (Welch): ▲ "
-            "ahead, ▼ behind, · not to be told apart. The intervals hold the randomness of the draws, not of the data.",
-            class_="soft",
-        )
-    ]
+    parts = []
     for augmentation in _union(run.augmentations for run in runs):
-        parts.append(tag("h3", augmentation))
+        told = [tag("h3", augmentation)]
         for run, name in _each(runs, names):
-            for score in (score for score in run.scores if (augmentation, score) in run.curves):
-                prefix = [tag("strong", f"{name}, {score}. " if name else f"{score}. ")]
-                parts.append(tag("p", prefix, " ".join(_words(run, augmentation, score))))
-                parts.append(_gain_table(run, augmentation, score))
-    return parts
+            if augmentation in run.augmentations:
+                scores = [score for score in run.scores if (augmentation, score) in run.curves]
+                told += [tag("h4", name)] if name else []
+                told.append(tag("p", everything(run, augmentation)))
+                sentences = [(score, " ".join(results(run, augmentation, score))) for score in scores]
+                told += [tag("p", tag("strong", f"By {score}. "), text) for score, text in sentences if text]
+        parts.append(tag("div", told))
+    return [tag("div", parts, class_="columns narrow")]
 
 
 def _union(groups: Iterable[Sequence[str]]) -> list[str]:
     return list(dict.fromkeys(name for group in groups for name in group))
 
 
-def _table(caption: str, header: Sequence[str], rows: Iterable[Markup]) -> Markup:
+def _table(caption: str, header: Sequence[str], rows: Iterable[Markup], class_: str | None = None) -> Markup:
     head = tag("thead", tag("tr", (tag("th", cell, scope="col") for cell in header)))
-    return tag("div", tag("table", tag("caption", caption), head, tag("tbody", rows)), class_="scroll")
+    return tag("div", tag("table", tag("caption", caption), head, tag("tbody", rows), class_=class_), class_="scroll")
+
+
+def _policy_rows(curves: Iterable[Curve], cells: Callable[[Curve], Iterable[Markup]]) -> Iterable[Markup]:
+    """A row for each configuration, the random and the deterministic ones under a heading."""
+    ordered = sorted(curves, key=_family)
+    for family, group in groupby(ordered, key=_family):
+        if family:
+            heading = "random" if family == 1 else "deterministic"
+            yield tag("tr", tag("th", heading, scope="rowgroup", colspan=99), class_="group")
+        yield from (_row(curve.label, cells(curve)) for curve in group)
+
+
+def _family(curve: Curve) -> int:
+    return 0 if curve.policy == "baseline" else 1 if curve.is_random else 2
+
+
+def _grid(parts: Iterable[Markup]) -> Markup:
+    """As many columns as there is room for."""
+    return tag("div", parts, class_="columns")
 
 
 def _row(label: str, cells: Iterable[Markup]) -> Markup:
     return tag("tr", tag("th", label, scope="row"), cells)
 
 
-def _gain_table(run: Run, augmentation: str, score: str) -> Markup:
+def _gain_table(run: Run, name: str, augmentation: str, score: str) -> Markup:
     sizes = tables.milestones(run, augmentation, score)
     baseline = run.curve(augmentation, score, "baseline")
     n = len(run.labels())
-    rows = []
-    for curve in run.curves[augmentation, score]:
+
+    def cells(curve: Curve) -> Iterable[Markup]:
         gains = {gain.size: gain for gain in tables.gains(run, augmentation, curve, baseline, sizes)}
-        rows.append(_row(curve.title, (_gain_cell(gains.get(size)) for size in sizes)))
-    header = ["policy", *(f"{size:,} ({_percent(size / n, 0)})" for size in sizes)]
-    return _table(f"Share of the full gain by {score}, {augmentation}, at the number of augmented points", header, rows)
+        return (cell for size in sizes for cell in _gain_cells(gains.get(size)))
+
+    header = ["policy", *(cell for size in sizes for cell in (f"{size:,} ({percent(size / n, 0)})", "difference"))]
+    rows = _policy_rows(run.curves[augmentation, score], cells)
+    return _table(joined(name, f"{augmentation}, by {score}"), header, rows)
 
 
-def _gain_cell(gain: Gain | None) -> Markup:
+def _gain_cells(gain: Gain | None) -> list[Markup]:
     if gain is None:
-        return tag("td", "–")
+        return [tag("td", "–"), tag("td", "")]
+    share = tag("td", percent(gain.share, 0))
     if gain.difference is None:
-        return tag("td", _percent(gain.share, 0))
+        return [share, tag("td", "")]
     mark = {"ahead": " ▲", "behind": " ▼", "level": " ·", "": ""}[gain.verdict]
-    return tag("td", _percent(gain.share, 0), mark, " ", tag("small", _spread(gain.difference, signed=True)),
-               class_=gain.verdict or None)  # fmt: skip
-
-
-def _spread(interval: Interval, *, signed: bool = False) -> str:
-    """mean ± half the interval, in percent or percentage points."""
-    mean = f"{100 * interval.mean:{'+' if signed else ''}.2f}".replace("-", "\N{MINUS SIGN}")
-    return mean if math.isnan(interval.low) else f"{mean} ± {50 * (interval.high - interval.low):.2f}"
+    return [share, tag("td", spread(gain.difference, signed=True), mark, class_=gain.verdict or "level")]
 
 
 def _tables(runs: Sequence[Run], names: Sequence[str]) -> list[Markup]:
     parts = [
-        tag("p", "Percent, mean ± half of the 95% t-interval over rounds; one round has no interval.", class_="soft"),
+        tag("h3", "Share of the full gain"),
+        tag(
+            "p",
+            "A share is (accuracy − none) / (all − none) at a number of augmented points: 0% as if nothing, 100% as if "
+            "everything were augmented. Beside it the difference to the baseline's accuracy in percentage points with "
+            "its 95% interval (Welch): ▲ ahead, ▼ behind, · not to be told apart. The intervals hold the randomness of "
+            "the draws, not that of the data; a deterministic policy has one round, which counts as exact.",
+            class_="soft",
+        ),
+        *(_gain_table(run, name, *key) for run, name in _each(runs, names) for key in run.curves),
         tag("h3", "Area under the curve"),
-        tag("p", "Mean height of the curve of accuracy against the number of points, by trapezoids.", class_="soft"),
+        tag(
+            "p",
+            "Mean height of the curve of accuracy against the number of points, by trapezoids: percent, mean ± half of "
+            "the 95% t-interval over rounds. One round has no interval.",
+            class_="soft",
+        ),
     ]
     if len(runs) == 1:
         parts.append(_auc_table("", [(f"{a}, {s}", runs[0], a, s) for a, s in runs[0].curves]))
@@ -302,18 +216,18 @@ def _tables(runs: Sequence[Run], names: Sequence[str]) -> list[Markup]:
 
 
 def _auc_table(caption: str, columns: Sequence[tuple[str, Run, str, str]]) -> Markup:
-    titles = {
-        c.name: c.title for _, run, augmentation, score in columns for c in run.curves.get((augmentation, score), ())
-    }
-    rows = []
-    for name, title in titles.items():
-        found = [run.curve(augmentation, score, name) for _, run, augmentation, score in columns]
-        rows.append(_row(title, (tag("td", _auc_text(curve)) for curve in found)))
-    return _table(caption, ["policy", *(column[0] for column in columns)], rows)
+    curves = [curve for _, run, augmentation, score in columns for curve in run.curves.get((augmentation, score), ())]
+    distinct = {curve.name: curve for curve in curves}
+
+    def cells(curve: Curve) -> Iterable[Markup]:
+        found = (run.curve(augmentation, score, curve.name) for _, run, augmentation, score in columns)
+        return (tag("td", _auc_text(other)) for other in found)
+
+    return _table(caption, ["policy", *(column[0] for column in columns)], _policy_rows(distinct.values(), cells))
 
 
 def _auc_text(curve: Curve | None) -> str:
-    return "–" if curve is None or len(curve.sizes) < 2 else _spread(tables.mean_interval(tables.auc(curve)))
+    return "–" if curve is None or len(curve.sizes) < 2 else spread(tables.mean_interval(tables.auc(curve)))
 
 
 def _reference_table(run: Run, name: str) -> Markup:
@@ -321,30 +235,26 @@ def _reference_table(run: Run, name: str) -> Markup:
         _row(
             augmentation,
             [
-                *(tag("td", _percent(value, 2)) for value in (r.plain, r.none, r.all)),
-                tag("td", "–" if math.isnan(r.vsv) else f"{_percent(r.vsv, 2)} ({r.n_vsv:,})"),
+                *(tag("td", percent(value, 2)) for value in (r.plain, r.none, r.all)),
+                tag("td", "–" if math.isnan(r.vsv) else f"{percent(r.vsv, 2)} ({r.n_vsv:,})"),
             ],
         )
         for augmentation, r in run.references.items()
     ]
     header = ["augmentation", "none, plain test set", "none", "all", "support vectors (points)"]
-    return _table(_joined(name, "References: what is augmented in training"), header, rows)
-
-
-def _joined(name: str, text: str) -> str:
-    return f"{name}: {text}" if name else text
+    return _table(joined(name, "References: what is augmented in training"), header, rows)
 
 
 def _accuracy_table(run: Run, name: str, augmentation: str, score: str) -> Markup:
     curves = run.curves[augmentation, score]
     sizes = sorted({int(size) for curve in curves for size in curve.sizes})
-    rows = []
-    for curve in curves:
-        cells = [curve.at(size) for size in sizes]
-        texts = ["–" if values is None else _spread(tables.mean_interval(values)) for values in cells]
-        rows.append(_row(curve.title, (tag("td", text) for text in texts)))
-    caption = _joined(name, f"{augmentation}, {score}: test accuracy by the number of augmented points")
-    return _table(caption, ["policy", *(f"{size:,}" for size in sizes)], rows)
+
+    def cells(curve: Curve) -> Iterable[Markup]:
+        found = (curve.at(size) for size in sizes)
+        return (tag("td", "–" if values is None else spread(tables.mean_interval(values))) for values in found)
+
+    caption = joined(name, f"{augmentation}, by {score}: test accuracy at the number of augmented points")
+    return _table(caption, ["policy", *(f"{size:,}" for size in sizes)], _policy_rows(curves, cells))
 
 
 def _settings(runs: Sequence[Run], names: Sequence[str]) -> Markup:
@@ -354,7 +264,7 @@ def _settings(runs: Sequence[Run], names: Sequence[str]) -> Markup:
         values = [settings.get(key, "–") for settings in flat]
         differs = "text differs" if len(set(values)) > 1 else "text"
         rows.append(_row(key, (tag("td", value, class_=differs) for value in values)))
-    return _table("", ["setting", *(names if len(runs) > 1 else ["value"])], rows)
+    return _table("", ["setting", *(names if len(runs) > 1 else ["value"])], rows, "settings")
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:
@@ -362,9 +272,13 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, 
         if isinstance(value, Mapping) and value:
             yield from _flat(value, f"{prefix}{key}.")
         elif isinstance(value, list):
-            yield prefix + key, ", ".join(v if isinstance(v, str) else json.dumps(v) for v in value)
+            yield prefix + key, ", ".join(map(_plain, value))
         else:
-            yield prefix + key, value if isinstance(value, str) else json.dumps(value)
+            yield prefix + key, _plain(value)
+
+
+def _plain(value: Any) -> str:
+    return "none" if value is None else value if isinstance(value, str) else json.dumps(value)
 
 
 def _timings(runs: Sequence[Run], names: Sequence[str]) -> list[Markup]:
@@ -376,7 +290,7 @@ def _timings(runs: Sequence[Run], names: Sequence[str]) -> list[Markup]:
         rows = [_timing_row(group, seconds) for group, seconds in groups.items()]
         if rows:
             rows.append(_timing_row("all", [seconds for _, seconds in run.timings]))
-            parts.append(_table(_joined(name, "Processor by processor, summed"), ["work", "units", "seconds"], rows))
+            parts.append(_table(joined(name, "Processor by processor, summed"), ["work", "units", "seconds"], rows))
     return parts
 
 
@@ -387,10 +301,12 @@ def _timing_row(label: str, seconds: Sequence[float]) -> Markup:
 # ---- pictures --------------------------------------------------------------------------------------------------------
 
 
-def _chart(figure: style.Figure, alt: str, caption: str, *, wide: bool = False) -> Markup:
+def _chart(figure: style.Figure, alt: str, caption: str) -> Markup:
+    """A figure at one size of type for all; a wide one keeps it on a small screen, where it can be scrolled."""
     png = style.png(figure)
-    width, height = png_size(png)
-    image = tag("img", src=data_uri(png), alt=alt, width=width, height=height, class_="chart wide" if wide else "chart")
+    width, height = (round(side * _PIXELS_PER_INCH / style.DPI) for side in png_size(png))
+    kind = "chart wide" if width > 650 else "chart"
+    image = tag("img", src=data_uri(png), alt=alt, width=width, height=height, class_=kind)
     return tag("figure", tag("div", image, class_="scroll"), tag("figcaption", caption))
 
 
@@ -405,25 +321,31 @@ def _curves(runs: Sequence[Run], names: Sequence[str]) -> list[Markup]:
             class_="soft",
         )
     ]
-    for score in _union(run.scores for run in runs):
-        for run, name in _each(runs, names):
-            if score in run.scores:
-                ylims = {a: _shared_limits(runs, a, score) for a in run.augmentations if (a, score) in run.curves}
-                caption = _joined(name, f"All augmentations, by {score}. Random policies above, deterministic below.")
-                parts.append(_chart(plots.overview(run, score, ylims=ylims), caption, caption, wide=True))
-    for run, name in _each(runs, names):
-        if len(run.scores) > 1:
-            caption = _joined(name, f"{_listed(run.scores)} compared: proportional policies, plain.")
-            wide = len(run.augmentations) > 2
-            parts.append(_chart(plots.score_comparison(run), caption, caption, wide=wide))
+    if len(runs) == 1:
+        parts += _overviews(runs[0])
     for augmentation, score in dict.fromkeys(key for run in runs for key in run.curves):
-        charts = [
-            _curve_chart(runs, run, name, augmentation, score, kind)
+        parts.append(tag("h3", f"{augmentation}, by {score}"))
+        rows = [
+            [
+                _curve_chart(runs, run, name, augmentation, score, kind)
+                for run, name in _each(runs, names)
+                if plots.shown(run, augmentation, score, kind)
+            ]
             for kind in plots.KINDS
-            for run, name in _each(runs, names)
-            if plots.shown(run, augmentation, score, kind)
         ]
-        parts += [tag("h3", f"{augmentation}, by {score}"), tag("div", charts, class_="columns")]
+        # Several runs: a row for each kind of policy, so that equal things stand beside each other.
+        parts += [_grid(row) for row in rows] if len(runs) > 1 else [_grid(chart for row in rows for chart in row)]
+    return parts
+
+
+def _overviews(run: Run) -> list[Markup]:
+    parts = []
+    for score in run.scores:
+        caption = f"All augmentations, by {score}. Random policies above, deterministic ones below."
+        parts.append(_chart(plots.overview(run, score), caption, caption))
+    if len(run.scores) > 1:
+        caption = f"{listed(run.scores)} compared: points taken in proportion to the score, and in its order."
+        parts.append(_chart(plots.score_comparison(run), caption, caption))
     return parts
 
 
@@ -436,11 +358,11 @@ def _shared_limits(runs: Sequence[Run], augmentation: str, score: str) -> plots.
 def _curve_chart(runs: Sequence[Run], run: Run, name: str, augmentation: str, score: str, kind: str) -> Markup:
     figure = plots.curves(run, augmentation, score, kind, ylim=_shared_limits(runs, augmentation, score))
     ends = ", ".join(
-        " to ".join([f"{curve.label} {_percent(first)}", _percent(last)])
+        " to ".join([f"{curve.label} {percent(first)}", percent(last)])
         for curve in plots.shown(run, augmentation, score, kind)
         for first, last in [curve.accuracy.mean(axis=0)[[0, -1]]]
     )
-    caption = _joined(name, f"{kind} policies, {augmentation}, by {score}.")
+    caption = joined(name, f"{kind} policies, {augmentation}, by {score}.")
     return _chart(figure, f"{caption} From the smallest size to the largest: {ends}.", caption)
 
 
@@ -448,18 +370,20 @@ def _per_run(runs: Sequence[Run], names: Sequence[str], make: Callable[[Run], li
     """The parts of each run under its name, in columns where there are several."""
     if len(runs) == 1:
         return make(runs[0])
-    return [tag("div", (tag("div", tag("h3", name), *make(run)) for run, name in _each(runs, names)), class_="columns")]
+    return [_grid(tag("div", tag("h3", name), *make(run)) for run, name in _each(runs, names))]
 
 
 def _galleries(runs: Sequence[Run], names: Sequence[str]) -> list[Markup]:
     def make(run: Run) -> list[Markup]:
         images, labels = run.images(), run.labels()
         parts = []
-        for augmentation, score in plots.distinct_galleries(run):
+        found = list(plots.distinct_galleries(run))
+        for augmentation, score in found:
+            of = f", {augmentation}" if len(found) > len(run.scores) else ""
             values, _ = run.point_scores(augmentation, score)
             for which, indices in zip(("highest", "lowest"), plots.extremes(values), strict=True):
                 figures = [_image(images[i], f"class {labels[i]}", plots.short(abs(values[i]))) for i in indices]
-                parts += [tag("h3", f"{which} {plots.absolute(score)}"), tag("div", figures, class_="images")]
+                parts += [tag("h3", f"{which} {plots.absolute(score)}{of}"), tag("div", figures, class_="images")]
         note = "Training images by the size of their score with nothing augmented; below each its class and score."
         return [tag("p", note, class_="soft"), *parts]
 
@@ -495,7 +419,7 @@ def _point_scores(runs: Sequence[Run], names: Sequence[str]) -> list[Markup]:
             rank = tables.spearman(np.abs(before), np.abs(after))
             told = "undefined" if math.isnan(rank) else f"{rank:.3f}".replace("-", "\N{MINUS SIGN}")
             caption = f"{augmentation}, {score}: Spearman correlation of before and after {told}."
-            charts.append(_chart(plots.point_scores(run, augmentation, score), caption, caption, wide=True))
+            charts.append(_chart(plots.point_scores(run, augmentation, score), caption, caption))
         return charts
 
     return _per_run(runs, names, make)
