@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
-"""Logistic regression and Cholesky factors. Arguments are C-contiguous and checked; python/augcore/_dispatch.py calls."""
+"""Logistic regression and Cholesky factors. The arguments are C-contiguous and checked."""
 
 from libc.stdint cimport int64_t
 

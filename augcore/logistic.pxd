@@ -23,7 +23,8 @@ cdef extern from "augcore/logistic.hpp" namespace "augcore" nogil:
 
     cdef cppclass LogisticSums:
         LogisticSums(int64_t p, bint intercept, int order, const double* coef) except +raise_python_error
-        void add[T](const T* x, const double* y, const double* weight, int64_t n, int threads) except +raise_python_error
+        void add[T](const T* x, const double* y, const double* weight, int64_t n,
+                    int threads) except +raise_python_error
         void total(double* loss, double* gradient, double* hessian) except +raise_python_error
 
     void linear_predictor(const Design& rows, const double* coef, double* eta, int threads) except +raise_python_error
@@ -39,4 +40,5 @@ cdef extern from "augcore/logistic.hpp" namespace "augcore" nogil:
 cdef extern from "augcore/cholesky.hpp" namespace "augcore" nogil:
     int64_t cholesky(double* a, int64_t q) except +raise_python_error
     void cholesky_solve(const double* l, int64_t q, double* b) except +raise_python_error
-    void inverse_quadratic_form(const Design& rows, const double* l, double* out, int threads) except +raise_python_error
+    void inverse_quadratic_form(const Design& rows, const double* l, double* out,
+                                int threads) except +raise_python_error

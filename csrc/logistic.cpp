@@ -49,8 +49,7 @@ LogisticSums::LogisticSums(std::int64_t p, bool intercept, int order, const doub
       q_(p + (intercept ? 1 : 0)),
       order_(order),
       width_(1 + (order >= 1 ? q_ : 0) + (order >= 2 ? q_ * q_ : 0)),
-      coef_(coef, coef + q_),
-      tree_(width_) {
+      coef_(coef, coef + q_) {
   if (p < 0 || order < 0 || order > 2) throw std::invalid_argument("LogisticSums: p or order is out of range");
 }
 
@@ -103,14 +102,14 @@ void LogisticSums::add_whole_tiles(const T* x, const double* y, const double* we
     }
     parallel_for(static_cast<std::int64_t>(nodes.size()), threads, [&](std::int64_t task) {
       Node& node = nodes[task];
-      TreeSum tree(width_);
+      TreeSum tree;
       for (std::int64_t tile = node.first; tile < node.first + (std::int64_t{1} << node.level); ++tile) {
         std::vector<double> sums(width_, 0.0);
         const std::int64_t row = tile * kTileRows;
         add_tile(x + row * p_, y + row, weight == nullptr ? nullptr : weight + row, kTileRows, sums.data());
         tree.push(std::move(sums), 0);
       }
-      node.sums = tree.total();
+      node.sums = tree.take();
     });
     for (Node& node : nodes) tree_.push(std::move(node.sums), node.level);
   }
@@ -152,14 +151,13 @@ template void LogisticSums::add<float>(const float*, const double*, const double
 template void LogisticSums::add<double>(const double*, const double*, const double*, std::int64_t, int);
 
 void LogisticSums::total(double* loss, double* gradient, double* hessian) const {
-  TreeSum tree = tree_;
+  // Adding zeros changes no sum, so a tile of no rows at the right end is no tile.
+  std::vector<double> last(width_, 0.0);
   if (!ragged_y_.empty()) {
-    std::vector<double> sums(width_, 0.0);
     add_tile(ragged_x_.data(), ragged_y_.data(), ragged_weight_.data(), static_cast<std::int64_t>(ragged_y_.size()),
-             sums.data());
-    tree.push(std::move(sums), 0);
+             last.data());
   }
-  const std::vector<double> sums = tree.total();
+  const std::vector<double> sums = tree_.total(std::move(last));
   if (loss != nullptr) *loss = sums[0];
   if (order_ >= 1 && gradient != nullptr) std::copy_n(sums.data() + 1, q_, gradient);
   if (order_ >= 2 && hessian != nullptr) {

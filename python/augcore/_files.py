@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import secrets
 import zipfile
@@ -45,13 +46,33 @@ def sync_folder(folder: Path) -> None:
 
 
 def read_npz(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
-    """All arrays of an .npz file; FileFormatError if it is damaged, or holds objects."""
+    """All arrays of an .npz file, by name.
+
+    Every member must be exactly as long as its own header says, and no longer than the zip directory says, so that a
+    small file cannot claim memory that its content does not fill. FileFormatError if the file is damaged or holds
+    objects.
+    """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise FileFormatError(f"{os.fspath(path)}: expected an .npz file")
-            return {name: archive[name] for name in archive.files}
-    except FileFormatError:
-        raise
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        with open(path, "rb") as file, zipfile.ZipFile(file) as archive:
+            return {info.filename.removesuffix(".npy"): _read_member(archive, info) for info in archive.infolist()}
+    except (ValueError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
         raise FileFormatError(f"{os.fspath(path)}: not a readable .npz file ({error})") from None
+
+
+def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
+    with archive.open(info) as member:
+        version = np.lib.format.read_magic(member)
+        read_header = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }.get(version)
+        if read_header is None:
+            raise ValueError(f"{info.filename}: format version {version}")
+        shape, fortran_order, dtype = read_header(member)
+        if dtype.hasobject:
+            raise ValueError(f"{info.filename}: holds Python objects")
+        n_bytes = math.prod(shape) * dtype.itemsize
+        if n_bytes != info.file_size - member.tell():
+            raise ValueError(f"{info.filename}: {info.file_size - member.tell()} bytes of data for shape {shape}")
+        values = np.frombuffer(bytearray(member.read()), dtype=dtype)
+        return values.reshape(shape[::-1]).T if fortran_order else values.reshape(shape)

@@ -49,16 +49,18 @@ class HessianFactor:
 
     @classmethod
     def of(cls, hessian: Floats, fit_intercept: bool) -> HessianFactor:
-        """Factor a symmetric positive definite matrix; LinAlgError when it is singular to working precision."""
-        lower = np.array(hessian, order="C")
-        column = _dispatch.cholesky(lower)
+        """Factor a symmetric positive definite matrix, which is overwritten.
+
+        `numpy.linalg.LinAlgError` when it is singular to working precision.
+        """
+        column = _dispatch.cholesky(hessian)
         if column >= 0:
-            which = "of the intercept" if fit_intercept and column == len(lower) - 1 else f"of feature {column}"
+            which = "of the intercept" if fit_intercept and column == len(hessian) - 1 else f"of feature {column}"
             raise np.linalg.LinAlgError(
                 f"the Hessian is singular to working precision (found at the column {which}); "
                 "raise l2 (a smaller C) or damping, or drop features that depend on others"
             )
-        return cls(lower, fit_intercept)
+        return cls(hessian, fit_intercept)
 
     def solve(self, b: Floats) -> Floats:
         """H^-1 b for one vector."""
@@ -284,7 +286,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if self._factor is None:
             if self._hessian is None:
                 raise AttributeError("factor_: this model was loaded or converted, not fitted; it has no Hessian")
-            self._factor = HessianFactor.of(self._hessian, bool(self.fit_intercept))
+            self._factor = HessianFactor.of(self._hessian.copy(), bool(self.fit_intercept))
             self._hessian = None
         return self._factor
 

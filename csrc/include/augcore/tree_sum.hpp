@@ -18,28 +18,28 @@ constexpr int kTreeSumVersion = 1;
 // Collects nodes from left to right, keeping one partial sum per level.
 class TreeSum {
  public:
-  explicit TreeSum(std::int64_t width) : width_(width) {}
-
   // Adds a node of 2^level tiles. All nodes before it must be at least as large, or have been completed by it.
   void push(std::vector<double> node, int level) {
     while (!stack_.empty() && stack_.back().level == level) {
-      add_right(stack_.back().values, node);
-      node = std::move(stack_.back().values);
+      add_left(stack_.back().values, node);
       stack_.pop_back();
       ++level;
     }
     stack_.push_back({level, std::move(node)});
   }
 
-  // The root over all that was pushed; zeros when nothing was.
-  std::vector<double> total() const {
-    if (stack_.empty()) return std::vector<double>(width_, 0.0);
-    std::vector<double> sum = stack_.back().values;
-    for (auto node = stack_.rbegin() + 1; node != stack_.rend(); ++node) {
-      std::vector<double> left = node->values;
-      add_right(left, sum);
-      sum = std::move(left);
-    }
+  // The root over all that was pushed and `last`, the sums of a tile at the right end (zeros where there is none).
+  std::vector<double> total(std::vector<double> last) const {
+    for (auto node = stack_.rbegin(); node != stack_.rend(); ++node) add_left(node->values, last);
+    return last;
+  }
+
+  // The root over all that was pushed, which must not be nothing; it is then empty.
+  std::vector<double> take() {
+    std::vector<double> last = std::move(stack_.back().values);
+    stack_.pop_back();
+    std::vector<double> sum = total(std::move(last));
+    stack_.clear();
     return sum;
   }
 
@@ -49,11 +49,10 @@ class TreeSum {
     std::vector<double> values;
   };
 
-  static void add_right(std::vector<double>& left, const std::vector<double>& right) {
-    for (std::size_t i = 0; i < left.size(); ++i) left[i] += right[i];
+  static void add_left(const std::vector<double>& left, std::vector<double>& right) {
+    for (std::size_t i = 0; i < right.size(); ++i) right[i] = left[i] + right[i];
   }
 
-  std::int64_t width_;
   std::vector<Node> stack_;
 };
 

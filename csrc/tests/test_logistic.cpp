@@ -1,0 +1,151 @@
+#include <cmath>
+#include <random>
+#include <vector>
+
+#include "augcore/cholesky.hpp"
+#include "augcore/logistic.hpp"
+#include "augcore/point/logistic.hpp"
+#include "augcore/tree_sum.hpp"
+#include "tests/check.hpp"
+
+namespace {
+
+using augcore::Design;
+using augcore::Dtype;
+
+struct Problem {
+  std::int64_t n, p;
+  std::vector<double> x, y, weight, coef;
+
+  Problem(std::int64_t rows, std::int64_t columns) : n(rows), p(columns) {
+    std::mt19937_64 random(n * 1000 + p);
+    std::normal_distribution<double> normal;
+    for (std::int64_t i = 0; i < n * p; ++i) x.push_back(normal(random));
+    for (std::int64_t i = 0; i < n; ++i) y.push_back(normal(random) > 0 ? 1.0 : 0.0);
+    for (std::int64_t i = 0; i < n; ++i) weight.push_back(0.5 + (i % 3));
+    for (std::int64_t i = 0; i <= p; ++i) coef.push_back(0.1 * normal(random));
+  }
+};
+
+struct Sums {
+  double loss;
+  std::vector<double> gradient, hessian;
+  bool operator==(const Sums& other) const {
+    return loss == other.loss && gradient == other.gradient && hessian == other.hessian;
+  }
+};
+
+Sums sum_in_blocks(const Problem& problem, std::int64_t block, int threads) {
+  const std::int64_t q = problem.p + 1;
+  augcore::LogisticSums sums(problem.p, true, 2, problem.coef.data());
+  for (std::int64_t first = 0; first < problem.n; first += block) {
+    sums.add(problem.x.data() + first * problem.p, problem.y.data() + first, problem.weight.data() + first,
+             std::min(block, problem.n - first), threads);
+  }
+  Sums result{0.0, std::vector<double>(q), std::vector<double>(q * q)};
+  sums.total(&result.loss, result.gradient.data(), result.hessian.data());
+  return result;
+}
+
+void sums_equal_their_definition() {
+  const Problem problem(700, 9);
+  const std::int64_t q = problem.p + 1;
+  const Sums sums = sum_in_blocks(problem, problem.n, 1);
+  double loss = 0.0;
+  std::vector<double> gradient(q, 0.0), hessian(q * q, 0.0);
+  for (std::int64_t i = 0; i < problem.n; ++i) {
+    std::vector<double> row(problem.x.begin() + i * problem.p, problem.x.begin() + (i + 1) * problem.p);
+    row.push_back(1.0);
+    double eta = 0.0;
+    for (std::int64_t j = 0; j < q; ++j) eta += row[j] * problem.coef[j];
+    const double probability = 1.0 / (1.0 + std::exp(-eta));
+    const double w = problem.weight[i];
+    loss -= w * std::log(problem.y[i] > 0.5 ? probability : 1.0 - probability);
+    for (std::int64_t j = 0; j < q; ++j) {
+      gradient[j] += w * (probability - problem.y[i]) * row[j];
+      for (std::int64_t k = 0; k < q; ++k) hessian[j * q + k] += w * probability * (1 - probability) * row[j] * row[k];
+    }
+  }
+  CHECK(std::fabs(sums.loss - loss) < 1e-9);
+  for (std::int64_t j = 0; j < q; ++j) CHECK(std::fabs(sums.gradient[j] - gradient[j]) < 1e-9);
+  for (std::int64_t j = 0; j < q * q; ++j) CHECK(std::fabs(sums.hessian[j] - hessian[j]) < 1e-9);
+}
+
+void blocks_and_threads_do_not_change_a_bit() {
+  for (const std::int64_t n : {std::int64_t{1}, std::int64_t{511}, std::int64_t{512}, std::int64_t{9000}}) {
+    const Problem problem(n, 5);
+    const Sums whole = sum_in_blocks(problem, n, 1);
+    for (const std::int64_t block : {std::int64_t{100}, std::int64_t{512}, std::int64_t{513}, std::int64_t{4096}, n}) {
+      for (const int threads : {1, 2, 3, 8}) CHECK(sum_in_blocks(problem, block, threads) == whole);
+    }
+  }
+}
+
+void the_tree_is_the_documented_one() {
+  // Five tiles: ((0 + 1) + (2 + 3)) + 4, whichever nodes they arrive in.
+  const std::vector<double> t = {1.0, 1e-16, 1e-16, 1e-16, 1e16};
+  const double expected = ((t[0] + t[1]) + (t[2] + t[3])) + t[4];
+  augcore::TreeSum singles;
+  for (const double value : t) singles.push({value}, 0);
+  CHECK_EQ(singles.total({0.0})[0], expected);
+  CHECK_EQ(singles.take()[0], expected);
+  augcore::TreeSum mixed;
+  mixed.push({t[0] + t[1]}, 1);
+  mixed.push({t[2]}, 0);
+  mixed.push({t[3]}, 0);
+  CHECK_EQ(mixed.total({t[4]})[0], expected);
+  CHECK_EQ(augcore::TreeSum().total({7.0})[0], 7.0);
+}
+
+void the_quadratic_form_inverts_the_factor() {
+  for (const std::int64_t p : {1, 2, 7, 8, 23, 24, 25, 60}) {
+    const Problem problem(53, p);
+    const std::int64_t q = p + 1;
+    Sums sums = sum_in_blocks(problem, problem.n, 1);
+    for (std::int64_t j = 0; j < q; ++j) sums.hessian[j * q + j] += 0.5;
+    std::vector<double> factor = sums.hessian;
+    CHECK_EQ(augcore::cholesky(factor.data(), q), -1);
+    std::vector<double> quadratic(problem.n);
+    const Design rows{problem.x.data(), Dtype::float64, problem.n, p, true};
+    augcore::inverse_quadratic_form(rows, factor.data(), quadratic.data(), 2);
+    for (std::int64_t i = 0; i < problem.n; ++i) {
+      std::vector<double> row(problem.x.begin() + i * p, problem.x.begin() + (i + 1) * p);
+      row.push_back(1.0);
+      std::vector<double> solved = row;
+      augcore::cholesky_solve(factor.data(), q, solved.data());
+      double product = 0.0;
+      for (std::int64_t j = 0; j < q; ++j) product += row[j] * solved[j];
+      CHECK(std::fabs(product - quadratic[i]) < 1e-10 * product);
+      // And the solve inverts the matrix itself.
+      for (std::int64_t j = 0; j < q; ++j) {
+        double back = 0.0;
+        for (std::int64_t k = 0; k < q; ++k) back += sums.hessian[j * q + k] * solved[k];
+        CHECK(std::fabs(back - row[j]) < 1e-9);
+      }
+    }
+  }
+}
+
+void points_at_their_limits() {
+  namespace point = augcore::point;
+  CHECK_EQ(point::log_loss(1e6, 1.0), 0.0);
+  CHECK_EQ(point::log_loss(-1e6, 1.0), 1e6);
+  CHECK_EQ(point::residual(1e6, 0.0), 1.0);
+  CHECK_EQ(point::residual(-1e6, 0.0), 0.0);
+  CHECK(point::residual(40.0, 1.0) < 0.0);
+  CHECK_EQ(point::curvature(1e6), 0.0);
+  CHECK_EQ(point::curvature(0.0), 0.25);
+  CHECK(std::isinf(point::loo_loss_change(0.0, 1.0, 1.0, 4.0)));
+  CHECK_EQ(point::loo_loss_change(0.0, 1.0, 0.0, 4.0), 0.0);
+}
+
+}  // namespace
+
+int main() {
+  sums_equal_their_definition();
+  blocks_and_threads_do_not_change_a_bit();
+  the_tree_is_the_documented_one();
+  the_quadratic_form_inverts_the_factor();
+  points_at_their_limits();
+  return augcore::testing::result();
+}

@@ -1,0 +1,300 @@
+"""LogisticRegression: against scikit-learn and mpmath, scikit-learn's own checks, and input that breaks naive code."""
+
+from __future__ import annotations
+
+import json
+
+import mpmath
+import numpy as np
+import pytest
+import sklearn.linear_model
+from conftest import THREADS
+from sklearn.datasets import load_breast_cancer
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import augcore
+from augcore import _dispatch, reference
+from augcore.linear_model import LogisticRegression
+
+
+@pytest.fixture(scope="module")
+def cancer():
+    X, y = load_breast_cancer(return_X_y=True)
+    return (X - X.mean(0)) / X.std(0), y
+
+
+def problem(n, p, seed=0, dtype=np.float64):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, p)).astype(dtype)
+    y = (X[:, : min(p, 3)].sum(1) + rng.normal(size=n) > 0).astype(int)
+    y[:2] = [0, 1]
+    return X, y, rng.uniform(0.1, 3.0, n)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
+@parametrize_with_checks([LogisticRegression(), LogisticRegression(fit_intercept=False, C=0.5)])
+def test_scikit_learn_estimator(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("C", [0.01, 1.0, 100.0])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_same_optimum_as_scikit_learn(cancer, C, fit_intercept, weighted):
+    X, y = cancer
+    weight = np.random.default_rng(1).uniform(0.0, 2.0, len(y)) if weighted else None
+    ours = LogisticRegression(C=C, fit_intercept=fit_intercept, tol=1e-12).fit(X, y, weight)
+    theirs = sklearn.linear_model.LogisticRegression(
+        C=C, fit_intercept=fit_intercept, tol=1e-12, solver="newton-cholesky", max_iter=200
+    ).fit(X, y, weight)
+    np.testing.assert_allclose(ours.coef_, theirs.coef_, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(ours.intercept_, theirs.intercept_, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), rtol=1e-6, atol=1e-12)
+    np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
+
+
+def test_gradient_vanishes_at_the_fit_in_fifty_digits():
+    X, y, weight = problem(30, 3)
+    model = LogisticRegression(C=2.0, tol=1e-12).fit(X, y, weight)
+    with mpmath.workdps(50):
+        coef = [mpmath.mpf(c) for c in [*model.coef_[0], *model.intercept_]]
+        gradient = [c / 2 for c in coef[:-1]] + [mpmath.mpf(0)]
+        for row, label, w in zip(X, y, weight, strict=True):
+            x = [*(mpmath.mpf(float(v)) for v in row), mpmath.mpf(1)]
+            eta = sum(a * b for a, b in zip(x, coef, strict=True))
+            r = float(w) * (1 / (1 + mpmath.exp(-eta)) - int(label))
+            gradient = [g + r * a for g, a in zip(gradient, x, strict=True)]
+        assert max(abs(g) for g in gradient) < 1e-12 * weight.sum()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_threads_and_layout_do_not_change_a_bit(dtype):
+    X, y, weight = problem(1700, 37, dtype=dtype)
+    base = LogisticRegression(threads=1).fit(X, y, weight)
+    views = {
+        "fortran": np.asfortranarray(X),
+        "strided": np.repeat(X, 2, axis=1)[:, ::2],
+        "reversed": np.ascontiguousarray(X[::-1, ::-1])[::-1, ::-1],
+        "byte-swapped": X.astype(X.dtype.newbyteorder()),
+        "float64": X.astype(np.float64),
+    }
+    for threads in THREADS:
+        model = LogisticRegression(threads=threads).fit(X, y, weight)
+        assert model.coef_.tobytes() == base.coef_.tobytes(), threads
+    for name, view in views.items():
+        model = LogisticRegression().fit(view, y, weight)
+        assert model.coef_.tobytes() == base.coef_.tobytes(), name
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize(("n", "p"), [(1, 1), (7, 3), (511, 5), (512, 8), (513, 24), (1300, 49), (2600, 31)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sums_against_the_reference(n, p, intercept, dtype):
+    X, y, weight = problem(n, p, dtype=dtype) if n > 1 else (np.ones((1, p), dtype), np.array([1]), np.array([0.7]))
+    y = y.astype(float)
+    coef = np.random.default_rng(2).normal(size=p + intercept) * 0.3
+    eta = X.astype(float) @ coef[:p] + (coef[p] if intercept else 0.0)
+
+    def sums(blocks, threads):
+        total = _dispatch.LogisticSums(p, intercept, 2, coef)
+        for start, stop in zip([0, *blocks], [*blocks, n], strict=True):
+            total.add(X[start:stop], y[start:stop], weight[start:stop], threads)
+        return total.total()
+
+    loss, gradient, hessian = whole = sums([], 1)
+    design = np.column_stack([X, np.ones(n)]) if intercept else X.astype(float)
+    np.testing.assert_allclose(loss, np.sum(weight * reference.log_loss(eta, y)), rtol=1e-12)
+    np.testing.assert_allclose(gradient, design.T @ (weight * reference.residual(eta, y)), rtol=1e-9, atol=1e-10)
+    np.testing.assert_allclose(hessian, reference.hessian(X, weight, eta, 0.0, intercept), rtol=1e-10, atol=1e-11)
+    np.testing.assert_array_equal(hessian, hessian.T)
+
+    kernel_eta = _dispatch.linear_predictor(X, intercept, coef, 1)
+    assert loss == reference.tree_sum(weight * _dispatch.log_loss(kernel_eta, y, 1))
+    rng = np.random.default_rng(3)
+    splits = [[], [n // 3], sorted(rng.integers(0, n + 1, 5).tolist()), list(range(0, n, 100))]
+    for threads in THREADS:
+        for blocks in splits:
+            for ours, once in zip(sums(blocks, threads), whole, strict=True):
+                np.testing.assert_array_equal(ours, once)
+
+
+@pytest.mark.parametrize("q", [1, 2, 3, 4, 5, 8, 9, 23, 24, 25, 64, 131])
+def test_cholesky_against_lapack(q):
+    rng = np.random.default_rng(q)
+    half = rng.normal(size=(q, q + 3))
+    matrix = half @ half.T
+    lower = matrix.copy()
+    assert _dispatch.cholesky(lower) == -1
+    np.testing.assert_allclose(lower, np.linalg.cholesky(matrix), rtol=1e-9, atol=1e-10)
+    x = rng.normal(size=q)
+    solved = matrix @ x
+    _dispatch.cholesky_solve(lower, solved)
+    np.testing.assert_allclose(solved, x, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("column", [0, 3, 23, 24, 40])
+def test_cholesky_names_the_dependent_column(column):
+    rng = np.random.default_rng(0)
+    basis = rng.normal(size=(60, 41))
+    basis[:, column] = basis[:, :column] @ rng.normal(size=column) if column else 0.0
+    # Its scaling has nothing to do with whether a matrix is singular.
+    basis *= 10.0 ** rng.integers(-100, 100, 41)
+    assert _dispatch.cholesky(basis.T @ basis) == column
+
+
+def test_warm_start_takes_fewer_steps_to_the_same_fit():
+    X, y, _ = problem(800, 20)
+    cold = LogisticRegression(C=1.0, tol=1e-10).fit(X, y)
+    warm = LogisticRegression(C=1.1, tol=1e-10, warm_start=True).fit(X, y)
+    warm.set_params(C=1.0).fit(X, y)
+    assert warm.n_iter_[0] < cold.n_iter_[0]
+    np.testing.assert_allclose(warm.coef_, cold.coef_, rtol=1e-7, atol=1e-9)
+
+
+def test_factor_is_of_the_hessian_at_the_fit():
+    X, y, weight = problem(100, 6)
+    model = LogisticRegression(C=0.5).fit(X, y, weight)
+    eta = model.decision_function(X)
+    np.testing.assert_allclose(
+        model.factor_.lower @ model.factor_.lower.T, reference.hessian(X, weight, eta, 2.0, True), rtol=1e-9, atol=1e-9
+    )
+    rhs = np.arange(7.0)
+    expected = np.linalg.solve(reference.hessian(X, weight, eta, 2.0, True), rhs)
+    np.testing.assert_allclose(model.factor_.solve(rhs), expected, rtol=1e-8)
+
+
+@pytest.mark.parametrize("scale", [1e-8, 1.0, 1e6])
+@pytest.mark.parametrize("C", [1e-6, 1.0, 1e8])
+def test_hard_data_is_fitted_or_warned_about(scale, C):
+    """Separable classes, a constant and a doubled column, fewer samples than features, at every scale."""
+    rng = np.random.default_rng(5)
+    X = rng.normal(size=(12, 20)) * scale
+    X[:, 3] = X[:, 4]
+    X[:, 5] = scale
+    y = np.repeat([0, 1], 6)
+    model = LogisticRegression(C=C).fit(X, y)
+    assert np.isfinite(model.coef_).all()
+    gradient = X.T @ reference.residual(model.decision_function(X), y.astype(float)) + model.coef_[0] / C
+    assert np.abs(gradient).max() <= 1e-8 * 12 * max(1.0, scale * 1e-6)
+
+
+def test_convergence_warning():
+    X, y, _ = problem(200, 5)
+    with pytest.warns(ConvergenceWarning, match="max_iter"):
+        LogisticRegression(max_iter=1).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    "labels", [np.array([0, 1]), np.array([-1, 7]), np.array(["cat", "dog"]), np.array([False, True])]
+)
+def test_save_and_load(tmp_path, labels):
+    X, y, _ = problem(60, 4)
+    model = LogisticRegression(C=3.0, fit_intercept=True).fit(X, labels[y])
+    path = tmp_path / "model.npz"
+    model.save(path)
+    again = LogisticRegression.load(path)
+    assert again.get_params() == model.get_params()
+    np.testing.assert_array_equal(again.predict(X), model.predict(X))
+    np.testing.assert_array_equal(again.decision_function(X), model.decision_function(X))
+    with pytest.raises(AttributeError, match="not fitted"):
+        _ = again.factor_
+    assert [entry.name for entry in tmp_path.iterdir()] == ["model.npz"]
+
+
+def damaged(path, how):
+    good = path.read_bytes()
+    arrays = dict(np.load(path))
+    if how == "truncated":
+        path.write_bytes(good[: len(good) // 2])
+    elif how == "empty":
+        path.write_bytes(b"")
+    elif how == "text":
+        path.write_text("not a model")
+    elif how == "npy":
+        with path.open("wb") as file:
+            np.save(file, np.zeros(3))
+    elif how == "pickled":
+        arrays["coef"] = np.array([{"a": 1}], dtype=object)
+        np.savez(path, **arrays)
+    elif how == "missing":
+        del arrays["coef"]
+        np.savez(path, **arrays)
+    elif how == "shape":
+        arrays["coef"] = np.zeros((2, 4))
+        np.savez(path, **arrays)
+    elif how == "nan":
+        arrays["coef"] = np.full((1, 4), np.nan)
+        np.savez(path, **arrays)
+    elif how == "header":
+        arrays["header"] = np.array("[1, 2")
+        np.savez(path, **arrays)
+    elif how == "other":
+        arrays["header"] = np.array(json.dumps({"format": "something", "version": 1, "parameters": {}}))
+        np.savez(path, **arrays)
+
+
+@pytest.mark.parametrize(
+    "how", ["truncated", "empty", "text", "npy", "pickled", "missing", "shape", "nan", "header", "other"]
+)
+def test_damaged_models_are_refused(tmp_path, how):
+    X, y, _ = problem(60, 4)
+    path = tmp_path / "model.npz"
+    LogisticRegression().fit(X, y).save(path)
+    damaged(path, how)
+    with pytest.raises(augcore.FileFormatError, match=r"model\.npz"):
+        LogisticRegression.load(path)
+
+
+def test_from_estimator(cancer):
+    X, y = cancer
+    theirs = sklearn.linear_model.LogisticRegression(C=0.7, tol=1e-10, solver="newton-cholesky").fit(X, y)
+    ours = LogisticRegression.from_estimator(theirs)
+    assert ours.C == 0.7
+    np.testing.assert_allclose(ours.decision_function(X), theirs.decision_function(X), rtol=1e-12, atol=1e-12)
+    with pytest.raises(ValueError, match="intercept"):
+        LogisticRegression.from_estimator(sklearn.linear_model.LogisticRegression(solver="liblinear").fit(X, y))
+    with pytest.raises(ValueError, match="no attribute coef_"):
+        LogisticRegression.from_estimator(sklearn.linear_model.LogisticRegression())
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"C": 0.0}, "^C: "),
+        ({"C": -1.0}, "^C: "),
+        ({"C": np.nan}, "^C: "),
+        ({"tol": -1e-3}, "^tol: "),
+        ({"max_iter": 0}, "^max_iter: "),
+        ({"threads": 0}, "^threads: "),
+        ({"threads": 5000}, "^threads: "),
+    ],
+)
+def test_bad_parameters(change, match):
+    X, y, _ = problem(20, 3)
+    with pytest.raises(ValueError, match=match):
+        LogisticRegression(**change).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("weight", "match"),
+    [
+        (np.ones(19), "expected length 20"),
+        (np.full(20, -1.0), "must not be negative"),
+        (np.full(20, np.nan), "NaN"),
+        (np.zeros(20), "all weights are zero"),
+        (np.repeat([1.0, 0.0], 10), "one class only"),
+    ],
+)
+def test_bad_weights(weight, match):
+    X, _, _ = problem(20, 3)
+    with pytest.raises(ValueError, match=match):
+        LogisticRegression().fit(X, np.repeat([0, 1], 10), weight)
+
+
+def test_one_class_and_three_classes():
+    X, _, _ = problem(20, 3)
+    with pytest.raises(ValueError, match="one class only"):
+        LogisticRegression().fit(X, np.ones(20))
+    with pytest.raises(ValueError, match="Only binary classification"):
+        LogisticRegression().fit(X, np.arange(20) % 3)
