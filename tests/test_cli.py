@@ -153,7 +153,9 @@ def test_bad_usage(command: Augcore, tmp_path: Path, arguments: list[str], words
     assert not list((tmp_path / "here").iterdir())
 
 
-@pytest.mark.parametrize("arguments", [["run", "--jobs", "0"], ["run", "--nothing"], ["walk"], ["report"], ["run", "a", "b"]])
+@pytest.mark.parametrize(
+    "arguments", [["run", "--jobs", "0"], ["run", "--nothing"], ["walk"], ["report"], ["run", "a", "b"]]
+)
 def test_bad_options(command: Augcore, arguments: list[str]) -> None:
     process = command(*arguments)
     assert process.returncode == 2

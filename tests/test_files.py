@@ -6,6 +6,7 @@ import io
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -52,13 +53,16 @@ def test_target_keeps_its_content_until_the_end(tmp_path: Path) -> None:
 
 def test_content_is_synced_before_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     events = []
-    for name in ("fsync", "replace"):
 
-        def noted(*arguments: object, call=getattr(os, name), name: str = name) -> None:
+    def note(name: str, call: Callable[..., None]) -> None:
+        def noted(*arguments: object) -> None:
             events.append(name)
             call(*arguments)
 
         monkeypatch.setattr(os, name, noted)
+
+    note("fsync", os.fsync)
+    note("replace", os.replace)
     with _files.atomic_write(tmp_path / "a") as file:
         file.write(b"new")
     assert events == ["fsync", "replace", "fsync"]
@@ -72,7 +76,12 @@ def test_remove_partials(tmp_path: Path) -> None:
 
 
 def test_lock_holds_against_other_processes_and_ends(tmp_path: Path) -> None:
-    code = f"from pathlib import Path; from augcore import _files\nwith _files.locked(Path({str(tmp_path)!r})): print('in')"
+    code = f"""if True:
+        from pathlib import Path
+        from augcore import _files
+        with _files.locked(Path({str(tmp_path)!r})):
+            print("in")
+    """
 
     def enter() -> subprocess.CompletedProcess:
         return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
@@ -82,7 +91,9 @@ def test_lock_holds_against_other_processes_and_ends(tmp_path: Path) -> None:
     assert enter().stdout == "in\n"
 
 
-@pytest.mark.parametrize("values", [np.arange(6.0).reshape(2, 3), np.zeros((0, 4), np.uint8), np.array(3), np.array([True])])
+@pytest.mark.parametrize(
+    "values", [np.arange(6.0).reshape(2, 3), np.zeros((0, 4), np.uint8), np.array(3), np.array([True])]
+)
 def test_arrays_come_back(values: np.ndarray) -> None:
     back = _files.decode_array(_files.encode_array(values), Path("a.npy"))
     assert back.dtype == values.dtype
@@ -104,13 +115,13 @@ WHOLE = _files.encode_array(np.arange(20, dtype=np.float32))
 
 @given(st.binary(max_size=200) | st.binary(max_size=100).map(lambda tail: WHOLE[:70] + tail))
 def test_any_bytes_are_an_array_or_refused(data: bytes) -> None:
+    message = "a.npy: "
     try:
-        values = _files.decode_array(data, Path("a.npy"))
+        assert _files.decode_array(data, Path("a.npy")).dtype != object
     except FileFormatError as error:
-        assert str(error).startswith("a.npy: ")
-        assert "\n" not in str(error)
-    else:
-        assert values.dtype != object
+        message = str(error)
+    assert message.startswith("a.npy: ")
+    assert "\n" not in message
 
 
 @pytest.mark.parametrize("end", [0, 1, 10, 127, 128, 200, len(WHOLE) - 1])

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import functools
-import sys
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -68,8 +67,7 @@ def _command(function: Callable[..., None]) -> Callable[..., None]:
             if debug:
                 traceback.print_exc()
             code, message = _explain(error)
-            with contextlib.suppress(OSError):
-                print(f"augcore: {message}", file=sys.stderr)  # noqa: T201
+            typer.echo(f"augcore: {message}", err=True)
             raise typer.Exit(code) from None
 
     return command
@@ -120,7 +118,7 @@ def run(
         ) from None
     report = _present(folder)
     _show_headline(folder)
-    _print(f"figures: {folder / 'figures'}\nreport:  {report}")
+    typer.echo(f"figures: {folder / 'figures'}\nreport:  {report}")
 
 
 def _config(experiment: str | None, assignments: list[str], convention: str | None, resumed: Path | None) -> Config:
@@ -185,7 +183,7 @@ def plot(folder: Annotated[Path, typer.Argument(help="Folder of a run.")], debug
 
     with _waiting("drawing"):
         figures = plots.draw(folder)
-    _print("\n".join(map(str, figures)))
+    typer.echo("\n".join(map(str, figures)))
 
 
 @_command
@@ -199,7 +197,7 @@ def report(
 
     with _waiting("writing the report"):
         page = reports.write(folders, out)
-    _print(str(page))
+    typer.echo(str(page))
 
 
 def _present(folder: Path) -> Path:
@@ -289,7 +287,7 @@ def info(debug: Debug = False) -> None:
         f"needs: {versions(_REQUIRED)}",
         *(f"extra {extra}: {versions(modules)}" for extra, modules in _EXTRAS.items()),
     ]
-    _print("\n".join(lines))
+    typer.echo("\n".join(lines))
 
 
 # ---- the root --------------------------------------------------------------------------------------------------------
@@ -299,7 +297,7 @@ def _show_version(wanted: bool) -> None:
     if wanted:
         import augcore
 
-        _print(f"augcore {augcore.__version__}")
+        typer.echo(f"augcore {augcore.__version__}")
         raise typer.Exit(DONE)
 
 
@@ -310,11 +308,6 @@ def root(
     ] = False,
 ) -> None:
     pass
-
-
-def _print(text: str) -> None:
-    """A result, on stdout."""
-    print(text)  # noqa: T201
 
 
 @contextlib.contextmanager

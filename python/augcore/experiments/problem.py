@@ -58,7 +58,7 @@ def checksum(data: datasets.Dataset) -> str:
     digest = hashlib.sha256()
     for values in (data.x_train, data.y_train, data.x_test, data.y_test):
         digest.update(f"{values.dtype.str}{values.shape}".encode())
-        digest.update(np.ascontiguousarray(values))
+        digest.update(np.ascontiguousarray(values).data)
     return digest.hexdigest()
 
 

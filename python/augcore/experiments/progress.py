@@ -49,7 +49,7 @@ def shown(console: Console, title: str) -> Iterator[Report]:
                 progress.console.print(title, highlight=False)
             if stage not in tasks:
                 # What was finished earlier says nothing about the speed now.
-                tasks[stage] = progress.add_task(stage, total=total, completed=done)
+                tasks[stage] = progress.add_task(stage, total=total, completed=int(done))
             progress.update(tasks[stage], completed=done, total=total)
 
         yield report

@@ -99,9 +99,9 @@ def run(config: Config, folder: Path, *, jobs: int = 1, resume: bool = False, pr
 def _write_features(target: RunFolder, data: datasets.Dataset, report: Progress) -> None:
     begin, config = time.perf_counter(), target.config
     arrays: dict[str, NDArray[Any]] = {"arrays/x_train.npy": data.x_train, "arrays/y_train.npy": data.y_train}
-    for name in config.augmentations:
-        examples = problems.augmentation(config, name).expand(data.x_train[:1]).images
-        arrays[f"arrays/examples-{name}.npy"] = examples
+    for family in config.augmentations:
+        examples = problems.augmentation(config, family).expand(data.x_train[:1]).images
+        arrays[f"arrays/examples-{family}.npy"] = examples
     for name, values in problems.feature_arrays(config, data, report):
         arrays[f"features/{name}.npy"] = values
     target.finish("features", None, arrays, time.perf_counter() - begin)
