@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
-"""Warps, flips and resizing of batches. Arguments are C-contiguous, checked, not empty; python/augcore/_dispatch.py calls.
+"""Warps, flips and resizing of batches. Arguments are C-contiguous, checked and not empty; _dispatch.py calls.
 
 matrices is (1 or n, 9), fill (1 or n, c), rectangles (1 or n, 4): top, left, height, width.
 """
@@ -7,7 +7,8 @@ matrices is (1 or n, 9), fill (1 or n, c), rectangles (1 or n, 4): top, left, he
 from libc.stdint cimport int64_t, uint8_t, uint16_t
 
 from augcore cimport opencv4, resize, warp
-from augcore.image cimport Dtype, Images, OutputImages
+from augcore.dtype cimport Dtype
+from augcore.image cimport Images, OutputImages
 from augcore.warp cimport Border, Interpolation
 
 INTERPOLATIONS = {

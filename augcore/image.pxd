@@ -1,14 +1,8 @@
-"""csrc/include/augcore/dtype.hpp and image.hpp"""
+"""csrc/include/augcore/image.hpp"""
 
 from libc.stdint cimport int64_t
 
-
-cdef extern from "augcore/dtype.hpp" namespace "augcore" nogil:
-    cdef enum class Dtype:
-        uint8
-        uint16
-        float32
-        float64
+from augcore.dtype cimport Dtype
 
 
 cdef extern from "augcore/image.hpp" namespace "augcore" nogil:

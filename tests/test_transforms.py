@@ -123,6 +123,14 @@ def test_special_values_stay_where_they_are_seen(dtype, value):
         assert np.count_nonzero(moved != 0) == touched
     for interpolation in T.RESIZE_INTERPOLATIONS:
         assert np.array_equal(T.resize(images, (7, 7), interpolation=interpolation), images, equal_nan=True)
+    corner = np.zeros((1, 5, 5, 1), dtype)
+    corner[0, 0, 0] = value
+    for interpolation in T.RESIZE_INTERPOLATIONS:
+        for size in ((10, 11), (4, 3)):
+            got = T.resize(corner, size, interpolation=interpolation)
+            same(got, reference.resize(corner, np.array([[0, 0, 5, 5]]), size, interpolation, True))
+            assert (got[0, -1] == 0).all()
+            assert (got[0, :, -1] == 0).all()
 
 
 # ---- parameters per image, threads, layouts, levels ------------------------------------------------------------------
