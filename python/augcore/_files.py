@@ -131,7 +131,7 @@ def _header(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> Array
         if dtype.hasobject or dtype.kind == "V":
             raise FileFormatError(f"{name}: holds objects or records (dtype {dtype}), not plain values")
         stated = stream.tell() + math.prod(shape) * dtype.itemsize
-    if any(length < 0 for length in shape) or stated != info.file_size:
+    if stated != info.file_size:
         raise FileFormatError(f"{name}: shape {shape} of {dtype} does not fit its {info.file_size} bytes")
     return ArrayHeader(shape, dtype)
 
@@ -146,5 +146,4 @@ def _check_expansion(members: Collection[zipfile.ZipInfo]) -> None:
 def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
     with archive.open(info) as stream:
         values: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
-        stream.read(1)  # at the end of the data zipfile compares the CRC
         return values
