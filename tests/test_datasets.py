@@ -445,6 +445,22 @@ def test_a_hostile_array_is_refused(tmp_path, member):
 
 
 @pytest.mark.parametrize(
+    ("member", "message"),
+    [
+        (pickled(), r"x: holds objects or records \(dtype object\)"),
+        (described("(20,)", "[('a', '|u1')]", bytes(20)), "x: holds objects or records"),
+        (described("(-4, -5)", data=bytes(20)), "not a readable .npz file"),
+        (described("(-1, 0)"), "not a readable .npz file"),
+    ],
+)
+def test_read_npz_refuses_what_is_no_plain_array(tmp_path, member, message):
+    with zipfile.ZipFile(tmp_path / "set.npz", "w") as archive:
+        archive.writestr("x.npy", member)
+    with pytest.raises(augcore.FileFormatError, match=message):
+        _files.read_npz(tmp_path / "set.npz")
+
+
+@pytest.mark.parametrize(
     ("name", "values", "message"),
     [
         ("x_train", np.zeros((20, 4, 5), np.float32), "x_train: expected images of uint8"),

@@ -95,6 +95,7 @@ def test_training_learns_and_reports_progress():
     assert [args[:2] for args in seen] == [(epoch, 40) for epoch in range(1, 41)]
     assert all(isinstance(accuracy, float) and 0 <= accuracy <= 1 for *_, accuracy in seen)
     assert seen[-1][2] > 0.9
+    assert all((64 * accuracy).is_integer() for *_, accuracy in seen), "each is the accuracy of one epoch"
     others, truth = make_images(40, seed=9)
     guessed = keras.ops.convert_to_numpy(network(others[..., None] / np.float32(255)))
     assert (guessed.argmax(1) == truth).mean() > 0.9
@@ -217,9 +218,9 @@ def test_sequential_models_and_wide_features():
     assert found.shape == (5, 4 * 5 * 2)
     np.testing.assert_allclose(found, expected.reshape(5, -1), rtol=1e-5, atol=1e-6)
     network.pop()
-    network.add(layers.Flatten())
-    network.add(layers.Dense(3))
-    assert features.featurize(images, network).shape == (5, 40), "the network has changed since"
+    for layer in (layers.Flatten(), layers.Dense(7), layers.Dense(3)):
+        network.add(layer)
+    assert features.featurize(images, network).shape == (5, 7), "the network has changed since"
 
 
 def test_a_name_trains(trained):
@@ -256,8 +257,11 @@ def test_networks_without_a_penultimate_layer_are_refused():
     layers = keras.layers
     unbuilt = keras.Sequential([layers.Flatten(), layers.Dense(2)])
     one, two = keras.Input((6, 7, 1)), keras.Input((6, 7, 1))
-    pair = keras.Model([one, two], layers.Flatten()(layers.Add()([one, two])))
-    for network in (unbuilt, pair):
+    flat_one, flat_two = layers.Flatten()(one), layers.Flatten()(two)
+    joined = keras.Model([one, two], layers.Concatenate()([flat_one, flat_two]))
+    forked = keras.Model(one, [layers.Dense(2)(flat_one), layers.Dense(3)(flat_one)])
+    endless = keras.Sequential([keras.Input((None, None, 1)), layers.Conv2D(2, 3), layers.GlobalMaxPooling2D()])
+    for network in (unbuilt, joined, forked, endless):
         with pytest.raises(ValueError, match="model: has no single penultimate layer"):
             features.featurize(make_images(2)[0], network)
 
@@ -330,26 +334,31 @@ def replace(file, key, **options):
     file.create_dataset(key, **options)
 
 
+def link(file, key, *target):
+    del file[key]
+    file[key] = h5py.ExternalLink(*target)
+
+
+BIAS, CLASSES = "layers/dense/vars/1", "layers/dense_1/vars/1"
+
+
 @pytest.mark.parametrize(
-    "damage",
+    ("damage", "message"),
     [
-        lambda file: file.__delitem__("layers/dense"),
-        lambda file: file.__delitem__("layers/dense/vars/0"),
-        lambda file: file.__delitem__("layers"),
-        lambda file: file.create_group("layers/conv2d_2"),
-        lambda file: replace(file, "layers/dense/vars/1", shape=(127,), dtype="f4"),
-        lambda file: replace(file, "layers/dense/vars/1", data=np.zeros(128, "S4")),
-        lambda file: replace(file, "layers/dense_1/vars/1", shape=(2**40,), dtype="f4", chunks=(2**20,)),
-        lambda file: replace(file, "layers/dense_1/vars/1", shape=(1,), dtype="f4"),
-        lambda file: replace(file, "layers/dense/vars/1", shape=(128,), dtype="f4", external="/etc/hostname"),
-        lambda file: (
-            file.__delitem__("layers/dense/vars/1")
-            or file.__setitem__("layers/dense/vars/1", h5py.ExternalLink("other.h5", "secret"))
-        ),
+        (lambda file: file.__delitem__("layers/dense"), "the weights of none of the networks"),
+        (lambda file: file.create_group("layers/conv2d_2"), "the weights of none of the networks"),
+        (lambda file: file.__delitem__("layers"), "cannot be read as a network"),
+        (lambda file: file.__delitem__(BIAS), "cannot be read as a network"),
+        (lambda file: replace(file, BIAS, shape=(127,), dtype="f4"), rf"/{BIAS} is not \(128,\)"),
+        (lambda file: replace(file, BIAS, data=np.zeros(128, "S4")), rf"/{BIAS} is not \(128,\)"),
+        (lambda file: replace(file, CLASSES, shape=(2**40,), dtype="f4", chunks=(2**20,)), f"has {2**40} classes"),
+        (lambda file: replace(file, CLASSES, shape=(1,), dtype="f4"), "has 1 classes"),
+        (lambda file: replace(file, BIAS, shape=(128,), dtype="f4", external="/dev/zero"), rf"/{BIAS} is not"),
+        (lambda file: link(file, BIAS, "other.h5", "secret"), "/secret is not"),
     ],
-    ids=["layer", "kernel", "layers", "more", "shape", "text", "classes", "one-class", "raw-file", "other-file"],
+    ids=["layer", "more", "layers", "bias", "shape", "text", "classes", "one-class", "raw-file", "other-file"],
 )
-def test_weights_that_fit_no_network_are_refused(trained, tmp_path, damage):
+def test_weights_that_fit_no_network_are_refused(trained, tmp_path, damage, message):
     network, images, _ = trained
     with h5py.File(tmp_path / "other.h5", "w") as other:
         other["secret"] = np.ones(128, np.float32)
@@ -357,7 +366,7 @@ def test_weights_that_fit_no_network_are_refused(trained, tmp_path, damage):
     network.save_weights(path)
     with h5py.File(path, "a") as file:
         damage(file)
-    with pytest.raises(augcore.FileFormatError, match=r"net\.weights\.h5"):
+    with pytest.raises(augcore.FileFormatError, match=rf"net\.weights\.h5: .*{message}"):
         features.featurize(images, path)
 
 
@@ -374,7 +383,7 @@ def runs(monkeypatch):
 
 
 def test_cache(trained, tmp_path, runs):
-    network, images, _ = trained
+    network, images, labels = trained
     folder = tmp_path / "new" / "cache"
     found = features.featurize(images, network, cache=folder)
     again = features.featurize(images, network, cache=str(folder))
@@ -386,6 +395,8 @@ def test_cache(trained, tmp_path, runs):
     copy = keras.models.clone_model(network)
     copy.set_weights(network.get_weights())
     features.featurize(images, copy, cache=folder)
+    again = features.train(images, labels, "mnist-cnn", rng=5, epochs=2, batch_size=16)
+    features.featurize(images, again, cache=folder)
     assert len(runs) == 1, "the same network in another object"
     other = images.copy()
     other[3, 2, 1] ^= 1

@@ -50,5 +50,5 @@ def _fetch_one(url: str, size: int, sha256: str, target: Path) -> None:
                 break
             digest.update(chunk)
             file.write(chunk)
-        if left or digest.hexdigest() != sha256:
+        if digest.hexdigest() != sha256:
             raise ChecksumError(f"{url}: is not the file of {size} bytes with SHA-256 {sha256} that it should be")

@@ -152,7 +152,6 @@ def _check_expansion(members: Collection[zipfile.ZipInfo]) -> None:
 def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
     with archive.open(info) as stream:
         values: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
-        stream.read(1)  # at the end of the data zipfile compares the CRC
         return values
 
 

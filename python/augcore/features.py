@@ -68,23 +68,16 @@ def _without_native_log() -> Iterator[None]:
         yield
         return
     with tempfile.TemporaryFile() as held:
-        _flush_stderr()
         os.dup2(held.fileno(), 2)
         try:
             yield
         finally:
-            _flush_stderr()
             os.dup2(stderr, 2)
             os.close(stderr)
             held.seek(0)
             for line in held:
                 if not _NATIVE_LOG.match(line):
                     os.write(2, line)
-
-
-def _flush_stderr() -> None:
-    if sys.stderr is not None:
-        sys.stderr.flush()
 
 
 # ---- the networks of the paper ---------------------------------------------------------------------------------------
@@ -351,7 +344,7 @@ def _extractor(network: keras.Model) -> keras.Model:
     try:
         last = network.layers[-1]
         extractor = _keras().Model(network.inputs[0], last.input, name="features")
-        sound = len(network.inputs) == len(extractor.outputs) == 1 and None not in extractor.output_shape[1:]
+        sound = len(network.outputs) == len(extractor.outputs) == 1 and None not in extractor.output_shape[1:]
     except (AttributeError, ValueError, IndexError, TypeError):
         sound = False
     if not sound:
