@@ -118,17 +118,18 @@ def shown(run: Run, augmentation: str, score: str, kind: str) -> list[Curve]:
 
 
 def limits(run: Run, augmentation: str, score: str, kinds: Sequence[str] = KINDS) -> Limits:
-    """The range of accuracies that a panel shows: means and references whole, bands up to half that range beyond.
+    """The range of accuracies that a panel shows: means and references whole, bands up to a quarter of it beyond.
 
-    Bands of two or three rounds can be wider than everything else; they may leave the panel.
+    Bands of two or three rounds can be wider than everything else, and go beyond 100 %; they may leave the panel.
     """
     lines = [curve for kind in kinds for curve in shown(run, augmentation, score, kind)]
     intervals = [mean_interval(column) for curve in lines for column in curve.accuracy.T]
     means = [*(interval.mean for interval in intervals), *_reference_values(run, augmentation)]
     low, high = min(means), max(means)
-    reach = (high - low) / 2
-    low = min(low, max(low - reach, np.nanmin([interval.low for interval in intervals] + [low])))
-    high = max(high, min(high + reach, np.nanmax([interval.high for interval in intervals] + [high])))
+    reach = (high - low) / 4
+    lowest = np.nanmin([low, *(interval.low for interval in intervals)])
+    highest = np.nanmax([high, *(interval.high for interval in intervals)])
+    low, high = max(lowest, low - reach), min(highest, high + reach, 1.0)
     pad = max(0.09 * (high - low), 0.002)
     return float(low - pad), float(high + pad)
 
