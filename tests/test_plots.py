@@ -101,15 +101,18 @@ def test_a_single_round_has_no_band(make_run):
 
 
 def test_panels_hold_means_and_references_and_stop_near_them(make_run):
-    """Two rounds have bands 13 times as wide as their spread; the means must stay legible."""
-    run = finished.read(make_run(rounds=2))
+    """Two rounds can have bands far beyond everything else; the means must stay legible."""
+    run = finished.read(make_run(rounds=2, curves=[("baseline", False, False, 1.0), ("random_x", False, False, 1.0)]))
+    spread = np.array([[-0.05], [0.05]])
+    for curve in run.curves["translate", "influence"]:
+        curve.accuracy[:] = curve.accuracy.mean(axis=0) + spread
     low, high = plots.limits(run, "translate", "influence")
     means = [mean for curve in run.curves["translate", "influence"] for mean in curve.accuracy.mean(axis=0)]
     references = run.references["translate"]
     means += [references.none, references.all]
-    assert low < min(means)
-    assert max(means) < high < 1.01
-    assert high - low < 2 * (max(means) - min(means))
+    assert low < min(means) < max(means) < high
+    assert high < 1.02
+    assert high - low < 1.8 * (max(means) - min(means))
 
 
 def test_every_size_has_a_tick_and_labels_do_not_touch(make_run):
@@ -122,7 +125,7 @@ def test_every_size_has_a_tick_and_labels_do_not_touch(make_run):
         boxes = [label.get_window_extent() for label in axes.get_xticklabels() if label.get_text()]
         assert len(boxes) >= 4
         for left, right in itertools.pairwise(sorted(boxes, key=lambda box: box.x0)):
-            assert left.x1 < right.x0
+            assert left.x1 + 4 < right.x0
 
 
 @pytest.mark.parametrize("augmentations", [("translate",), ("translate", "rotate"), ("translate", "rotate", "crop")])
@@ -231,7 +234,12 @@ def test_galleries_show_the_images_of_extreme_score(make_run, shape):
 
 def test_few_points_make_a_small_gallery(make_run):
     run = finished.read(make_run(n=3, sizes=(1, 3)))
-    assert len(draw(plots.gallery, run, "translate", "loss").axes) == 6
+    panels = draw(plots.gallery, run, "translate", "loss").axes
+    assert len(panels) == 6
+    for axes in panels:
+        box = axes.get_position()
+        assert 0 <= box.x0 < box.x1 <= 1
+        assert 0 <= box.y0 < box.y1 <= 1
 
 
 def test_examples_show_the_original_first(make_run):
@@ -342,7 +350,7 @@ def test_draw_writes_every_figure_and_table_the_same_each_time(make_run):
         if path.suffix in (".pdf", ".png"):
             assert content.startswith({".pdf": b"%PDF-", ".png": b"\x89PNG"}[path.suffix])
     time.sleep(1.1)  # a time stamp of seconds would change
-    with matplotlib.rc_context({"lines.linewidth": 9, "font.size": 30}):
+    with matplotlib.rc_context({"xtick.major.size": 20, "axes.labelpad": 30}):
         assert plots.draw(folder) == first
     assert {path: path.read_bytes() for path in first} == contents
     assert not [path for path in folder.rglob("*") if path.name.endswith(".partial")]
@@ -355,8 +363,9 @@ def test_drawing_leaves_the_settings_of_matplotlib_alone(make_run):
         assert dict(matplotlib.rcParams) == before
 
 
-def test_a_run_without_deterministic_policies_or_without_baseline(make_run):
-    run = finished.read(make_run(curves=[("random_softmax_proportional", True, True, 1.0)], scores=("loss",)))
+@pytest.mark.parametrize("others", [[], [("baseline", False, False, 1.0)]])
+def test_a_run_without_deterministic_policies(make_run, others):
+    run = finished.read(make_run(curves=[*others, ("random_softmax_proportional", True, True, 1.0)], scores=("loss",)))
     names = [name for name, _ in plots.figures(run)]
     assert "curves-translate-loss-random" in names
     assert "curves-translate-loss-deterministic" not in names
@@ -368,6 +377,8 @@ def test_a_run_of_the_baseline_alone(make_run):
     run = finished.read(make_run(curves=[("baseline", False, False, 1.0)]))
     for _, make in plots.figures(run):
         draw(make)
+    (axes,) = draw(plots.overview, run, "loss").axes
+    assert len(line_of(axes, "baseline (uniform)").get_xdata()) == 4
 
 
 def replace(folder, name, old, new):
@@ -400,7 +411,8 @@ DAMAGE = {
     "accuracy above 1": ("results.csv", lambda f: replace(f, "results.csv", ",64,0.", ",64,7.")),
     "accuracy is NaN": ("results.csv", lambda f: replace(f, "results.csv", ",64,0.", ",64,nan#")),
     "a flag is neither": ("results.csv", lambda f: replace(f, "results.csv", "False", "maybe")),
-    "a name with a path": ("results.csv", lambda f: replace(f, "results.csv", "translate", "../../etc")),
+    "a name with a path": ("results.csv", lambda f: rename(f, "translate", "../../etc")),
+    "text after a quote": ("results.csv", lambda f: replace(f, "results.csv", "\ntranslate", '\n"trans"late')),
     "a round lacks a size": ("results.csv", lambda f: replace_rows(f, without_one(rows_of(f)))),
     "a line twice": ("results.csv", lambda f: replace_rows(f, rows_of(f) + rows_of(f)[:1])),
     "no reference": ("references.csv", lambda f: replace(f, "references.csv", "translate", "rotate")),
@@ -429,6 +441,16 @@ def replace_rows(folder, rows):
         writer = csv.DictWriter(file, header)
         writer.writeheader()
         writer.writerows(rows)
+
+
+def rename(folder, old, new):
+    for name in ("results.csv", "references.csv"):
+        path = folder / name
+        path.write_text(path.read_text().replace(old, new))
+    for path in (folder / "arrays").glob(f"*-{old}*"):
+        target = path.parent / path.name.replace(old, new)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(target)
 
 
 def append(folder, text):

@@ -117,13 +117,16 @@ def test_one_round_alone_decides_nothing(told):
     assert "interval" not in text
 
 
-def test_words_where_augmentation_does_not_help(make_run):
+@pytest.mark.parametrize("everything", ["0.9", "0.85"])
+def test_words_where_augmentation_does_not_help(make_run, everything):
     folder = make_run()
     header = "augmentation,accuracy_none,accuracy_plain,accuracy_all,accuracy_vsv,n_vsv\n"
-    (folder / "references.csv").write_text(header + "translate,0.9,0.95,0.9,0.9,5\n")
-    page = text_of(parsed(report.write([folder])))
+    (folder / "references.csv").write_text(f"{header}translate,0.9,0.95,{everything},0.9,5\n")
+    tree = parsed(report.write([folder]))
+    page = text_of(tree)
     assert "Augmenting everything does not raise the test accuracy with translate." in page
-    assert "Augmenting all 60 points does not help: test accuracy goes from 90.0% to 90.0%" in page
+    assert f"Augmenting all 60 points does not help: test accuracy goes from 90.0% to {float(everything):.1%}" in page
+    assert "undefined" in [cell.text for cell in tree.iter("td")]
     assert "nan" not in page.lower().split()
 
 

@@ -108,13 +108,13 @@ def figures(run: Run) -> Iterator[tuple[str, Callable[[], Figure]]]:
 
 
 def shown(run: Run, augmentation: str, score: str, kind: str) -> list[Curve]:
-    """The curves of one kind, with the baseline to compare; none where the run has none of the kind."""
+    """The curves of one kind, with the baseline, itself random, to compare; none where the run has none of the kind."""
     chosen = [
         curve
         for curve in run.curves.get((augmentation, score), ())
         if curve.policy == "baseline" or curve.is_random == (kind == "random")
     ]
-    return chosen if any(curve.policy != "baseline" for curve in chosen) else []
+    return chosen if kind == "random" or any(curve.policy != "baseline" for curve in chosen) else []
 
 
 def limits(run: Run, augmentation: str, score: str, kinds: Sequence[str] = KINDS) -> Limits:
@@ -165,12 +165,12 @@ def overview(run: Run, score: str) -> Figure:
     legend_rows = len(labels) // legend_columns + 1
     frame = style.Frame(
         max(2.32 * len(names) + 0.45, 5.0),
-        1.95 * max(len(kinds), 1),
+        1.95 * len(kinds),
         left=0.62,
         right=0.1,
         top=0.32,
         bottom=0.92 + 0.145 * legend_rows,
-        rows=max(len(kinds), 1),
+        rows=len(kinds),
         columns=len(names),
         gap=(0.42, 0.5),
     )
