@@ -55,6 +55,39 @@ def simd_levels(run_python) -> list[str]:
     ]
 
 
+# ---- experiments -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def tiny_settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Settings of an experiment on made-up images that takes a fraction of a second."""
+    rng = np.random.default_rng(3)
+    arrays = {}
+    for part, n in (("train", 40), ("test", 30)):
+        labels = np.arange(n) % 2
+        images = rng.normal(100, 45, (n, 8, 6))
+        images[labels == 1, 2:5, 1:3] += 60
+        arrays |= {f"x_{part}": np.clip(images, 0, 255).astype(np.uint8), f"y_{part}": labels}
+    path = tmp_path_factory.mktemp("data") / "tiny.npz"
+    np.savez(path, **arrays)
+    return {
+        "dataset": f"npz:{path}",
+        "model": "pixels",
+        "augmentations": ["translate", "crop"],
+        "translate": {"magnitude": 1},
+        "crop": {"sizes": [1]},
+        "configurations": [
+            "baseline",
+            "random_proportional",
+            "random_proportional+update+downweight",
+            "deterministic_proportional+update",
+            "deterministic_inverse_proportional",
+        ],
+        "sizes": [1, 5, 20, 40],
+        "rounds": 2,
+    }
+
+
 MODIFIERS = ((False, False), (False, True), (True, False), (True, True))
 
 # The curves of the main experiment: policy, update, downweight, and how fast the made-up accuracy rises.
