@@ -366,7 +366,7 @@ def point_scores(run: Run, augmentation: str, score: str) -> Figure:
     style.note(
         figure,
         f"{augmentation}, {score}: {len(before):,} training points, {int(support.sum()):,} of them support vectors. "
-        "Right: below a millionth of the largest, scores stand at the edge.",
+        "Right: scores below 10⁻¹⁰ of the largest stand at the edge.",
     )
     return figure
 
@@ -378,7 +378,7 @@ def absolute(score: str) -> str:
 
 def _joint(axes: Axes, before: NDArray[np.float64], after: NDArray[np.float64], support: NDArray[np.bool_]) -> None:
     top = max(before.max(), after.max()) or 1.0
-    floor = 1e-6 * top
+    floor = 1e-10 * top
     for chosen, color, marker in ((~support, "#8593b8", "o"), (support, "#0211a9", "D")):
         axes.scatter(
             np.maximum(before[chosen], floor),
