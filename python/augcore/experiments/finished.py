@@ -142,10 +142,11 @@ class Run:
     def _array(self, name: str, good: Callable[[NDArray[Any]], bool], expected: str) -> NDArray[Any]:
         path = self._path(name)
         try:
-            values = np.load(path, mmap_mode="r", allow_pickle=False)
+            with np.errstate(over="raise"):  # a header may claim any shape
+                values = np.load(path, mmap_mode="r", allow_pickle=False)
         except FileNotFoundError:
             raise FileFormatError(f"{path}: is missing from the run") from None
-        except (ValueError, EOFError, TypeError, SyntaxError, OverflowError) as error:
+        except (ValueError, EOFError, TypeError, SyntaxError, ArithmeticError) as error:
             raise FileFormatError(f"{path}: not a .npy file of plain numbers: {_first_line(error)}") from None
         if not isinstance(values, np.ndarray):
             values.close()
@@ -163,7 +164,7 @@ def _is_image_batch(values: NDArray[Any]) -> bool:
 
 
 def read(folder: Path) -> Run:
-    """Reads a finished run.
+    """Reads a finished run, and looks at each of its arrays, so that damage shows before anything is drawn.
 
     Raises
     ------
@@ -178,7 +179,14 @@ def read(folder: Path) -> Run:
         if augmentation not in references:
             raise FileFormatError(f"{folder / 'references.csv'}: has no row for the augmentation {augmentation!r}")
     settings = facts.pop("settings", facts)
-    return Run(folder, facts, settings, curves, references, _read_timings(folder / "timings.csv"))
+    run = Run(folder, facts, settings, curves, references, _read_timings(folder / "timings.csv"))
+    run.images()
+    for augmentation in run.augmentations:
+        run.examples(augmentation)
+        run.is_support_vector(augmentation)
+    for augmentation, score in curves:
+        run.point_scores(augmentation, score)
+    return run
 
 
 def _read_config(path: Path) -> dict[str, Any]:

@@ -108,27 +108,28 @@ def figures(run: Run) -> Iterator[tuple[str, Callable[[], Figure]]]:
 
 
 def shown(run: Run, augmentation: str, score: str, kind: str) -> list[Curve]:
-    """The curves of one kind, with the baseline to compare; none where the run has none of the kind."""
+    """The curves of one kind, with the baseline, itself random, to compare; none where the run has none of the kind."""
     chosen = [
         curve
         for curve in run.curves.get((augmentation, score), ())
         if curve.policy == "baseline" or curve.is_random == (kind == "random")
     ]
-    return chosen if any(curve.policy != "baseline" for curve in chosen) else []
+    return chosen if kind == "random" or any(curve.policy != "baseline" for curve in chosen) else []
 
 
 def limits(run: Run, augmentation: str, score: str, kinds: Sequence[str] = KINDS) -> Limits:
-    """The range of accuracies that a panel shows: means and references whole, bands up to half that range beyond.
+    """The range of accuracies that a panel shows: means and references whole, bands up to a quarter of it beyond.
 
-    Bands of two or three rounds can be wider than everything else; they may leave the panel.
+    Bands of two or three rounds can be wider than everything else, and go beyond 100 %; they may leave the panel.
     """
     lines = [curve for kind in kinds for curve in shown(run, augmentation, score, kind)]
     intervals = [mean_interval(column) for curve in lines for column in curve.accuracy.T]
     means = [*(interval.mean for interval in intervals), *_reference_values(run, augmentation)]
     low, high = min(means), max(means)
-    reach = (high - low) / 2
-    low = min(low, max(low - reach, np.nanmin([interval.low for interval in intervals] + [low])))
-    high = max(high, min(high + reach, np.nanmax([interval.high for interval in intervals] + [high])))
+    reach = (high - low) / 4
+    lowest = np.nanmin([low, *(interval.low for interval in intervals)])
+    highest = np.nanmax([high, *(interval.high for interval in intervals)])
+    low, high = max(lowest, low - reach), min(highest, high + reach, 1.0)
     pad = max(0.09 * (high - low), 0.002)
     return float(low - pad), float(high + pad)
 
@@ -164,12 +165,12 @@ def overview(run: Run, score: str) -> Figure:
     legend_rows = len(labels) // legend_columns + 1
     frame = style.Frame(
         max(2.32 * len(names) + 0.45, 5.0),
-        1.95 * max(len(kinds), 1),
+        1.95 * len(kinds),
         left=0.62,
         right=0.1,
         top=0.32,
         bottom=0.92 + 0.145 * legend_rows,
-        rows=max(len(kinds), 1),
+        rows=len(kinds),
         columns=len(names),
         gap=(0.42, 0.5),
     )
@@ -343,7 +344,7 @@ def point_scores(run: Run, augmentation: str, score: str) -> Figure:
     """Histograms of |score| before and after everything is augmented, and the two against each other."""
     before, after = (np.abs(values) for values in run.point_scores(augmentation, score))
     support = run.is_support_vector(augmentation)
-    frame = style.Frame(7.0, 2.0, left=0.62, right=0.12, top=0.32, bottom=0.72, columns=3, gap=(0.5, 0.0))
+    frame = style.Frame(7.0, 2.0, left=0.62, right=0.12, top=0.32, bottom=0.72, columns=3, gap=(0.64, 0.0))
     figure = style.figure(frame.width, frame.height)
     top = max(before.max(), after.max()) or 1.0
     bins = np.linspace(0, top, 31).tolist()
@@ -365,7 +366,7 @@ def point_scores(run: Run, augmentation: str, score: str) -> Figure:
     style.note(
         figure,
         f"{augmentation}, {score}: {len(before):,} training points, {int(support.sum()):,} of them support vectors. "
-        "Right: below a millionth of the largest, scores stand at the edge.",
+        "Right: scores below 10⁻¹⁰ of the largest stand at the edge.",
     )
     return figure
 
@@ -377,7 +378,7 @@ def absolute(score: str) -> str:
 
 def _joint(axes: Axes, before: NDArray[np.float64], after: NDArray[np.float64], support: NDArray[np.bool_]) -> None:
     top = max(before.max(), after.max()) or 1.0
-    floor = 1e-6 * top
+    floor = 1e-10 * top
     for chosen, color, marker in ((~support, "#8593b8", "o"), (support, "#0211a9", "D")):
         axes.scatter(
             np.maximum(before[chosen], floor),

@@ -290,7 +290,11 @@ def _timings(runs: Sequence[Run], names: Sequence[str]) -> list[Markup]:
         rows = [_timing_row(group, seconds) for group, seconds in groups.items()]
         if rows:
             rows.append(_timing_row("all", [seconds for _, seconds in run.timings]))
-            parts.append(_table(joined(name, "Processor by processor, summed"), ["work", "units", "seconds"], rows))
+            parts.append(
+                _table(
+                    joined(name, "Seconds by kind of work, summed over processes"), ["work", "units", "seconds"], rows
+                )
+            )
     return parts
 
 

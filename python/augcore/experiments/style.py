@@ -70,7 +70,6 @@ _SETTINGS: dict[str, Any] = {
     "axes.spines.right": False,
     "axes.axisbelow": True,
     "text.color": INK,
-    "text.parse_math": False,
     "xtick.labelsize": 7.5,
     "ytick.labelsize": 7.5,
     "xtick.color": GREY,

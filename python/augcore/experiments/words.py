@@ -102,7 +102,7 @@ def _shares(gains: Sequence[Gain]) -> str:
 
 def _verdicts(gains: Sequence[Gain]) -> list[str]:
     told = {
-        "ahead": "It is ahead of the baseline at {} points",
+        "ahead": "it is ahead of the baseline at {}",
         "level": "it cannot be told from the baseline at {}",
         "behind": "it is behind the baseline at {}",
     }
@@ -113,6 +113,7 @@ def _verdicts(gains: Sequence[Gain]) -> list[str]:
     ]
     if not clauses:
         return []
+    clauses[0] += " points"
     text = "; ".join(clauses)
     return [f"{text[0].upper()}{text[1:]} (95% interval of the difference)."]
 
