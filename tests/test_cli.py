@@ -101,12 +101,14 @@ def test_bare_command_shows_help(command: Augcore) -> None:
 
 
 def test_run_plot_report(command: Augcore, tiny: Path, tmp_path: Path) -> None:
+    for number in (1, 2):
+        (tmp_path / "here" / "augcore-runs" / f"tiny-{number}").mkdir(parents=True)
     first = command("run", tiny)
     assert first.returncode == 0, first.stderr
-    folder = tmp_path / "here" / "augcore-runs" / "tiny-1"
-    for line in ("running into augcore-runs/tiny-1", "features: ", "curves: 100%"):
+    folder = tmp_path / "here" / "augcore-runs" / "tiny-3"
+    for line in ("running into augcore-runs/tiny-3", "features: ", "curves: 100%"):
         assert line in first.stderr
-    for text in ("crop", "20 by influence", "augcore-runs/tiny-1/figures", "augcore-runs/tiny-1/report.html"):
+    for text in ("crop", "20 by influence", "augcore-runs/tiny-3/figures", "augcore-runs/tiny-3/report.html"):
         assert text in first.stdout
     assert list((folder / "figures").glob("*.png"))
     assert "crop" in (folder / "report.html").read_text()
@@ -127,8 +129,8 @@ def test_run_plot_report(command: Augcore, tiny: Path, tmp_path: Path) -> None:
 
     again = command("run", tiny, "--out", folder)
     _assert_one_line(again, 2, "not empty", "--resume")
-    other = command("run", tiny, "--out", folder, "--resume", "--set", "seed=5")
-    _assert_one_line(other, 2, "seed", "cannot be resumed")
+    other = command("run", tiny, "--resume", "--set", "seed=5")
+    _assert_one_line(other, 2, "seed", "tiny-3", "cannot be resumed")
     assert (folder / "results.csv").read_bytes() == before
 
 

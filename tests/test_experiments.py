@@ -149,6 +149,15 @@ def test_torn_last_line_is_dropped_and_overwritten(tmp_path: Path) -> None:
         assert (tmp_path / "j").read_bytes() == whole
 
 
+def test_what_follows_a_torn_line_may_be_shorter(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    path.write_bytes(_journal(path)[:-5])
+    Journal(path).append("u", {})
+    assert list(Journal(path).records) == ["unit/0", "unit/1", "u"]
+    assert path.read_bytes().count(b"\n") == 3
+    assert path.read_bytes().endswith(b"\n")
+
+
 def test_last_line_of_zeros_is_torn(tmp_path: Path) -> None:
     whole = _journal(tmp_path / "j")
     (tmp_path / "j").write_bytes(whole[:-10] + bytes(9) + b"\n")
@@ -253,12 +262,12 @@ class Independent:
     def accuracy(self, model: LogisticRegression) -> float:
         return float(model.score(self.test, self.y_test))
 
-    def influence(self, model: LogisticRegression, X: Any, weight: Any) -> Any:
+    def influence(self, model: LogisticRegression, X: Any, weight: Any, ridge: float | None = None) -> Any:
         def bordered(X: Any) -> Any:
             return np.hstack([X, np.ones((len(X), 1))])
 
         p = model.predict_proba(X)[:, 1]
-        penalty = np.diag(np.r_[np.full(X.shape[1], 1 / self.C), 0])
+        penalty = np.diag(np.r_[np.full(X.shape[1], 1 / self.C if ridge is None else ridge), 0])
         H = (bordered(X).T * (weight * p * (1 - p))) @ bordered(X) + penalty
         g = (model.predict_proba(self.train[0])[:, 1] - self.y)[:, None] * bordered(self.train[0])
         return -np.sum(g * np.linalg.solve(H, g.T).T, axis=1)
@@ -322,14 +331,25 @@ def test_plain_test_set(tiny_settings: dict[str, Any], tmp_path: Path, independe
     assert reference["accuracy_none"] == reference["accuracy_plain"]
 
 
-def test_paper_convention_changes_scores_and_images(
-    tiny_settings: dict[str, Any], finished: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    ("change", "ridge"),
+    [
+        ({"damping": 0.5}, 0.6),
+        ({"hessian_l2": 0.02}, 0.02),
+        ({"convention": "paper", "C": 10.0, "damping": 1e-3}, 1e-3),
+    ],
+)
+def test_hessian_of_other_conventions(
+    tiny_settings: dict[str, Any], independent: Independent, tmp_path: Path, change: dict[str, Any], ridge: float
 ) -> None:
-    # With more pixels than images the unregularised Hessian of the paper is singular but for its damping.
-    settings = {**tiny_settings, "convention": "paper", "damping": 1e-3, "scores": ["influence"]}
-    folder = runner.run(parse(settings), tmp_path / "run")
-    scores = [np.load(path / "arrays" / "scores-translate-influence-before.npy") for path in (folder, finished)]
-    assert scores[0].sum() < 2 * scores[1].sum()
+    settings = {**tiny_settings, "augmentations": ["translate"], "scores": ["influence"], **change}
+    folder = runner.run(parse({**settings, "configurations": ["deterministic_proportional+update"]}), tmp_path / "run")
+    chosen = _chosen(folder, "deterministic_proportional+update")
+    before = np.load(folder / "arrays" / "scores-translate-influence-before.npy")
+    np.testing.assert_allclose(before, independent.influence(*independent.fit(chosen[:0]), ridge), rtol=1e-4)
+    scores = independent.influence(*independent.fit(chosen[:1]), ridge)
+    scores[chosen[0]] = 0
+    assert np.array_equal(chosen[1:5], np.argsort(scores)[:4])
 
 
 @pytest.mark.parametrize("jobs", [2, 5])
@@ -423,8 +443,12 @@ def _copy(finished: Path, target: Path, *, lines: int) -> Path:
 def test_resume_repeats_nothing(tiny_settings: dict[str, Any], finished: Path, tmp_path: Path, lines: int) -> None:
     folder = _copy(finished, tmp_path / "run", lines=lines)
     before = (folder / "journal.jsonl").read_bytes()
-    runner.run(parse(tiny_settings), folder, resume=True)
+    shares = []
+    runner.run(
+        parse(tiny_settings), folder, resume=True, progress=lambda stage, done, total: shares.append(done / total)
+    )
     assert (folder / "results.csv").read_bytes() == (finished / "results.csv").read_bytes()
+    assert lines < 7 or min(shares) > 0
     after = (folder / "journal.jsonl").read_bytes()
     assert after.startswith(before)
     units = [json.loads(line)["record"]["unit"] for line in after.splitlines()]
@@ -591,6 +615,8 @@ KILLER = """
             sys.exit(f"killed at {k}: other results")
         if not journal.read_bytes().startswith(kept):
             sys.exit(f"killed at {k}: a finished unit was repeated")
+        if left := list(folder.rglob("*.partial")):
+            sys.exit(f"killed at {k}: {left} is left")
     else:
         print("killed every time")
 """

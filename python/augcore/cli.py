@@ -112,11 +112,11 @@ def run(
     config = _config(experiment, assignments or [], convention, folder if resume else None)
     try:
         _run(config, folder, jobs, resume)
+        report = _present(folder)
     except KeyboardInterrupt:
         raise InterruptedRunError(
             f"interrupted; what is finished is kept. Go on with: augcore run --resume --out {folder}"
         ) from None
-    report = _present(folder)
     _show_headline(folder)
     typer.echo(f"figures: {folder / 'figures'}\nreport:  {report}")
 
