@@ -3,8 +3,10 @@
 
 from libc.stdint cimport int64_t
 
+from augcore cimport cholesky as factor
 from augcore cimport logistic
-from augcore.logistic cimport Design, Dtype
+from augcore.dtype cimport Dtype
+from augcore.logistic cimport Design
 
 ctypedef fused real:
     float
@@ -91,16 +93,16 @@ def cholesky(double[:, ::1] a):
     if q == 0:
         return -1
     with nogil:
-        column = logistic.cholesky(&a[0, 0], q)
+        column = factor.cholesky(&a[0, 0], q)
     return column
 
 
 def cholesky_solve(const double[:, ::1] l, double[::1] b):
     if b.shape[0] > 0:
         with nogil:
-            logistic.cholesky_solve(&l[0, 0], b.shape[0], &b[0])
+            factor.cholesky_solve(&l[0, 0], b.shape[0], &b[0])
 
 
 def inverse_quadratic_form(const real[:, ::1] x, bint intercept, const double[:, ::1] l, double[::1] out, int threads):
     with nogil:
-        logistic.inverse_quadratic_form(design(x, intercept), &l[0, 0], writable(out), threads)
+        factor.inverse_quadratic_form(design(x, intercept), &l[0, 0], writable(out), threads)

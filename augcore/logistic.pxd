@@ -1,16 +1,9 @@
-"""csrc/include/augcore/dtype.hpp, logistic.hpp and cholesky.hpp"""
+"""csrc/include/augcore/logistic.hpp"""
 
 from libc.stdint cimport int64_t
 
+from augcore.dtype cimport Dtype
 from augcore.errors cimport raise_python_error
-
-
-cdef extern from "augcore/dtype.hpp" namespace "augcore" nogil:
-    cdef enum class Dtype:
-        uint8
-        uint16
-        float32
-        float64
 
 
 cdef extern from "augcore/logistic.hpp" namespace "augcore" nogil:
@@ -35,10 +28,3 @@ cdef extern from "augcore/logistic.hpp" namespace "augcore" nogil:
                        double* out, int threads) except +raise_python_error
     void loo_loss_change(const double* eta, const double* y, const double* weight, const double* q, int64_t n,
                          double* out, int threads) except +raise_python_error
-
-
-cdef extern from "augcore/cholesky.hpp" namespace "augcore" nogil:
-    int64_t cholesky(double* a, int64_t q) except +raise_python_error
-    void cholesky_solve(const double* l, int64_t q, double* b) except +raise_python_error
-    void inverse_quadratic_form(const Design& rows, const double* l, double* out,
-                                int threads) except +raise_python_error

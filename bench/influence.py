@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import argparse
 import functools
-import statistics
-import time
-from collections.abc import Callable
 
 import numpy as np
 import scipy.linalg
 from scipy.linalg.blas import dsyrk, dtrsm
 from threadpoolctl import threadpool_limits
+from timing import interleaved
 
 from augcore import build_info, influence
 
@@ -42,17 +40,6 @@ def closed_form(X: np.ndarray, y: np.ndarray, coef: np.ndarray, intercept: float
     factor = scipy.linalg.cholesky(hessian, lower=True, overwrite_a=True, check_finite=False)
     solved = dtrsm(1.0, factor, design.T, lower=1)
     return -((probability - y) ** 2) * np.einsum("ij,ij->j", solved, solved)
-
-
-def interleaved(functions: list[Callable[[], object]], repeats: int) -> list[float]:
-    """Median milliseconds of each, taken in turn."""
-    seconds: list[list[float]] = [[] for _ in functions]
-    for _ in range(repeats):
-        for taken, function in zip(seconds, functions, strict=True):
-            start = time.perf_counter()
-            function()
-            taken.append(time.perf_counter() - start)
-    return [1e3 * statistics.median(taken) for taken in seconds]
 
 
 def main() -> None:

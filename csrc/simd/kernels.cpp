@@ -4,6 +4,7 @@
 // processor, for the whole library.
 #include "simd/kernels.hpp"
 
+#include "simd/image.inl"
 #include "simd/linalg.inl"
 
 #define AUGCORE_JOIN_(a, b) a##b
@@ -17,6 +18,7 @@ extern const Kernels AUGCORE_JOIN(kernels_, AUGCORE_LEVEL);
 const Kernels AUGCORE_JOIN(kernels_, AUGCORE_LEVEL) = {
     AUGCORE_STRING(AUGCORE_LEVEL),
     linear_algebra_kernels,
+    image_kernels,
 };
 
 }  // namespace augcore::simd

@@ -37,9 +37,47 @@ struct LinearAlgebraKernels {
                            std::int64_t ldc);
 };
 
+// Distances in elements from a pixel to its neighbours. Zero along an axis of one pixel.
+struct Neighbours {
+  std::int64_t right;
+  std::int64_t down;
+};
+
+// The inner loops of warps and resizing, for one pixel type. See point/interpolate.hpp for the formulas.
+template <typename T>
+struct PixelKernels {
+  // n pixels of c channels; pixel i interpolates between the 2 x 2 (4 x 4) pixels of which the first is at
+  // image + offset[i], at the fractions fx[i], fy[i] in [0, 1] ([0, 1)).
+  void (*bilinear)(const T* image, Neighbours step, std::int64_t c, const std::int64_t* offset, const double* fx,
+                   const double* fy, std::int64_t n, T* out);
+  void (*bicubic)(const T* image, Neighbours step, std::int64_t c, const std::int64_t* offset, const double* fx,
+                  const double* fy, std::int64_t n, T* out);
+
+  void (*to_double)(const T* in, std::int64_t n, double* out);
+
+  // out[j] = sum_k weight[k] * rows[k][j], rounded to pixels; taps >= 1.
+  void (*row_sum)(const double* const* rows, const double* weight, std::int64_t taps, std::int64_t n, T* out);
+};
+
+struct ImageKernels {
+  PixelKernels<std::uint8_t> u8;
+  PixelKernels<std::uint16_t> u16;
+  PixelKernels<float> f32;
+  PixelKernels<double> f64;
+
+  // As PixelKernels::bilinear, in OpenCV 4's arithmetic: fx and fy from 0 to 32.
+  void (*opencv4_bilinear)(const std::uint8_t* image, Neighbours step, std::int64_t c, const std::int64_t* offset,
+                           const std::int32_t* fx, const std::int32_t* fy, std::int64_t n, std::uint8_t* out);
+
+  // out[j] = sum_k weight[k * n + j] * in[index[k * n + j]], k < taps, those of weight zero but the first left out.
+  void (*gather_sum)(const double* in, const std::int64_t* index, const double* weight, std::int64_t taps,
+                     std::int64_t n, double* out);
+};
+
 struct Kernels {
   const char* level;
   LinearAlgebraKernels linalg;
+  ImageKernels image;
 };
 
 }  // namespace augcore::simd

@@ -37,7 +37,18 @@ __all__ = [
 ]
 
 
-if not TYPE_CHECKING:
+if TYPE_CHECKING:
+    from augcore import augmentations as augmentations
+    from augcore import datasets as datasets
+    from augcore import experiments as experiments
+    from augcore import features as features
+    from augcore import influence as influence
+    from augcore import linear_model as linear_model
+    from augcore import policies as policies
+    from augcore import reference as reference
+    from augcore import scores as scores
+    from augcore import transforms as transforms
+else:
 
     def __getattr__(name: str) -> Any:
         if name in _SUBMODULES:

@@ -119,3 +119,101 @@ def inverse_quadratic_form(X: NDArray[Any], intercept: bool, factor: Floats, thr
     out = np.empty(len(X))
     _logistic.inverse_quadratic_form(X, intercept, factor, out, threads)
     return out
+
+
+# ---- weighted sampling -----------------------------------------------------------------------------------------------
+
+
+def uniforms(key: NDArray[np.uint64], first_index: int, n: int, threads: int) -> Floats:
+    """Numbers in (0, 1) of the items first_index ... first_index + n - 1."""
+    from augcore import _sampling
+
+    out = np.empty(n)
+    _sampling.uniforms(key, first_index, out, threads)
+    return out
+
+
+def log_magnitudes(values: Floats, threads: int) -> Floats:
+    """log |values|, the same bits on every machine; -inf for 0."""
+    from augcore import _sampling
+
+    out = np.empty(len(values))
+    _sampling.log_magnitudes(values, out, threads)
+    return out
+
+
+def exponential_keys(
+    log_weights: Floats, key: NDArray[np.uint64], first_index: int, threads: int
+) -> tuple[Floats, Floats]:
+    """Sort keys of the items first_index, ...: high, and low where highs are equal."""
+    from augcore import _sampling
+
+    high, low = np.empty(len(log_weights)), np.empty(len(log_weights))
+    _sampling.exponential_keys(log_weights, key, first_index, high, low, threads)
+    return high, low
+
+
+def weighted_order(log_weights: Floats, key: NDArray[np.uint64], k: int, threads: int) -> NDArray[np.intp]:
+    """The first k items of a draw without replacement of all."""
+    from augcore import _sampling
+
+    order = np.empty(k, dtype=np.int64)
+    _sampling.weighted_order(log_weights, key, order, threads)
+    return order.astype(np.intp, copy=False)
+
+
+# ---- warps, flips, resizing ------------------------------------------------------------------------------------------
+
+Images = NDArray[Any]
+
+
+def _nhwc(images: Images) -> Images:
+    return images if images.ndim == 4 else images[..., np.newaxis]
+
+
+def warp(
+    images: Images,
+    inverse: Floats,
+    *,
+    interpolation: str,
+    border: str,
+    fill: Floats,
+    arithmetic: str,
+    out: Images,
+    threads: int,
+) -> None:
+    """inverse: (1 or n, 3, 3), destination -> source; fill: (1 or n, c). images and out are not empty."""
+    from augcore import _geometry
+
+    matrices = inverse.reshape(len(inverse), 9)
+    if arithmetic == "opencv4":
+        _geometry.warp_opencv4(_nhwc(images), matrices, _nhwc(out), threads)
+    else:
+        codes = _geometry.INTERPOLATIONS[interpolation], _geometry.BORDERS[border]
+        _geometry.warp_exact(_nhwc(images), matrices, *codes, fill, _nhwc(out), threads)
+
+
+def flip(images: Images, *, horizontal: bool, vertical: bool, out: Images, threads: int) -> None:
+    from augcore import _geometry
+
+    _geometry.flip(_nhwc(images), horizontal, vertical, _nhwc(out), threads)
+
+
+def resize(
+    images: Images,
+    rectangles: NDArray[np.int64],
+    *,
+    interpolation: str,
+    antialias: bool,
+    arithmetic: str,
+    out: Images,
+    threads: int,
+) -> None:
+    """rectangles: (1 or n, 4), top, left, height, width. images and out are not empty."""
+    from augcore import _geometry
+
+    code = _geometry.INTERPOLATIONS[interpolation]
+    if arithmetic == "opencv4":
+        _geometry.resize_opencv4(_nhwc(images), rectangles, code, _nhwc(out), threads)
+    else:
+        _geometry.resize_exact(_nhwc(images), rectangles, code, antialias, _nhwc(out), threads)

@@ -1,9 +1,11 @@
-"""Files that are whole at every instant (written beside, synced, renamed), and .npz without pickle."""
+"""Files that are whole at every instant (written beside, synced, renamed), arrays without pickle, locks on folders."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
+import io
 import math
 import os
 import secrets
@@ -120,19 +122,23 @@ def _header(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> Array
     if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise FileFormatError(f"{name}: is encrypted, or compressed by another method than deflate")
     with archive.open(info) as stream:
-        version = np.lib.format.read_magic(stream)
-        read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
-        if read is None:
-            raise FileFormatError(f"{name}: .npy version {version} is not supported")
-        try:
-            shape, _, dtype = read(stream)
-        except Exception:  # the parsers behind it raise anything, TokenError and MemoryError among them
-            raise FileFormatError(f"{name}: has no readable .npy header") from None
-        if dtype.hasobject or dtype.kind == "V":
-            raise FileFormatError(f"{name}: holds objects or records (dtype {dtype}), not plain values")
-        stated = stream.tell() + math.prod(shape) * dtype.itemsize
-    if stated != info.file_size:
-        raise FileFormatError(f"{name}: shape {shape} of {dtype} does not fit its {info.file_size} bytes")
+        return _npy_header(stream, info.file_size, name)
+
+
+def _npy_header(stream: IO[bytes], n_bytes: int, name: str) -> ArrayHeader:
+    """The header of a .npy file of n_bytes, which must agree with them."""
+    version = np.lib.format.read_magic(stream)
+    read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
+    if read is None:
+        raise FileFormatError(f"{name}: .npy version {version} is not supported")
+    try:
+        shape, _, dtype = read(stream)
+    except Exception:  # the parsers behind it raise anything, TokenError and MemoryError among them
+        raise FileFormatError(f"{name}: has no readable .npy header") from None
+    if dtype.hasobject or dtype.kind == "V":
+        raise FileFormatError(f"{name}: holds objects or records (dtype {dtype}), not plain values")
+    if any(length < 0 for length in shape) or stream.tell() + math.prod(shape) * dtype.itemsize != n_bytes:
+        raise FileFormatError(f"{name}: shape {shape} of {dtype} does not fit its {n_bytes} bytes")
     return ArrayHeader(shape, dtype)
 
 
@@ -147,3 +153,43 @@ def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any
     with archive.open(info) as stream:
         values: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
         return values
+
+
+def encode_array(values: NDArray[Any]) -> bytes:
+    """An array as the bytes of a .npy file."""
+    buffer = io.BytesIO()
+    np.save(buffer, values, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def decode_array(data: bytes, path: str | os.PathLike[str]) -> NDArray[Any]:
+    """The array in the bytes of a .npy file; FileFormatError names the path where they are none."""
+    stream = io.BytesIO(data)
+    try:
+        _npy_header(stream, len(data), os.fspath(path))
+    except FileFormatError:
+        raise
+    except ValueError:  # the file does not begin as a .npy file
+        raise FileFormatError(f"{os.fspath(path)}: not a .npy file") from None
+    stream.seek(0)
+    return np.lib.format.read_array(stream, allow_pickle=False)
+
+
+def remove_partials(folder: Path) -> None:
+    """Removes what writers that were killed left beside their files; no other writer may be at work."""
+    for partial in folder.glob(".*.partial"):
+        partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Holds a folder for this process alone; BlockingIOError when another process holds it.
+
+    The lock ends with the process, however it ends; the file .lock stays.
+    """
+    with open(folder / ".lock", "ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BlockingIOError(errno.EWOULDBLOCK, "another process is at work in this folder", str(folder)) from None
+        yield

@@ -196,3 +196,169 @@ def binary_codes(name: str, labels: Any, classes: NDArray[Any], length: int) -> 
     if len(strangers):
         raise ValueError(f"{name}: has labels that are not in classes {classes.tolist()}, such as {strangers[0]!r}")
     return positive.astype(np.float64)
+
+
+# ---- registries ------------------------------------------------------------------------------------------------------
+
+
+def registration(name: str, value: Any, registry: Collection[str]) -> str:
+    """The name of a new entry of a registry."""
+    if not isinstance(value, str) or not value:
+        raise TypeError(f"{name}: expected a string that is not empty, got {describe(value)}")
+    if value in registry:
+        raise ValueError(f"{name}: {value!r} is registered already")
+    return value
+
+
+def function(name: str, value: Any) -> Any:
+    """Something that can be called."""
+    if not callable(value):
+        raise TypeError(f"{name}: expected a function, got {describe(value)}")
+    return value
+
+
+# ---- images ----------------------------------------------------------------------------------------------------------
+
+PIXEL_DTYPES = ("uint8", "uint16", "float32", "float64")
+MAX_SIDE = 2**31 - 1
+
+
+def _pixel_dtype(name: str, dtype: np.dtype[Any]) -> None:
+    if dtype.fields is not None or dtype.newbyteorder("=").name not in PIXEL_DTYPES:
+        raise TypeError(f"{name}: expected one of the dtypes {', '.join(PIXEL_DTYPES)}, got {dtype}")
+
+
+def images(name: str, value: Any) -> NDArray[Any]:
+    """A batch of images, N x H x W or N x H x W x C, C-contiguous, aligned, in native byte order."""
+    values = array(name, value)
+    _pixel_dtype(name, values.dtype)
+    if values.ndim not in (3, 4):
+        raise ValueError(f"{name}: expected shape (N, H, W) or (N, H, W, C), got {values.shape}")
+    return np.require(values, dtype=values.dtype.newbyteorder("="), requirements=["C", "A"])
+
+
+def output_images(name: str, value: Any, shape: tuple[int, ...], dtype: np.dtype[Any], source: Any) -> NDArray[Any]:
+    """The `out` of an image function: an array that can take the result as it is, or None for a new one."""
+    if value is None:
+        try:
+            return np.empty(shape, dtype)
+        except ValueError:
+            raise MemoryError(f"no array can have shape {shape} and dtype {dtype}") from None
+    if not isinstance(value, np.ndarray):
+        raise TypeError(f"{name}: expected an ndarray or None, got {describe(value)}")
+    if value.shape != shape or value.dtype != dtype:
+        raise ValueError(f"{name}: expected dtype {dtype} and shape {shape}, got {describe(value)}")
+    flags = value.flags
+    if not (flags.c_contiguous and flags.aligned and flags.writeable):
+        raise ValueError(f"{name}: must be writable and C-contiguous")
+    if isinstance(source, np.ndarray) and np.may_share_memory(value, source):
+        raise ValueError(f"{name}: must not overlap the images")
+    return value
+
+
+def _numbers(name: str, value: Any, *, finite: bool = True) -> NDArray[np.float64]:
+    """Real numbers as float64, of any number of dimensions."""
+    values = array(name, value)
+    return np.asarray(real_array(name, values, ndim=values.ndim, finite=finite), dtype=np.float64)
+
+
+def _components(name: str, values: NDArray[np.float64], n: int, k: int) -> NDArray[np.float64]:
+    """k numbers for all images, or (n, k): as (1, k) or (n, k)."""
+    if values.shape == (k,):
+        return values[np.newaxis]
+    if values.shape != (n, k):
+        raise ValueError(f"{name}: expected {k} numbers or an array of shape ({n}, {k}), got shape {values.shape}")
+    return np.ascontiguousarray(values)
+
+
+def per_image(name: str, value: Any, n: int) -> NDArray[np.float64]:
+    """One finite number for all images, or one for each: a vector of length 1 or n."""
+    values = _numbers(name, value)
+    return values[np.newaxis] if values.ndim == 0 else vector(name, values, n)
+
+
+def per_image_tuple(name: str, value: Any, n: int, k: int) -> NDArray[np.float64]:
+    """k finite numbers for all images, or an (n, k) array: (1, k) or (n, k)."""
+    return _components(name, _numbers(name, value), n, k)
+
+
+def fill(value: Any, pixels: NDArray[Any]) -> NDArray[np.float64]:
+    """The fill value of a border, as (1, c) or (n, c).
+
+    A number, a tuple of one per channel, a vector of one per image, or an (n, c) array. For integer pixels it must be
+    in their range; for float pixels anything goes, NaN too.
+    """
+    n, c = len(pixels), pixels.shape[3] if pixels.ndim == 4 else 1
+    values = _numbers("fill", value, finite=False)
+    if values.ndim == 0:
+        values = np.full((1, c), values)
+    elif isinstance(value, np.ndarray) and values.ndim == 1:
+        if len(values) != n:
+            raise ValueError(f"fill: expected one value for each of {n} images, got shape {values.shape}")
+        values = np.repeat(values[:, np.newaxis], c, axis=1)
+    else:
+        values = _components("fill", values, n, c)
+    if pixels.dtype.kind == "u":
+        high = np.iinfo(pixels.dtype).max
+        if not ((values >= 0) & (values <= high)).all():
+            raise ValueError(f"fill: must be between 0 and {high} for {pixels.dtype} images")
+    return values
+
+
+def size(name: str, value: Any) -> tuple[int, int]:
+    """(height, width), both at least 1."""
+    if not isinstance(value, tuple | list | np.ndarray):
+        raise TypeError(f"{name}: expected (height, width), got {describe(value)}")
+    if len(value) != 2:
+        raise ValueError(f"{name}: expected (height, width), got {len(value)} values")
+    return integer(name, value[0], 1, MAX_SIDE), integer(name, value[1], 1, MAX_SIDE)
+
+
+def margins(name: str, value: Any, n: int) -> NDArray[np.int64]:
+    """Whole pixels to cut off, (1, 4) or (n, 4): one number for all sides or (top, right, bottom, left)."""
+    values = _numbers(name, value)
+    if values.ndim == 0:
+        values = np.full((1, 4), values)
+    elif isinstance(value, np.ndarray) and values.ndim == 1:
+        values = np.repeat(vector(name, values, n)[:, np.newaxis], 4, axis=1)
+    else:
+        values = _components(name, values, n, 4)
+    if not ((values >= 0) & (values <= MAX_SIDE) & (values == np.floor(values))).all():
+        raise ValueError(f"{name}: must be whole numbers of pixels, none negative")
+    return values.astype(np.int64)
+
+
+def matrix(name: str, value: Any, n: int | None = None) -> NDArray[np.float64]:
+    """Affine or projective matrices, (2, 3), (3, 3), (n, 2, 3) or (n, 3, 3), as (1 or n, 3, 3)."""
+    values = _numbers(name, value)
+    shape, many = values.shape, "n" if n is None else n
+    if values.ndim == 2:
+        values = values[np.newaxis]
+    elif values.ndim != 3 or (n is not None and len(values) != n):
+        raise ValueError(f"{name}: expected shape (2, 3), (3, 3), ({many}, 2, 3) or ({many}, 3, 3), got {shape}")
+    if values.shape[1:] not in ((2, 3), (3, 3)):
+        raise ValueError(f"{name}: expected matrices of 2 x 3 or 3 x 3, got shape {shape}")
+    if values.shape[1] == 2:
+        last = np.broadcast_to([0.0, 0.0, 1.0], (len(values), 1, 3))
+        values = np.concatenate([values, last], axis=1)
+    return np.ascontiguousarray(values)
+
+
+def points(name: str, value: Any, k: int) -> NDArray[np.float64]:
+    """Points of k numbers along the last axis."""
+    values = _numbers(name, value)
+    if values.ndim == 0 or values.shape[-1] != k:
+        raise ValueError(f"{name}: expected {k} numbers along the last axis, got shape {values.shape}")
+    return values
+
+
+def indices(name: str, value: Any, length: int) -> NDArray[np.int64]:
+    """Whole numbers that say which images of a set some images are, none negative; repeats are allowed."""
+    values = array(name, value)
+    if values.dtype.kind not in "iu" and values.size:
+        raise TypeError(f"{name}: expected integers, got dtype {values.dtype}")
+    if values.shape != (length,):
+        raise ValueError(f"{name}: expected shape ({length},), got {values.shape}")
+    if length and (values.min() < 0 or values.max() > np.iinfo(np.int64).max):
+        raise ValueError(f"{name}: must be between 0 and 2**63 - 1")
+    return values.astype(np.int64)

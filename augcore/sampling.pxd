@@ -1,0 +1,19 @@
+"""csrc/include/augcore/sampling.hpp"""
+
+from libc.stdint cimport int64_t, uint64_t
+
+from augcore.errors cimport raise_python_error
+
+
+cdef extern from "augcore/sampling.hpp" namespace "augcore" nogil:
+    void uniforms(
+        const uint64_t* key, int64_t first_index, int64_t n, double* out, int threads
+    ) except +raise_python_error
+    void log_magnitudes(const double* values, int64_t n, double* out, int threads) except +raise_python_error
+    void exponential_keys(
+        const double* log_weights, int64_t n, const uint64_t* key, int64_t first_index, double* high, double* low,
+        int threads
+    ) except +raise_python_error
+    void weighted_order(
+        const double* log_weights, int64_t n, const uint64_t* key, int64_t k, int64_t* order, int threads
+    ) except +raise_python_error

@@ -1,0 +1,29 @@
+// Weighted sampling without replacement by exponential keys: see point/exponential_key.hpp.
+//
+// All randomness is a function of a 128-bit key (two words) and the index of an item, so results are the same bits for
+// any number of threads, any split into blocks and any machine.
+#pragma once
+
+#include <cstdint>
+
+#include "augcore/api.hpp"
+
+namespace augcore {
+
+// out[i] = u of item first_index + i, in (0, 1): word first_index + i of numpy.random.Philox(key=key), see
+// point::unit_interval.
+AUGCORE_API void uniforms(const std::uint64_t* key, std::int64_t first_index, std::int64_t n, double* out, int threads);
+
+// out[i] = log |values[i]|, -inf for 0; NaN stays NaN.
+AUGCORE_API void log_magnitudes(const double* values, std::int64_t n, double* out, int threads);
+
+// The keys of items first_index ... first_index + n - 1. Throws std::invalid_argument for a NaN.
+AUGCORE_API void exponential_keys(const double* log_weights, std::int64_t n, const std::uint64_t* key,
+                                  std::int64_t first_index, double* high, double* low, int threads);
+
+// order[0 ... k - 1] = the items 0 ... n - 1 with the k smallest keys, smallest first: the first k of the order of all.
+// Items of equal keys stand in the order of their index. Throws std::invalid_argument for a NaN or a k not in 0 ... n.
+AUGCORE_API void weighted_order(const double* log_weights, std::int64_t n, const std::uint64_t* key, std::int64_t k,
+                                std::int64_t* order, int threads);
+
+}  // namespace augcore

@@ -1,0 +1,295 @@
+"""The families of augmentations of "Efficient Augmentation via Data Subsampling" (Kuchnik and Smith, ICLR 2019).
+
+A family has a fixed list of variants, each one setting of a transform. `expand` makes all variants of a set of images;
+`sample` draws one variant for each image. Families are immutable; equal settings make equal families.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from augcore import _random, _validate, transforms
+from augcore.transforms import Arithmetic, Border, Interpolation, ResizeInterpolation
+
+__all__ = ["AUGMENTATIONS", "Augmentation", "Crop", "Expanded", "Rotate", "Translate", "register"]
+
+Images = NDArray[Any]
+Parameters = tuple[Any, ...]
+
+
+class Expanded(NamedTuple):
+    """A set of images and its augmented copies.
+
+    images : array (M, H, W) or (M, H, W, C)
+    labels : array (M,) or None
+    source : intp array (M,)
+        The index of the image each copy was made of; -1 for originals.
+    """
+
+    images: Images
+    labels: NDArray[Any] | None
+    source: NDArray[np.intp]
+
+
+class Augmentation(ABC):
+    """A family: `parameters` lists its variants, one entry each."""
+
+    @property
+    @abstractmethod
+    def parameters(self) -> Parameters:
+        """The setting of each variant, in order."""
+
+    @abstractmethod
+    def _apply(self, images: Images, variants: NDArray[np.intp], out: Images | None) -> Images:
+        """One variant for all images, or one for each."""
+
+    @property
+    def n_variants(self) -> int:
+        """The number of variants, and so of augmented copies of every image."""
+        return len(self.parameters)
+
+    def expand(self, images: ArrayLike, labels: ArrayLike | None = None, *, include_original: bool = True) -> Expanded:
+        """All variants of all images: originals first, then one whole copy of the set per variant.
+
+        Parameters
+        ----------
+        images : array (N, H, W) or (N, H, W, C) of uint8, uint16, float32 or float64
+        labels : array (N,), optional
+            Copied along.
+        include_original : bool
+            Whether the images themselves come first.
+
+        Returns
+        -------
+        Expanded
+            images, labels and source of N * n_variants images, and N more with the originals.
+        """
+        pixels = _validate.images("images", images)
+        n = len(pixels)
+        copies = self.n_variants + bool(include_original)
+        names = None if labels is None else _validate.array("labels", labels)
+        if names is not None and names.shape != (n,):
+            raise ValueError(f"labels: expected shape ({n},), got {names.shape}")
+        result = _validate.output_images("images", None, (copies * n, *pixels.shape[1:]), pixels.dtype, None)
+        parts = [result[start : start + n] for start in range(0, copies * n, n)] if n else []
+        if include_original and parts:
+            parts.pop(0)[:] = pixels
+        for variant, part in enumerate(parts):
+            self._apply(pixels, np.array([variant]), part)
+        source = np.tile(np.arange(n, dtype=np.intp), copies)
+        if include_original:
+            source[:n] = -1
+        return Expanded(result, None if names is None else np.tile(names, copies), source)
+
+    def sample(
+        self, images: ArrayLike, rng: _random.Rng = None, *, indices: ArrayLike | None = None, epoch: int = 0
+    ) -> Images:
+        """One random variant of each image.
+
+        Parameters
+        ----------
+        images : array (N, H, W) or (N, H, W, C) of uint8, uint16, float32 or float64
+        rng : int, numpy.random.Generator or None
+            With an int, the draw of an image is a function of (rng, epoch, its index), whatever the batch it is in.
+        indices : int array (N,), optional
+            Which images of the whole set these are; 0 ... N - 1 by default.
+        epoch : int
+            Another epoch, other draws.
+
+        Returns
+        -------
+        array of the shape and dtype of images
+        """
+        pixels = _validate.images("images", images)
+        which = np.arange(len(pixels)) if indices is None else _validate.indices("indices", indices, len(pixels))
+        epoch = _validate.integer("epoch", epoch, 0, 2**63 - 1)
+        return self._apply(pixels, _random.choices(rng, self.n_variants, which, epoch=epoch), None)
+
+
+Family = TypeVar("Family", bound=type[Augmentation])
+
+AUGMENTATIONS: dict[str, type[Augmentation]] = {}
+
+
+def register(name: str) -> Callable[[Family], Family]:
+    """A class decorator that enters a family in AUGMENTATIONS; a name that is taken is a ValueError."""
+    if not isinstance(name, str):
+        raise TypeError(f"name: expected a string, got {_validate.describe(name)}")
+
+    def enter(family: Family) -> Family:
+        if name in AUGMENTATIONS:
+            raise ValueError(f"name: {name!r} is registered already, for {AUGMENTATIONS[name].__name__}")
+        AUGMENTATIONS[name] = family
+        return family
+
+    return enter
+
+
+@register("translate")
+@dataclass(frozen=True)
+class Translate(Augmentation):
+    """Shifts along both diagonals: (dx, dy) = (+m, +m), (-m, +m), (+m, -m), (-m, -m).
+
+    Parameters
+    ----------
+    magnitude : float
+        m, pixels. The paper used 2 (MNIST), 3 (CIFAR-10) and 6 (small NORB).
+    interpolation, border, fill, arithmetic
+        As in `augcore.transforms.translate`.
+    """
+
+    magnitude: float
+    _: KW_ONLY
+    interpolation: Interpolation = "bilinear"
+    border: Border = "edge"
+    fill: float = 0.0
+    arithmetic: Arithmetic = "exact"
+
+    def __post_init__(self) -> None:
+        _set(self, "magnitude", _positive("magnitude", self.magnitude))
+        _check_warp(self)
+
+    @property
+    def parameters(self) -> tuple[tuple[float, float], ...]:
+        """(dx, dy) of each variant."""
+        m = self.magnitude
+        return (m, m), (-m, m), (m, -m), (-m, -m)
+
+    def _apply(self, images: Images, variants: NDArray[np.intp], out: Images | None) -> Images:
+        dx, dy = np.array(self.parameters)[variants].T
+        return transforms.translate(images, *map(_scalar, (dx, dy)), **_warp_keywords(self), out=out)
+
+
+@register("rotate")
+@dataclass(frozen=True)
+class Rotate(Augmentation):
+    """Rotations by equal steps from -max_degrees to max_degrees, without 0.
+
+    Parameters
+    ----------
+    max_degrees : float
+        Up to 360.
+    steps : int
+        Angles from one end to the other; with an odd number the middle one, 0, is left out. At least 2. The paper used
+        30 degrees in 15 steps (MNIST) and 5 in 4 (CIFAR-10, small NORB).
+    direction : {"counterclockwise", "clockwise"}
+        Which way positive angles turn the picture, as seen.
+    interpolation, border, fill, arithmetic
+        As in `augcore.transforms.rotate`.
+    """
+
+    max_degrees: float
+    steps: int
+    _: KW_ONLY
+    interpolation: Interpolation = "bilinear"
+    border: Border = "edge"
+    fill: float = 0.0
+    arithmetic: Arithmetic = "exact"
+    direction: Literal["counterclockwise", "clockwise"] = "counterclockwise"
+
+    directions: ClassVar[tuple[str, ...]] = ("counterclockwise", "clockwise")
+
+    def __post_init__(self) -> None:
+        _set(self, "max_degrees", _positive("max_degrees", self.max_degrees, 360.0))
+        _set(self, "steps", _validate.integer("steps", self.steps, 2))
+        _validate.choice("direction", self.direction, self.directions)
+        _check_warp(self)
+
+    @property
+    def parameters(self) -> tuple[float, ...]:
+        """Degrees of each variant, in `direction`."""
+        angles: list[float] = np.linspace(-self.max_degrees, self.max_degrees, self.steps).tolist()
+        if self.steps % 2:
+            del angles[self.steps // 2]
+        return tuple(angles)
+
+    def _apply(self, images: Images, variants: NDArray[np.intp], out: Images | None) -> Images:
+        degrees = np.array(self.parameters)[variants]
+        counterclockwise = degrees if self.direction == "counterclockwise" else -degrees
+        return transforms.rotate(images, _scalar(counterclockwise), **_warp_keywords(self), out=out)
+
+
+@register("crop")
+@dataclass(frozen=True)
+class Crop(Augmentation):
+    """Crops by some pixels off every side, resized back.
+
+    Parameters
+    ----------
+    sizes : int or sequence of int
+        Pixels to cut off, one variant each. The paper used 1 to 6 (MNIST) and 2 (CIFAR-10, small NORB).
+    interpolation, arithmetic
+        As in `augcore.transforms.crop`; "area" as in the paper.
+    """
+
+    sizes: tuple[int, ...]
+    _: KW_ONLY
+    interpolation: ResizeInterpolation = "area"
+    arithmetic: Arithmetic = "exact"
+
+    def __init__(
+        self,
+        sizes: ArrayLike,
+        *,
+        interpolation: ResizeInterpolation = "area",
+        arithmetic: Arithmetic = "exact",
+    ) -> None:
+        values = _validate.array("sizes", sizes)
+        if values.ndim > 1 or not values.size:
+            raise ValueError(f"sizes: expected one or more numbers of pixels, got shape {values.shape}")
+        _set(self, "sizes", tuple(_validate.integer("sizes", size, 1) for size in np.atleast_1d(values)))
+        _set(self, "interpolation", interpolation)
+        _set(self, "arithmetic", arithmetic)
+        _validate.choice("interpolation", interpolation, transforms.RESIZE_INTERPOLATIONS)
+        transforms.check_arithmetic(arithmetic, interpolation, "edge")
+
+    @property
+    def parameters(self) -> tuple[int, ...]:
+        """Pixels cut off every side, of each variant."""
+        return self.sizes
+
+    def _apply(self, images: Images, variants: NDArray[np.intp], out: Images | None) -> Images:
+        px = _scalar(np.array(self.sizes)[variants])
+        return transforms.crop(images, px, interpolation=self.interpolation, arithmetic=self.arithmetic, out=out)
+
+
+# ---- what the families share -----------------------------------------------------------------------------------------
+
+
+def _set(family: Augmentation, name: str, value: Any) -> None:
+    """Sets a field of a frozen dataclass while it is made."""
+    object.__setattr__(family, name, value)
+
+
+def _positive(name: str, value: Any, high: float | None = None) -> float:
+    number = _validate.real(name, value, None, high)
+    if number <= 0:
+        raise ValueError(f"{name}: must be positive, got {number!r}")
+    return number
+
+
+def _check_warp(family: Translate | Rotate) -> None:
+    _validate.choice("interpolation", family.interpolation, transforms.INTERPOLATIONS)
+    _validate.choice("border", family.border, transforms.BORDERS)
+    _set(family, "fill", _validate.real("fill", family.fill))
+    transforms.check_arithmetic(family.arithmetic, family.interpolation, family.border)
+
+
+def _warp_keywords(family: Translate | Rotate) -> dict[str, Any]:
+    return {
+        "interpolation": family.interpolation,
+        "border": family.border,
+        "fill": family.fill,
+        "arithmetic": family.arithmetic,
+    }
+
+
+def _scalar(values: NDArray[Any]) -> Any:
+    """A parameter of one element holds for all images."""
+    return values[0] if len(values) == 1 else values

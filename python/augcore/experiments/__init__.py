@@ -1,0 +1,1 @@
+"""The experiments of the paper: what they do (config), their runs (runner), folders (results), figures and reports."""

@@ -1,0 +1,133 @@
+"""The units of the main experiment: the references of an augmentation, and the curve of one configuration and round.
+
+A unit is a function of the problem, the config and its own name alone: its draws are keyed by them, and its fits start
+from the model of the originals and go from size to size. So any order of units, and any resume, gives the same bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augcore import _random, policies
+from augcore.experiments.config import Config, Configuration
+from augcore.experiments.problem import Indices, Problem
+
+__all__ = ["CurveUnit", "curve_units", "measure_references", "trace_curve"]
+
+Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class CurveUnit:
+    """One curve. `score` is None where the policy uses none: the curve then is that of every score."""
+
+    augmentation: str
+    score: str | None
+    configuration: Configuration
+    round: int
+
+    @property
+    def name(self) -> str:
+        return f"curve/{self.augmentation}/{self.score or 'any'}/{self.configuration.name}/{self.round}"
+
+
+def curve_units(config: Config) -> list[CurveUnit]:
+    """All curves of a run, each once: the rounds of random policies, one for deterministic ones."""
+    units = [
+        CurveUnit(augmentation, score if configuration.uses_scores else None, configuration, round_)
+        for augmentation in config.augmentations
+        for score in config.scores
+        for configuration in map(Configuration.named, config.configurations)
+        for round_ in range(config.rounds if configuration.random else 1)
+    ]
+    return list(dict.fromkeys(units))
+
+
+# ---- references ------------------------------------------------------------------------------------------------------
+
+
+def measure_references(name: str, problem: Problem, is_sv: NDArray[np.bool_]) -> tuple[dict[str, Any], Arrays]:
+    """What curves are compared with, and scores before and after augmenting all points.
+
+    Parameters
+    ----------
+    name : str
+        The augmentation.
+    problem : Problem
+    is_sv : (n,) bool
+        The support vectors of a linear SVM on the originals.
+    """
+    everything = np.arange(problem.n)
+    start, originals = problem.start, (problem.originals, problem.y, None)
+    full, augmented = problem.fit(start, everything)
+    downweighted, _ = problem.fit(start, everything, downweight=True)
+    virtual, _ = problem.fit(start, np.flatnonzero(is_sv))
+    result = {
+        "accuracy_none": problem.accuracy(start),
+        "accuracy_plain": problem.accuracy_plain(start),
+        "accuracy_all": problem.accuracy(full),
+        "accuracy_all_downweighted": problem.accuracy(downweighted),
+        "accuracy_vsv": problem.accuracy(virtual),
+        "n_vsv": int(is_sv.sum()),
+    }
+    arrays: Arrays = {f"arrays/is_sv-{name}.npy": is_sv}
+    for score in problem.config.scores:
+        arrays[f"arrays/scores-{name}-{score}-before.npy"] = problem.scores(score, start, originals)
+        arrays[f"arrays/scores-{name}-{score}-after.npy"] = problem.scores(score, full, augmented)
+    return result, arrays
+
+
+# ---- curves ----------------------------------------------------------------------------------------------------------
+
+
+def trace_curve(
+    unit: CurveUnit,
+    problem: Problem,
+    scores: NDArray[np.float64],
+    reference: Mapping[str, Any],
+    check: Callable[[], None],
+) -> tuple[list[dict[str, Any]], Arrays]:
+    """Accuracy at each size, and the points in the order in which they were chosen.
+
+    Parameters
+    ----------
+    unit : CurveUnit
+    problem : Problem
+    scores : (n,) float64
+        Scores of the training points under the model of the originals.
+    reference : dict
+        The result of `measure_references`: what all points give is taken from there.
+    check : function
+        Called before every fit; stops the unit by raising.
+    """
+    configuration, config = unit.configuration, problem.config
+    model = problem.start
+    chosen = np.empty(0, dtype=np.intp)
+    points = []
+    for size in config.sizes:
+        check()
+        seed = _random.derive(config.seed, *unit.name.split("/"), size)
+        chosen = np.concatenate([chosen, _next_points(scores, chosen, size - len(chosen), configuration.policy, seed)])
+        if size == problem.n:
+            accuracy = reference["accuracy_all" + "_downweighted" * configuration.downweight]
+        else:
+            model, fitted = problem.fit(model, chosen, downweight=configuration.downweight)
+            accuracy = problem.accuracy(model)
+            if configuration.update and unit.score is not None:
+                scores = problem.scores(unit.score, model, fitted)
+        n_rows = problem.n + len(problem.variants) * size
+        points.append({"size": size, "n_rows": n_rows, "accuracy": accuracy})
+    owners = config.scores if unit.score is None else (unit.score,)
+    names = [f"arrays/chosen-{unit.augmentation}-{score}-{configuration.name}-{unit.round}.npy" for score in owners]
+    return points, dict.fromkeys(names, chosen)
+
+
+def _next_points(scores: NDArray[np.float64], taken: Indices, k: int, policy: str, seed: int) -> Indices:
+    """k more points, by the policy among those not yet taken."""
+    rest = np.delete(np.arange(len(scores)), taken)
+    return rest[policies.order(scores[rest], policy, seed, k=k)]

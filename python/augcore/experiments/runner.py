@@ -1,0 +1,234 @@
+"""A run of the main experiment, from the data to the tables.
+
+    features (one unit)  ->  references (one unit per augmentation)  ->  curves (one unit each)  ->  tables
+
+Each unit is written down when it is finished; a run that is stopped, however it is stopped, goes on from there. What a
+unit gives depends on the config and on its name alone, so the tables are the same bytes for any number of jobs and any
+number of interruptions.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augcore import datasets
+from augcore.experiments import problem as problems
+from augcore.experiments.config import Config, Configuration
+from augcore.experiments.curves import CurveUnit, curve_units, measure_references, trace_curve
+from augcore.experiments.problem import Problem
+from augcore.experiments.results import RunFolder, open_run
+from augcore.linear_model import LogisticRegression
+from augcore.scores import svm_loss
+
+__all__ = ["Progress", "run"]
+
+logger = logging.getLogger(__name__)
+
+# What is under way, how much of it is done, and how much there is.
+Progress = Callable[[str, float, float], None]
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A unit to do: `work` gets a function that it calls now and then, which raises when the run is to stop."""
+
+    unit: str
+    cost: float
+    work: Callable[[Callable[[], None]], tuple[Any, Arrays]]
+
+
+def run(config: Config, folder: Path, *, jobs: int = 1, resume: bool = False, progress: Progress | None = None) -> Path:
+    """Run an experiment into a folder; figures and report are made from it afterwards.
+
+    Parameters
+    ----------
+    config : Config
+    folder : Path
+        Made where it does not exist; see results.py for what is in it.
+    jobs : int, default=1
+        Units under way at a time. With one, all threads work on the same unit; with more, each unit has one thread.
+    resume : bool, default=False
+        Go on with the run that is in the folder.
+    progress : function or None
+        Called with what is under way, how much of it is done, and how much there is.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    ConfigError
+        A setting does not fit the data, or differs from those of the run that is to be resumed.
+    FileExistsError, BlockingIOError
+        The folder holds something and `resume` is not set, or another process is at work in it.
+    augcore.FileFormatError
+        A file of the run that is to be resumed is damaged.
+    OSError
+        A file cannot be written. What is finished stays, and can be resumed.
+    """
+    report = progress or (lambda stage, done, total: None)
+    data = problems.load_data(config)
+    with open_run(folder, config, problems.checksum(data), resume=resume) as target:
+        if "features" not in target.done:
+            _write_features(target, data, report)
+        ready = _load_problems(target, data, threads=None if jobs == 1 else 1)
+        _finish(target, _reference_tasks(ready), "references", jobs, report)
+        _finish(target, _curve_tasks(target, ready), "curves", jobs, report)
+        target.write_tables(_result_rows(target), _reference_rows(target))
+    return folder
+
+
+# ---- features --------------------------------------------------------------------------------------------------------
+
+
+def _write_features(target: RunFolder, data: datasets.Dataset, report: Progress) -> None:
+    begin, config = time.perf_counter(), target.config
+    arrays: dict[str, NDArray[Any]] = {"arrays/x_train.npy": data.x_train, "arrays/y_train.npy": data.y_train}
+    for family in config.augmentations:
+        examples = problems.augmentation(config, family).expand(data.x_train[:1]).images
+        arrays[f"arrays/examples-{family}.npy"] = examples
+    for name, values in problems.feature_arrays(config, data, report):
+        arrays[f"features/{name}.npy"] = values
+    target.finish("features", None, arrays, time.perf_counter() - begin)
+
+
+def _load_problems(target: RunFolder, data: datasets.Dataset, threads: int | None) -> dict[str, Problem]:
+    """The problem of each augmentation."""
+    config = target.config
+    originals = target.load_array("features/train.npy")
+    plain_test = target.load_array("features/test.npy")
+    start = LogisticRegression(config.C, warm_start=True, threads=threads).fit(originals, data.y_train)
+    ready: dict[str, Problem] = {}
+    for name in config.augmentations:
+        variants = target.load_array(f"features/{name}-train.npy").reshape(-1, *originals.shape)
+        X_test, y_test = plain_test, data.y_test
+        if config.test_set == "expanded":
+            X_test = np.concatenate([plain_test, target.load_array(f"features/{name}-test.npy")])
+            y_test = np.tile(data.y_test, len(X_test) // len(plain_test))
+        ready[name] = Problem(config, originals, variants, data.y_train, X_test, y_test, len(plain_test), start)
+    return ready
+
+
+# ---- units -----------------------------------------------------------------------------------------------------------
+
+
+def _reference_tasks(ready: Mapping[str, Problem]) -> list[_Task]:
+    @functools.cache
+    def is_sv() -> NDArray[np.bool_]:
+        any_problem = next(iter(ready.values()))
+        # The dual variables of the squared hinge loss are proportional to it.
+        return svm_loss(any_problem.start, any_problem.originals, any_problem.y) > 0
+
+    def task(name: str, problem: Problem) -> _Task:
+        cost = problem.n * (1 + len(problem.variants))
+        return _Task(f"reference/{name}", cost, lambda check: measure_references(name, problem, is_sv()))
+
+    return [task(name, problem) for name, problem in ready.items()]
+
+
+def _curve_tasks(target: RunFolder, ready: Mapping[str, Problem]) -> list[_Task]:
+    scores: dict[tuple[str, str], NDArray[np.float64]] = {
+        (name, score): target.load_array(f"arrays/scores-{name}-{score}-before.npy")
+        for name in ready
+        for score in target.config.scores
+    }
+
+    def task(unit: CurveUnit) -> _Task:
+        problem = ready[unit.augmentation]
+        before = np.ones(problem.n) if unit.score is None else scores[unit.augmentation, unit.score]
+        reference = target.done[f"reference/{unit.augmentation}"]["result"]
+        cost = sum(problem.n + len(problem.variants) * size for size in target.config.sizes if size < problem.n)
+        return _Task(unit.name, cost, lambda check: trace_curve(unit, problem, before, reference, check))
+
+    return [task(unit) for unit in curve_units(target.config)]
+
+
+class _StoppedError(Exception):
+    """Another unit failed, or the run was interrupted."""
+
+
+def _finish(target: RunFolder, tasks: Sequence[_Task], stage: str, jobs: int, report: Progress) -> None:
+    """Does the tasks that are not done yet, `jobs` at a time; what is under way when one fails is given up."""
+    stop = threading.Event()
+    lock = threading.Lock()
+    remaining = [task for task in tasks if task.unit not in target.done]
+    total = sum(task.cost for task in tasks)
+    done = total - sum(task.cost for task in remaining)
+    report(stage, done, total)
+
+    def check() -> None:
+        if stop.is_set():
+            raise _StoppedError
+
+    def do(task: _Task) -> None:
+        nonlocal done
+        check()
+        begin = time.perf_counter()
+        result, arrays = task.work(check)
+        target.finish(task.unit, result, arrays, time.perf_counter() - begin)
+        logger.debug("finished %s", task.unit)
+        with lock:
+            done += task.cost
+            report(stage, done, total)
+
+    if jobs == 1:
+        for task in remaining:
+            do(task)
+        return
+    with ThreadPoolExecutor(jobs) as pool:
+        futures = [pool.submit(do, task) for task in remaining]
+        try:
+            finished, _ = wait(futures, return_when=FIRST_EXCEPTION)
+        finally:
+            stop.set()
+            pool.shutdown(wait=True, cancel_futures=True)
+    for future in finished:
+        future.result()
+
+
+# ---- tables ----------------------------------------------------------------------------------------------------------
+
+
+def _result_rows(target: RunFolder) -> list[dict[str, Any]]:
+    """One row per augmentation, score, configuration, round and size, in the order of the config."""
+    rows = []
+    config = target.config
+    for augmentation in config.augmentations:
+        for score in config.scores:
+            for configuration in map(Configuration.named, config.configurations):
+                for round_ in range(config.rounds if configuration.random else 1):
+                    unit = CurveUnit(augmentation, score if configuration.uses_scores else None, configuration, round_)
+                    head = {
+                        "augmentation": augmentation,
+                        "score": score,
+                        "policy": configuration.policy,
+                        "downweight": configuration.downweight,
+                        "update": configuration.update,
+                        "round": round_,
+                    }
+                    rows += [head | point for point in target.done[unit.name]["result"]]
+    return rows
+
+
+def _reference_rows(target: RunFolder) -> list[dict[str, Any]]:
+    columns = ("accuracy_none", "accuracy_plain", "accuracy_all", "accuracy_vsv", "n_vsv")
+    rows = []
+    for name in target.config.augmentations:
+        result = target.done[f"reference/{name}"]["result"]
+        rows.append({"augmentation": name} | {column: result[column] for column in columns})
+    return rows

@@ -1,0 +1,253 @@
+"""One look for every figure: the settings, what a policy's line looks like, the axis of sizes, the bytes of a figure.
+
+Colours were searched for under three constraints at once: distinct with normal, deuteranopic and protanopic sight
+(a CIELAB distance of at least 31 between any two curves of the main experiment) and distinct in grey (at least 11 steps
+of lightness). Marker and dash say the same again. Figures are made by objects, never through pyplot, so nothing here
+changes the state of a program that draws for itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augcore._errors import missing_extra
+
+try:
+    import matplotlib.style
+    from matplotlib.axes import Axes
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.image import imsave
+    from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+except ImportError:
+    raise missing_extra("matplotlib", "experiments") from None
+
+__all__ = [
+    "DPI",
+    "GREY",
+    "INK",
+    "Axes",
+    "Figure",
+    "Frame",
+    "Look",
+    "figure",
+    "image_png",
+    "log_axis",
+    "look",
+    "note",
+    "pdf",
+    "percent_axis",
+    "png",
+    "settings",
+    "size_axis",
+]
+
+INK = "#1a1a1a"
+GREY = "#6b6b6b"
+DPI = 160
+
+_NO_SOFTWARE: Any = {"Software": None}
+
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+_SETTINGS: dict[str, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 8.0,
+    "axes.titlesize": 9.0,
+    "axes.titlelocation": "left",
+    "axes.labelsize": 8.0,
+    "axes.linewidth": 0.7,
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "text.color": INK,
+    "text.parse_math": False,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
+    "xtick.color": GREY,
+    "ytick.color": GREY,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "grid.color": "#e4e4e4",
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.4,
+    "lines.markersize": 4.2,
+    "legend.fontsize": 7.5,
+    "legend.frameon": False,
+    "legend.handlelength": 3.2,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "pdf.fonttype": 42,
+}
+
+
+@contextlib.contextmanager
+def settings() -> Iterator[None]:
+    """Within it matplotlib has this look, whatever the user's own settings are; afterwards it is as it was."""
+    with matplotlib.style.context(_SETTINGS, after_reset=True):
+        yield
+
+
+class Look(NamedTuple):
+    """How a curve is drawn."""
+
+    color: str
+    marker: str
+    dashes: Any
+
+
+_SOLID: Any = "solid"
+_DASHED: Any = (0, (5, 2))
+_DOTTED: Any = (0, (1.2, 1.5))
+_DASHDOT: Any = (0, (6, 1.5, 1.2, 1.5))
+
+# By kind of policy (without "random_" or "deterministic_"), update, downweight.
+_LOOKS: dict[tuple[str, bool, bool], Look] = {
+    ("baseline", False, False): Look("#000000", "o", _SOLID),
+    ("proportional", False, False): Look("#0211a9", "s", _SOLID),
+    ("proportional", True, False): Look("#147761", "^", _DASHDOT),
+    ("proportional", False, True): Look("#4eaafa", "v", _DASHED),
+    ("proportional", True, True): Look("#702f88", "D", _DOTTED),
+    ("inverse_proportional", False, False): Look("#c76f34", "X", _SOLID),
+    ("inverse_proportional", True, False): Look("#fab82c", "P", _DASHDOT),
+}
+_OTHER_COLORS = {"inverse_proportional": "#c76f34", "softmax_proportional": "#731940"}
+_OTHER_COLOR = "#8aa807"
+_OTHER_LOOKS = {
+    (False, False): ("<", _SOLID),
+    (True, False): (">", _DASHDOT),
+    (False, True): ("p", _DASHED),
+    (True, True): ("h", _DOTTED),
+}
+
+
+def look(policy: str, update: bool = False, downweight: bool = False) -> Look:
+    """How the curve of a configuration is drawn, in every figure."""
+    kind = policy.removeprefix("random_").removeprefix("deterministic_")
+    if (kind, update, downweight) in _LOOKS:
+        return _LOOKS[kind, update, downweight]
+    return Look(_OTHER_COLORS.get(kind, _OTHER_COLOR), *_OTHER_LOOKS[update, downweight])
+
+
+def figure(width: float, height: float) -> Figure:
+    """An empty figure, sides in inches, with a canvas of its own."""
+    made = Figure(figsize=(width, height), dpi=DPI)
+    FigureCanvasAgg(made)
+    return made
+
+
+class Frame(NamedTuple):
+    """Where the panels of a figure stand, in inches: fixed margins, so that nothing is clipped or moves about."""
+
+    width: float
+    inner_height: float
+    left: float
+    right: float
+    top: float
+    bottom: float
+    rows: int = 1
+    columns: int = 1
+    gap: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def height(self) -> float:
+        return self.inner_height + self.top + self.bottom + self.gap[1] * (self.rows - 1)
+
+    @property
+    def inner_width(self) -> float:
+        """The width of one panel."""
+        return (self.width - self.left - self.right - self.gap[0] * (self.columns - 1)) / self.columns
+
+    def axes(self, figure: Figure, row: int = 0, column: int = 0) -> Axes:
+        height = self.inner_height / self.rows
+        x = self.left + column * (self.inner_width + self.gap[0])
+        y = self.height - self.top - (row + 1) * height - row * self.gap[1]
+        return figure.add_axes((x / self.width, y / self.height, self.inner_width / self.width, height / self.height))
+
+
+def size_axis(axes: Axes, sizes: Sequence[int], *, width: float) -> None:
+    """The horizontal axis of curves: the number of augmented points, on a square-root scale.
+
+    A linear scale would press 1 to 100 into a tenth of the width; a logarithmic one would give them two thirds, press
+    together 250 to 1000, where the policies part, and have no place for 0. Square roots spread the sizes of the
+    experiment almost evenly. Every size has a tick; labels leave out those that would touch (`width`: inches).
+    """
+    last = max(sizes)
+    axes.set_xscale("function", functions=(_signed_root, _signed_square))
+    axes.set_xlim(0, last * 1.04**2)
+    needed = [0.062 * len(str(size)) for size in sizes]
+    places = [width / 1.04 * (size / last) ** 0.5 for size in sizes]
+    labelled: list[int] = []
+    for index in reversed(range(len(sizes))):
+        if not labelled or places[labelled[-1]] - places[index] > (needed[labelled[-1]] + needed[index]) / 2 + 0.05:
+            labelled.append(index)
+    axes.xaxis.set_major_locator(FixedLocator([sizes[index] for index in sorted(labelled)]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}"))
+    axes.xaxis.set_minor_locator(FixedLocator(list(sizes)))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _signed_root(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.sign(values) * np.sqrt(np.abs(values))
+
+
+def _signed_square(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.sign(values) * np.square(values)
+
+
+def percent_axis(axes: Axes) -> None:
+    """The vertical axis of curves: accuracy, written in percent, with no labels above 100 %."""
+    axes.yaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{round(100 * value, 3):g}%" if value <= 1 else ""))
+    axes.grid(axis="y")
+
+
+def log_axis(axes: Axes, which: Literal["x", "y"]) -> None:
+    """A logarithmic scale that is labelled at a few powers of ten."""
+    (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_major_locator(LogLocator(10, numticks=5))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: _power(value)))
+    axis.set_minor_locator(NullLocator())
+
+
+def _power(value: float) -> str:
+    exponent = round(math.log10(value))
+    return str(10**exponent) if 0 <= exponent <= 3 else "10" + str(exponent).translate(_SUPERSCRIPTS)
+
+
+def note(figure: Figure, text: str) -> None:
+    """The small print at the foot of a figure, from the left margin."""
+    width = figure.get_size_inches()[0]
+    figure.text(0.08 / width, 0.012, text, fontsize=6.3, color=GREY, ha="left", va="bottom", linespacing=1.35)
+
+
+def png(figure: Figure) -> bytes:
+    """A figure as PNG, the same bytes each time."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI, metadata=_NO_SOFTWARE)
+    return buffer.getvalue()
+
+
+def pdf(figure: Figure) -> bytes:
+    """A figure as PDF, the same bytes each time."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="pdf", metadata={"Creator": None, "Producer": None, "CreationDate": None})
+    return buffer.getvalue()
+
+
+def image_png(image: NDArray[np.uint8]) -> bytes:
+    """A photo (H, W, 1 or 3) pixel for pixel as PNG."""
+    buffer = io.BytesIO()
+    pixels = image if image.shape[2] == 3 else image[:, :, 0]
+    imsave(buffer, pixels, vmin=0, vmax=255, cmap="gray", format="png", metadata=_NO_SOFTWARE)
+    return buffer.getvalue()

@@ -1,0 +1,512 @@
+"""What a score is: one number for each point, from a fitted model. Policies turn scores into an order.
+
+`SCORES` maps names to functions ``score(model, X, y, *, sample_weight=None, threads=None, ...) -> (n,) float64``. The
+model is a fitted `augcore.linear_model.LogisticRegression`, or a scikit-learn one; eta = x coef + intercept, p is the
+probability of the point's classes, and g = (p - y) (x, 1) the gradient of its own, unweighted loss.
+
+    name              value                             sign    what it says
+    loo_influence     -w g' H^-1 g                      <= 0    minus what removal adds to the own loss, first order
+    loo_loss_change   loss after removal minus before   >= 0    the same by one Newton step with leverage (ALO)
+    leverage          w p (1 - p) x' H^-1 x             [0, 1]  how far the point pulls its own logit
+    loss              -log p_y                          >= 0    nats
+    margin            +-eta                             signed  > 0 where classified rightly; in logits
+    gradient_dot      -g' g                             <= 0    influence with the Hessian left out
+    gradient_norm     |g|                               >= 0
+    entropy           -sum_c p_c log p_c                >= 0    nats, at most log 2; does not depend on the label
+    el2n              |p - onehot(y)|                   >= 0    at most sqrt 2
+    svm_margin        |f(x)| of a linear SVM            >= 0    distance to the boundary times |coef|
+    svm_loss          max(0, 1 - y f(x))                >= 0    hinge loss; above 0 for points inside the margin
+    random            uniform in (0, 1)                 > 0     says nothing; the control
+
+`sample_weight` are the weights w of the points in the fit; only the first three depend on them, and the SVM.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from augcore import _dispatch, _random, _validate, influence
+from augcore._random import Rng
+from augcore.linear_model import LogisticRegression
+
+__all__ = [
+    "SCORES",
+    "el2n",
+    "entropy",
+    "fit_svm",
+    "gradient_dot",
+    "gradient_norm",
+    "leverage",
+    "loo_influence",
+    "loo_loss_change",
+    "loss",
+    "margin",
+    "random",
+    "register",
+    "svm_loss",
+    "svm_margin",
+]
+
+Floats = NDArray[np.float64]
+Score = Callable[..., Floats]
+
+SVM_GRID = (0.01, 0.1, 1.0, 10.0, 100.0)
+SVM_FOLDS = 4
+
+# The items of the stream that `random` takes: far from those of an order with the same rng, which it must not resemble.
+_RANDOM_ITEMS = 2**62
+
+
+# ---- the model -------------------------------------------------------------------------------------------------------
+
+
+def _fitted(model: Any) -> LogisticRegression:
+    if not hasattr(model, "coef_"):
+        raise ValueError(f"model: is not a fitted logistic regression, got {_validate.describe(model)}; call fit first")
+    if isinstance(model, LogisticRegression):
+        return model
+    try:
+        return LogisticRegression.from_estimator(model)
+    except ValueError as error:
+        raise ValueError(f"model: {error}") from None
+
+
+def _coefficients(model: LogisticRegression) -> dict[str, Any]:
+    """The arguments that every function of `influence` takes from a model."""
+    return {
+        "coef": model.coef_,
+        "intercept": model.intercept_ if model.fit_intercept else None,
+        "classes": model.classes_,
+    }
+
+
+def _hessian(model: LogisticRegression, hessian_l2: float | None, damping: float) -> dict[str, Any]:
+    """H of the fitted objective: the model's own factor where it has one and H is not to differ from it."""
+    own = hessian_l2 is None and damping == 0
+    factor = getattr(model, "factor_", None) if own else None
+    return {"l2": model.l2, "hessian_l2": hessian_l2, "damping": damping, "factor": factor}
+
+
+# ---- leave-one-out ---------------------------------------------------------------------------------------------------
+
+
+def loo_influence(
+    model: Any,
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    threads: int | None = None,
+    hessian_l2: float | None = None,
+    damping: float = 0.0,
+    fit_X: ArrayLike | None = None,
+    fit_y: ArrayLike | None = None,
+    fit_sample_weight: ArrayLike | None = None,
+) -> Floats:
+    """``-w_i g_i' H^-1 g_i`` (Koh and Liang, 2017): never positive; see `augcore.influence.loo_influence`.
+
+    X, y and `sample_weight` are the points that the model was fitted on, unless `fit_X`, `fit_y` and
+    `fit_sample_weight` are: then X are any points. H is that of the fit, from ``model.factor_`` where it is there.
+
+    Parameters
+    ----------
+    model : fitted LogisticRegression
+    X : (n, p) array-like of float32 or float64
+    y : (n,) array-like
+    sample_weight : (n,) array-like or None
+    threads : int or None
+    hessian_l2, damping : float
+        Where H is to have another penalty than the fit's, as in `augcore.influence.loo_influence`.
+    fit_X, fit_y, fit_sample_weight : array-like or None
+        The points of the fit where they are not X and y.
+
+    Returns
+    -------
+    (n,) ndarray of float64
+
+    Raises
+    ------
+    ValueError
+        If the model is not fitted or not binary, or an argument has a wrong shape or value.
+    TypeError
+        If an argument has a wrong type or dtype.
+    numpy.linalg.LinAlgError
+        If H is singular to working precision.
+    """
+    fitted = _fitted(model)
+    hessian = _hessian(fitted, hessian_l2, damping)
+    if fit_X is not None or fit_y is not None or fit_sample_weight is not None:
+        hessian["factor"] = None
+    return influence.loo_influence(
+        X,
+        y,
+        **_coefficients(fitted),
+        **hessian,
+        sample_weight=sample_weight,
+        fit_X=fit_X,
+        fit_y=fit_y,
+        fit_sample_weight=fit_sample_weight,
+        threads=threads,
+    )
+
+
+def loo_loss_change(
+    model: Any,
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    threads: int | None = None,
+    hessian_l2: float | None = None,
+    damping: float = 0.0,
+) -> Floats:
+    """The rise of each point's own loss on its removal (ALO): never negative; `augcore.influence.loo_loss_change`.
+
+    X, y and `sample_weight` are the points that the model was fitted on. Parameters and errors are those of
+    `loo_influence`.
+
+    Returns
+    -------
+    (n,) ndarray of float64
+        In nats; +inf where the fit would break down without the point.
+    """
+    fitted = _fitted(model)
+    return influence.loo_loss_change(
+        X,
+        y,
+        **_coefficients(fitted),
+        **_hessian(fitted, hessian_l2, damping),
+        sample_weight=sample_weight,
+        threads=threads,
+    )
+
+
+def leverage(
+    model: Any,
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    threads: int | None = None,
+    hessian_l2: float | None = None,
+    damping: float = 0.0,
+) -> Floats:
+    """``w p (1 - p) x' H^-1 x`` (Pregibon, 1981), in [0, 1]: see `augcore.influence.leverage`.
+
+    X, y and `sample_weight` are the points that the model was fitted on. Parameters and errors are those of
+    `loo_influence`.
+
+    Returns
+    -------
+    (n,) ndarray of float64
+    """
+    fitted = _fitted(model)
+    return influence.leverage(
+        X,
+        y,
+        **_coefficients(fitted),
+        **_hessian(fitted, hessian_l2, damping),
+        sample_weight=sample_weight,
+        threads=threads,
+    )
+
+
+# ---- of the point alone ----------------------------------------------------------------------------------------------
+
+
+def loss(
+    model: Any, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None, threads: int | None = None
+) -> Floats:
+    """The log loss ``-log p_y`` of each point in nats, not weighted: see `augcore.influence.log_loss`.
+
+    Parameters
+    ----------
+    model : fitted LogisticRegression
+    X : (n, p) array-like of float32 or float64
+    y : (n,) array-like
+    sample_weight : (n,) array-like or None
+        Has no effect: every score can be asked for in the same way.
+    threads : int or None
+
+    Returns
+    -------
+    (n,) ndarray of float64
+
+    Raises
+    ------
+    ValueError
+        If the model is not fitted or not binary, or an argument has a wrong shape or value.
+    TypeError
+        If an argument has a wrong type or dtype.
+    """
+    return influence.log_loss(X, y, **_coefficients(_fitted(model)), threads=threads)
+
+
+def margin(
+    model: Any, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None, threads: int | None = None
+) -> Floats:
+    """The signed margin ``+-(x coef + intercept)`` in logits, positive where the point is classified rightly.
+
+    Policies look at its size alone: the distance to the boundary on either side. Parameters and errors are those of
+    `loss`; see `augcore.influence.margin`.
+
+    Returns
+    -------
+    (n,) ndarray of float64
+    """
+    return influence.margin(X, y, **_coefficients(_fitted(model)), threads=threads)
+
+
+def _class_losses(model: LogisticRegression, X: ArrayLike, threads: int | None) -> Floats:
+    """-log p_c of every point and class: (n, 2)."""
+    n = len(_validate.design("X", X))
+    columns = [
+        influence.log_loss(X, np.full(n, label), **_coefficients(model), threads=threads) for label in model.classes_
+    ]
+    return np.column_stack(columns)
+
+
+def entropy(
+    model: Any, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None, threads: int | None = None
+) -> Floats:
+    """The entropy of the predicted probabilities, ``-sum_c p_c log p_c`` (Shannon, 1948), 0 to log 2 nats.
+
+    Labels do not enter. Parameters and errors are those of `loss`.
+
+    Returns
+    -------
+    (n,) ndarray of float64
+    """
+    losses = _class_losses(_fitted(model), X, threads)
+    with np.errstate(under="ignore"):
+        surprise: Floats = np.sum(np.exp(-losses) * losses, axis=1)
+    return surprise
+
+
+def _residual_size(model: Any, X: ArrayLike, y: ArrayLike, threads: int | None) -> Floats:
+    """|p - y| of the positive class, 1 - p_y, exact where it is tiny."""
+    return -np.expm1(-loss(model, X, y, threads=threads))
+
+
+def el2n(
+    model: Any, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None, threads: int | None = None
+) -> Floats:
+    """The Euclidean norm of ``p - onehot(y)`` over the classes (Paul, Ganguli and Dziugaite, 2021), 0 to sqrt 2.
+
+    With two classes it is sqrt 2 times 1 - p_y. Parameters and errors are those of `loss`.
+
+    Returns
+    -------
+    (n,) ndarray of float64
+    """
+    return math.sqrt(2.0) * _residual_size(model, X, y, threads)
+
+
+def gradient_norm(
+    model: Any, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None, threads: int | None = None
+) -> Floats:
+    """The Euclidean norm of ``g = (p - y) (x, 1)``, without the 1 where the model has no intercept.
+
+    The gradient of the own, unweighted loss in the coefficients. Parameters and errors are those of `loss`.
+
+    Returns
+    -------
+    (n,) ndarray of float64
+    """
+    fitted = _fitted(model)
+    residual = _residual_size(fitted, X, y, threads)
+    design = _validate.design("X", X)
+    squares: Floats = np.einsum("ij,ij->i", design, design, dtype=np.float64)
+    norm: Floats = residual * np.sqrt(squares + float(fitted.fit_intercept))
+    return norm
+
+
+def gradient_dot(
+    model: Any, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None, threads: int | None = None
+) -> Floats:
+    """``-g' g``: influence with the identity for the Hessian (Kuchnik and Smith, 2019); never positive.
+
+    Parameters and errors are those of `loss`.
+
+    Returns
+    -------
+    (n,) ndarray of float64
+    """
+    size = gradient_norm(model, X, y, threads=threads)
+    return -size * size
+
+
+# ---- of a linear support vector machine ------------------------------------------------------------------------------
+
+
+def fit_svm(X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None) -> Any:
+    """A linear SVM with its C chosen by 4-fold cross-validation over 0.01, 0.1, 1, 10, 100.
+
+    The squared hinge loss in the primal, which is deterministic.
+
+    Parameters
+    ----------
+    X : (n, p) array-like of float32 or float64
+    y : (n,) array-like
+        Two classes of at least 4 points each.
+    sample_weight : (n,) array-like or None
+
+    Returns
+    -------
+    sklearn.svm.LinearSVC
+        Fitted on all points with the C of the best mean accuracy, the smallest of equal ones.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `loo_influence`.
+    """
+    from sklearn.model_selection import GridSearchCV, StratifiedKFold
+    from sklearn.svm import LinearSVC
+
+    design = _validate.design("X", X)
+    classes = _validate.two_classes("y", y)
+    codes = _validate.binary_codes("y", y, classes, len(design))
+    weight = _validate.sample_weight("sample_weight", sample_weight, len(design))
+    fewest = int(min(codes.sum(), len(codes) - codes.sum()))
+    if fewest < SVM_FOLDS:
+        raise ValueError(f"y: a linear SVM needs at least {SVM_FOLDS} points of each class, got {fewest}")
+    search = GridSearchCV(
+        LinearSVC(dual=False, max_iter=10_000), {"C": SVM_GRID}, cv=StratifiedKFold(SVM_FOLDS), error_score="raise"
+    )
+    return search.fit(design, classes[codes.astype(np.intp)], sample_weight=weight).best_estimator_
+
+
+def _svm_decision(X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, svm: Any) -> tuple[Floats, Floats]:
+    """f(x) and +-1 for each label."""
+    fitted = fit_svm(X, y, sample_weight=sample_weight) if svm is None else svm
+    if not hasattr(fitted, "decision_function") or len(getattr(fitted, "classes_", ())) != 2:
+        raise ValueError(f"svm: expected what fit_svm returns, got {_validate.describe(svm)}")
+    design = _validate.design("X", X, columns=fitted.n_features_in_)
+    codes = _validate.binary_codes("y", y, fitted.classes_, len(design))
+    decision = fitted.decision_function(design) if len(design) else np.empty(0)
+    return np.asarray(decision, dtype=np.float64), np.where(codes > 0.5, 1.0, -1.0)
+
+
+def svm_margin(
+    model: Any,
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    threads: int | None = None,
+    svm: Any = None,
+) -> Floats:
+    """``|f(x)|`` of a linear SVM: the distance to its boundary times |coef|, 1 at the margin.
+
+    Parameters
+    ----------
+    model
+        Not used: every score can be asked for in the same way.
+    X : (n, p) array-like of float32 or float64
+    y : (n,) array-like
+    sample_weight : (n,) array-like or None
+        Weights in the fit of the SVM.
+    threads : int or None
+        Not used.
+    svm : LinearSVC or None
+        What `fit_svm` returned, where it is there already; None fits one on X and y.
+
+    Returns
+    -------
+    (n,) ndarray of float64
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `fit_svm`.
+    """
+    decision, _ = _svm_decision(X, y, sample_weight, svm)
+    return np.abs(decision)
+
+
+def svm_loss(
+    model: Any,
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    threads: int | None = None,
+    svm: Any = None,
+) -> Floats:
+    """The hinge loss ``max(0, 1 - y f(x))`` of a linear SVM: 0 outside the margin on the right side.
+
+    Parameters and errors are those of `svm_margin`.
+
+    Returns
+    -------
+    (n,) ndarray of float64
+    """
+    decision, sign = _svm_decision(X, y, sample_weight, svm)
+    return np.maximum(0.0, 1.0 - sign * decision)
+
+
+# ---- the control -----------------------------------------------------------------------------------------------------
+
+
+def random(
+    model: Any,
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    threads: int | None = None,
+    rng: Rng = None,
+) -> Floats:
+    """A uniform random number in (0, 1) for each point, keyed by `rng` and the index of the point.
+
+    Only the number of rows of X counts; the other arguments are there as in every score.
+
+    Returns
+    -------
+    (n,) ndarray of float64
+    """
+    n = len(_validate.design("X", X))
+    return _dispatch.uniforms(_random.key(rng), _RANDOM_ITEMS, n, _validate.threads(threads))
+
+
+# ---- the registry ----------------------------------------------------------------------------------------------------
+
+SCORES: dict[str, Score] = {
+    "loo_influence": loo_influence,
+    "loo_loss_change": loo_loss_change,
+    "loss": loss,
+    "margin": margin,
+    "gradient_dot": gradient_dot,
+    "gradient_norm": gradient_norm,
+    "leverage": leverage,
+    "entropy": entropy,
+    "el2n": el2n,
+    "svm_margin": svm_margin,
+    "svm_loss": svm_loss,
+    "random": random,
+}
+
+
+def register(name: str, score: Score) -> None:
+    """Add a score of one's own to `SCORES`.
+
+    Parameters
+    ----------
+    name : str
+        A name that is not taken.
+    score : callable
+        ``score(model, X, y, *, sample_weight=None, threads=None) -> (n,)``.
+
+    Raises
+    ------
+    ValueError
+        If the name is taken.
+    """
+    _validate.registration("name", name, SCORES)
+    SCORES[name] = _validate.function("score", score)

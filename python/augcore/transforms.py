@@ -1,0 +1,510 @@
+"""Batched image transforms: translate, rotate, warp, crop, resize, flip, and the same for points and boxes.
+
+Images are arrays (N, H, W) or (N, H, W, C) of uint8, uint16, float32 or float64; the result has the same dtype, and the
+same shape where a function does not say otherwise. Any memory layout is accepted and gives the same bytes as a
+C-contiguous copy. The images are never written to.
+
+A scalar parameter holds for all images; a 1-D array of length N gives one value per image. A parameter of several
+components is a tuple for all images, or an array (N, k).
+
+Pixel centres are at integer coordinates, x to the right and y down. Positions and weights are computed in float64;
+results of integer dtypes round half to even and saturate.
+
+interpolation : "nearest" (half to even), "bilinear", "bicubic" (Keys' kernel with a = -0.75) or, for resizing, "area".
+border : what lies outside of an image. "edge" repeats the edge, "constant" is `fill` and blends in, "reflect" mirrors
+    without repeating the edge, "symmetric" mirrors and repeats it, "wrap" continues on the other side.
+fill : a number, a tuple of one per channel, a 1-D array of one per image, or an array (N, C).
+arithmetic : "exact", or "opencv4": the bytes that OpenCV 4 gives (uint8, bilinear or area, edge).
+out : an array for the result: of its shape and dtype, C-contiguous, writable, not overlapping the images.
+threads : the number of threads; the global setting by default. The result does not depend on it.
+
+All functions raise TypeError for a wrong type or dtype and ValueError, naming the argument, for a wrong value or shape.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from augcore import _dispatch, _validate
+
+__all__ = [
+    "crop",
+    "flip",
+    "resize",
+    "rotate",
+    "transform_boxes",
+    "transform_points",
+    "translate",
+    "warp_affine",
+]
+
+Images = NDArray[Any]
+Floats = NDArray[np.float64]
+Interpolation = Literal["nearest", "bilinear", "bicubic"]
+ResizeInterpolation = Literal["nearest", "bilinear", "bicubic", "area"]
+Border = Literal["edge", "constant", "reflect", "symmetric", "wrap"]
+Arithmetic = Literal["exact", "opencv4"]
+
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic")
+RESIZE_INTERPOLATIONS = (*INTERPOLATIONS, "area")
+BORDERS = ("edge", "constant", "reflect", "symmetric", "wrap")
+ARITHMETICS = ("exact", "opencv4")
+
+
+def translate(
+    images: ArrayLike,
+    dx: ArrayLike,
+    dy: ArrayLike,
+    *,
+    interpolation: Interpolation = "bilinear",
+    border: Border = "edge",
+    fill: ArrayLike = 0,
+    arithmetic: Arithmetic = "exact",
+    out: Images | None = None,
+    threads: int | None = None,
+) -> Images:
+    """Move images by whole or fractional pixels.
+
+    Parameters
+    ----------
+    images : array (N, H, W) or (N, H, W, C)
+    dx, dy : float or array (N,)
+        Pixels; positive dx moves the picture right, positive dy down. Whole numbers copy pixels exactly.
+    interpolation, border, fill, arithmetic, out, threads
+        See the module.
+
+    Returns
+    -------
+    array of the shape and dtype of images
+
+    Examples
+    --------
+    >>> translate(np.arange(6, dtype=np.uint8).reshape(1, 2, 3), 1, 0)
+    array([[[0, 0, 1],
+            [3, 3, 4]]], dtype=uint8)
+    """
+    pixels = _validate.images("images", images)
+    shift_x = _validate.per_image("dx", dx, len(pixels))
+    shift_y = _validate.per_image("dy", dy, len(pixels))
+    inverse = _identities(*np.broadcast_shapes(shift_x.shape, shift_y.shape))
+    inverse[:, 0, 2] = -shift_x
+    inverse[:, 1, 2] = -shift_y
+    return _warp(images, pixels, inverse, None, interpolation, border, fill, arithmetic, out, threads)
+
+
+def rotate(
+    images: ArrayLike,
+    degrees: ArrayLike,
+    *,
+    center: ArrayLike | None = None,
+    interpolation: Interpolation = "bilinear",
+    border: Border = "edge",
+    fill: ArrayLike = 0,
+    arithmetic: Arithmetic = "exact",
+    out: Images | None = None,
+    threads: int | None = None,
+) -> Images:
+    """Turn images about a point.
+
+    Parameters
+    ----------
+    images : array (N, H, W) or (N, H, W, C)
+    degrees : float or array (N,)
+        Positive degrees turn the picture counter-clockwise as seen. Multiples of 90 have exact sines and cosines.
+    center : (x, y) or array (N, 2), optional
+        Default: the centre of the image, ((W - 1) / 2, (H - 1) / 2).
+    interpolation, border, fill, arithmetic, out, threads
+        See the module. With arithmetic="opencv4" the result is that of cv2.getRotationMatrix2D and cv2.warpAffine.
+
+    Returns
+    -------
+    array of the shape and dtype of images
+    """
+    pixels = _validate.images("images", images)
+    n, height, width = pixels.shape[:3]
+    angles = _validate.per_image("degrees", degrees, n)
+    middle = ((width - 1) / 2, (height - 1) / 2) if center is None else center
+    centers = _validate.per_image_tuple("center", middle, n, 2)
+    _validate.choice("arithmetic", arithmetic, ARITHMETICS)
+    cosine, sine = np.array([_cos_sin(angle) for angle in angles.tolist()], dtype=np.float64).reshape(-1, 2).T
+    x, y = centers.T
+    m = _identities(*np.broadcast_shapes(angles.shape, x.shape))
+    if arithmetic == "opencv4":
+        m[:, 0] = np.stack(np.broadcast_arrays(cosine, sine, (1 - cosine) * x - sine * y), axis=-1)
+        m[:, 1] = np.stack(np.broadcast_arrays(-sine, cosine, sine * x + (1 - cosine) * y), axis=-1)
+        m = _opencv4_inverse(m)
+    else:
+        m[:, 0] = np.stack(np.broadcast_arrays(cosine, -sine, x - (cosine * x - sine * y)), axis=-1)
+        m[:, 1] = np.stack(np.broadcast_arrays(sine, cosine, y - (sine * x + cosine * y)), axis=-1)
+    return _warp(images, pixels, m, None, interpolation, border, fill, arithmetic, out, threads)
+
+
+def warp_affine(
+    images: ArrayLike,
+    matrix: ArrayLike,
+    *,
+    size: tuple[int, int] | None = None,
+    inverse: bool = False,
+    interpolation: Interpolation = "bilinear",
+    border: Border = "edge",
+    fill: ArrayLike = 0,
+    arithmetic: Arithmetic = "exact",
+    out: Images | None = None,
+    threads: int | None = None,
+) -> Images:
+    """Map images by affine (2, 3) or projective (3, 3) matrices in pixel-centre coordinates.
+
+    Parameters
+    ----------
+    images : array (N, H, W) or (N, H, W, C)
+    matrix : array (2, 3), (3, 3), (N, 2, 3) or (N, 3, 3)
+        Takes (x, y, 1) of the source to that of the destination.
+    size : (height, width), optional
+        Of the result; that of the images by default.
+    inverse : bool
+        The matrix takes the destination to the source; it need not be invertible then.
+    interpolation, border, fill, arithmetic, out, threads
+        See the module.
+
+    Returns
+    -------
+    array (N, height, width) or (N, height, width, C) of the dtype of images
+
+    Raises
+    ------
+    ValueError
+        Also when a matrix has no finite inverse, and for projective matrices with arithmetic="opencv4".
+    """
+    pixels = _validate.images("images", images)
+    matrices = _validate.matrix("matrix", matrix, len(pixels))
+    _validate.choice("arithmetic", arithmetic, ARITHMETICS)
+    affine = bool((matrices[:, 2] == [0.0, 0.0, 1.0]).all())
+    if arithmetic == "opencv4" and not affine:
+        raise ValueError("matrix: arithmetic='opencv4' is defined for affine matrices only")
+    if not inverse:
+        matrices = _opencv4_inverse(matrices) if affine else _projective_inverse(matrices)
+        if not np.isfinite(matrices).all():
+            raise ValueError("matrix: cannot be inverted")
+    target = pixels.shape[1:3] if size is None else _validate.size("size", size)
+    return _warp(images, pixels, matrices, target, interpolation, border, fill, arithmetic, out, threads)
+
+
+def crop(
+    images: ArrayLike,
+    px: ArrayLike,
+    *,
+    keep_size: bool = True,
+    interpolation: ResizeInterpolation = "bilinear",
+    arithmetic: Arithmetic = "exact",
+    out: Images | None = None,
+    threads: int | None = None,
+) -> Images:
+    """Cut pixels off the sides, and resize what remains to the old size.
+
+    Parameters
+    ----------
+    images : array (N, H, W) or (N, H, W, C)
+    px : int, (top, right, bottom, left), array (N,) or array (N, 4)
+        Whole pixels to cut off, all sides alike or one by one; at least one row and one column must remain.
+    keep_size : bool
+        Resize back to (H, W). Otherwise the same size must remain of every image, and pixels are copied.
+    interpolation, arithmetic
+        Of the resizing, as in `resize`. Nothing outside the remaining rectangle is read.
+    out, threads
+        See the module.
+
+    Returns
+    -------
+    array of the dtype of images and of their shape, or that of what remains
+    """
+    pixels = _validate.images("images", images)
+    n, height, width = pixels.shape[:3]
+    top, right, bottom, left = _validate.margins("px", px, n).T
+    rectangles = np.ascontiguousarray(np.stack([top, left, height - top - bottom, width - left - right], axis=1))
+    if (rectangles[:, 2:] < 1).any():
+        raise ValueError(f"px: nothing is left of images of {height} x {width} pixels")
+    if keep_size:
+        return _resize(images, pixels, rectangles, (height, width), interpolation, True, arithmetic, out, threads)
+    _validate.choice("interpolation", interpolation, RESIZE_INTERPOLATIONS)
+    _validate.choice("arithmetic", arithmetic, ARITHMETICS)
+    if (rectangles[:, 2:] != rectangles[:1, 2:]).any():
+        raise ValueError("px: images of different sizes would be left; use keep_size=True")
+    inverse = _identities(len(rectangles))
+    inverse[:, 0, 2] = left
+    inverse[:, 1, 2] = top
+    size = (int(rectangles[0, 2]), int(rectangles[0, 3])) if len(rectangles) else (height, width)
+    return _warp(images, pixels, inverse, size, "nearest", "edge", 0, "exact", out, threads)
+
+
+def resize(
+    images: ArrayLike,
+    size: tuple[int, int],
+    *,
+    interpolation: ResizeInterpolation = "bilinear",
+    antialias: bool = True,
+    arithmetic: Arithmetic = "exact",
+    out: Images | None = None,
+    threads: int | None = None,
+) -> Images:
+    """Resize images on the half-pixel grid: source = (destination + 0.5) * n_in / n_out - 0.5 along each side.
+
+    Parameters
+    ----------
+    images : array (N, H, W) or (N, H, W, C)
+    size : (height, width)
+    interpolation : {"bilinear", "nearest", "bicubic", "area"}
+        "area" is the exact average over an output pixel when a side shrinks, and OpenCV's INTER_AREA rule when it
+        grows.
+    antialias : bool
+        Where a side shrinks, widen the kernel of "bilinear" and "bicubic" by the factor and normalise its weights.
+    arithmetic, out, threads
+        See the module. arithmetic="opencv4" has no antialias: with "bilinear" no side may shrink unless
+        antialias=False; with "area" one side at least must grow, or both stay.
+
+    Returns
+    -------
+    array (N, height, width) or (N, height, width, C) of the dtype of images
+    """
+    pixels = _validate.images("images", images)
+    target = _validate.size("size", size)
+    whole = np.array([[0, 0, *pixels.shape[1:3]]], dtype=np.int64)
+    return _resize(images, pixels, whole, target, interpolation, antialias, arithmetic, out, threads)
+
+
+def flip(
+    images: ArrayLike,
+    axis: Literal["horizontal", "vertical", "both"] = "horizontal",
+    *,
+    out: Images | None = None,
+    threads: int | None = None,
+) -> Images:
+    """Mirror images: "horizontal" swaps left and right, "vertical" top and bottom.
+
+    Parameters
+    ----------
+    images : array (N, H, W) or (N, H, W, C)
+    axis : {"horizontal", "vertical", "both"}
+    out, threads
+        See the module.
+
+    Returns
+    -------
+    array of the shape and dtype of images
+    """
+    pixels = _validate.images("images", images)
+    _validate.choice("axis", axis, ("horizontal", "vertical", "both"))
+    result = _validate.output_images("out", out, pixels.shape, pixels.dtype, images)
+    n_threads = _validate.threads(threads)
+    if result.size:
+        _dispatch.flip(
+            pixels, horizontal=axis != "vertical", vertical=axis != "horizontal", out=result, threads=n_threads
+        )
+    return result
+
+
+def transform_points(points: ArrayLike, matrix: ArrayLike) -> Floats:
+    """Where `warp_affine` with this matrix takes points.
+
+    Parameters
+    ----------
+    points : array (..., 2), or (N, ..., 2) with N matrices
+        x, y in pixel-centre coordinates.
+    matrix : array (2, 3), (3, 3), (N, 2, 3) or (N, 3, 3)
+        Source -> destination.
+
+    Returns
+    -------
+    array of the shape of points, float64
+
+    Raises
+    ------
+    ValueError
+        Also when a projective matrix takes a point to infinity or beyond the horizon.
+    """
+    values = _validate.points("points", points, 2)
+    m = _validate.matrix("matrix", matrix)
+    if np.ndim(matrix) == 2:
+        m = m[0]
+    elif values.ndim > 1 and len(values) == len(m):
+        m = m.reshape(-1, *[1] * (values.ndim - 2), 3, 3)
+    else:
+        raise ValueError(f"matrix: {len(m)} matrices for points of shape {values.shape}")
+    x, y = values[..., 0], values[..., 1]
+    mapped = [m[..., row, 0] * x + (m[..., row, 1] * y + m[..., row, 2]) for row in range(3)]
+    if not (mapped[2] > 0).all():
+        raise ValueError("matrix: takes a point to infinity or beyond the horizon")
+    return np.stack([mapped[0] / mapped[2], mapped[1] / mapped[2]], axis=-1)
+
+
+def transform_boxes(boxes: ArrayLike, matrix: ArrayLike, size: tuple[int, int]) -> Floats:
+    """The boxes around boxes that `warp_affine` with this matrix has mapped, clipped to the image.
+
+    Parameters
+    ----------
+    boxes : array (..., 4), or (N, ..., 4) with N matrices
+        x1, y1, x2, y2 at pixel edges: the whole image is 0, 0, W, H, half a pixel off the centres.
+    matrix : array (2, 3), (3, 3), (N, 2, 3) or (N, 3, 3)
+        Source -> destination, in pixel-centre coordinates.
+    size : (height, width)
+        Of the destination. A box that leaves it altogether has an area of zero.
+
+    Returns
+    -------
+    array of the shape of boxes, float64
+    """
+    values = _validate.points("boxes", boxes, 4)
+    height, width = _validate.size("size", size)
+    corners = values[..., [[0, 1], [2, 1], [0, 3], [2, 3]]] - 0.5
+    if np.ndim(matrix) == 3 and (values.ndim == 1 or len(values) != len(np.asarray(matrix))):
+        raise ValueError(f"matrix: shape {np.shape(matrix)} does not fit boxes of shape {values.shape}")
+    mapped = transform_points(corners, matrix) + 0.5
+    limits = np.array([width, height], dtype=np.float64)
+    low = np.clip(mapped.min(axis=-2), 0, limits)
+    high = np.clip(mapped.max(axis=-2), 0, limits)
+    return np.concatenate([low, high], axis=-1)
+
+
+# ---- what the functions share ----------------------------------------------------------------------------------------
+
+
+def _warp(
+    source: Any,
+    pixels: Images,
+    inverse: Floats,
+    size: tuple[int, ...] | None,
+    interpolation: str,
+    border: str,
+    fill: ArrayLike,
+    arithmetic: str,
+    out: Images | None,
+    threads: int | None,
+) -> Images:
+    """inverse: destination -> source. `source` is the array as the caller gave it, `pixels` what the kernels read."""
+    _validate.choice("interpolation", interpolation, INTERPOLATIONS)
+    _validate.choice("border", border, BORDERS)
+    check_arithmetic(arithmetic, interpolation, border, pixels.dtype)
+    shape = (len(pixels), *(pixels.shape[1:3] if size is None else size), *pixels.shape[3:])
+    fills = _validate.fill(fill, pixels)
+    n_threads = _validate.threads(threads)
+    result = _validate.output_images("out", out, shape, pixels.dtype, source)
+    if arithmetic == "opencv4" and _are_whole_shifts(inverse):
+        arithmetic = "exact"  # the same bytes, and these are copied
+    if result.size:
+        _require_pixels(pixels)
+        _dispatch.warp(
+            pixels,
+            inverse,
+            interpolation=interpolation,
+            border=border,
+            fill=fills,
+            arithmetic=arithmetic,
+            out=result,
+            threads=n_threads,
+        )
+    return result
+
+
+def _resize(
+    source: Any,
+    pixels: Images,
+    rectangles: NDArray[np.int64],
+    size: tuple[int, int],
+    interpolation: str,
+    antialias: bool,
+    arithmetic: str,
+    out: Images | None,
+    threads: int | None,
+) -> Images:
+    """rectangles: top, left, height, width of what is resized, for all images or for each."""
+    _validate.choice("interpolation", interpolation, RESIZE_INTERPOLATIONS)
+    check_arithmetic(arithmetic, interpolation, "edge", pixels.dtype)
+    if arithmetic == "opencv4":
+        _require_opencv4_resize(rectangles, size, interpolation, antialias)
+    n_threads = _validate.threads(threads)
+    result = _validate.output_images("out", out, (len(pixels), *size, *pixels.shape[3:]), pixels.dtype, source)
+    if result.size:
+        _require_pixels(pixels)
+        _dispatch.resize(
+            pixels,
+            rectangles,
+            interpolation=interpolation,
+            antialias=bool(antialias),
+            arithmetic=arithmetic,
+            out=result,
+            threads=n_threads,
+        )
+    return result
+
+
+def check_arithmetic(arithmetic: str, interpolation: str, border: str, dtype: np.dtype[Any] | None = None) -> None:
+    """Refuses what arithmetic="opencv4" does not define; without a dtype, what it defines for no dtype."""
+    _validate.choice("arithmetic", arithmetic, ARITHMETICS)
+    if arithmetic == "exact":
+        return
+    if interpolation not in ("bilinear", "area"):
+        raise ValueError(
+            f"interpolation: arithmetic='opencv4' is defined for 'bilinear' and 'area', got {interpolation!r}"
+        )
+    if border != "edge":
+        raise ValueError(f"border: arithmetic='opencv4' is defined for 'edge', got {border!r}")
+    if dtype is not None and dtype != np.uint8:
+        raise ValueError(f"images: arithmetic='opencv4' is defined for uint8, got {dtype}")
+
+
+def _require_opencv4_resize(
+    rectangles: NDArray[np.int64], size: tuple[int, int], interpolation: str, antialias: bool
+) -> None:
+    shrinks = rectangles[:, 2:] > size
+    same = (rectangles[:, 2:] == size).all(axis=1)
+    if interpolation == "bilinear" and antialias and shrinks.any():
+        raise ValueError("antialias: arithmetic='opencv4' has none; pass antialias=False to shrink images")
+    if interpolation == "area" and (~same & (rectangles[:, 2:] >= size).all(axis=1)).any():
+        raise ValueError("interpolation: arithmetic='opencv4' defines 'area' only where a side grows")
+
+
+def _require_pixels(pixels: Images) -> None:
+    if not pixels.size:
+        raise ValueError(f"images: have no pixels to read, got shape {pixels.shape}")
+
+
+def _identities(n: int) -> Floats:
+    return np.tile(np.eye(3), (n, 1, 1))
+
+
+def _are_whole_shifts(inverse: Floats) -> bool:
+    return bool((inverse[:, :2, :2] == np.eye(2)).all() and (inverse[:, :2, 2] == np.rint(inverse[:, :2, 2])).all())
+
+
+def _cos_sin(degrees: float) -> tuple[float, float]:
+    """Of one angle, by the C library: vectorised versions differ in the last bit between processors."""
+    turn = math.fmod(degrees, 360.0)
+    if turn % 90.0 == 0.0:
+        return ((1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0))[int(turn // 90.0) % 4]
+    radians = turn * (math.pi / 180.0)
+    return math.cos(radians), math.sin(radians)
+
+
+def _opencv4_inverse(m: Floats) -> Floats:
+    """Inverses of affine matrices in the order of operations of OpenCV's warpAffine; not finite where there is none."""
+    with np.errstate(all="ignore"):
+        scale = 1.0 / (m[:, 0, 0] * m[:, 1, 1] - m[:, 0, 1] * m[:, 1, 0])
+        inverse = _identities(len(m))
+        inverse[:, 0, 0] = m[:, 1, 1] * scale
+        inverse[:, 0, 1] = -m[:, 0, 1] * scale
+        inverse[:, 1, 0] = -m[:, 1, 0] * scale
+        inverse[:, 1, 1] = m[:, 0, 0] * scale
+        for row in range(2):
+            inverse[:, row, 2] = -inverse[:, row, 0] * m[:, 0, 2] - inverse[:, row, 1] * m[:, 1, 2]
+    return inverse
+
+
+def _projective_inverse(m: Floats) -> Floats:
+    """Adjugates over determinants: rows of the adjugate's transpose are cross products of the rows of m."""
+    with np.errstate(all="ignore"):
+        adjugate = np.stack([np.cross(m[:, (i + 1) % 3], m[:, (i + 2) % 3]) for i in range(3)], axis=2)
+        determinant = (m[:, 0] * adjugate[:, :, 0]).sum(axis=1)
+        return np.ascontiguousarray(adjugate / determinant[:, np.newaxis, np.newaxis])

@@ -1,0 +1,286 @@
+"""The command as a user calls it: exit codes, one clear line per error, and runs that are interrupted."""
+
+from __future__ import annotations
+
+import csv
+import ctypes
+import json
+import resource
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import augcore
+from augcore import _files
+from augcore.experiments import runner
+from augcore.experiments.config import parse
+
+Augcore = Callable[..., subprocess.CompletedProcess]
+
+COMMAND = [sys.executable, "-m", "augcore"]
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Augcore:
+    """Calls the command in an empty folder."""
+    (tmp_path / "here").mkdir()
+
+    def call(*arguments: object, **options: Any) -> subprocess.CompletedProcess:
+        words = [*COMMAND, *map(str, arguments)]
+        options = {"cwd": tmp_path / "here", "timeout": 120, "check": False, **options}
+        return subprocess.run(words, capture_output=True, text=True, **options)
+
+    return call
+
+
+@pytest.fixture
+def tiny(tiny_settings: dict[str, Any], tmp_path: Path) -> Path:
+    """A config file of an experiment that takes a second."""
+    return _toml(tmp_path / "tiny.toml", {**tiny_settings, "augmentations": ["crop"], "scores": ["influence"]})
+
+
+def _toml(path: Path, settings: dict[str, Any]) -> Path:
+    def inline(value: Any) -> str:
+        if isinstance(value, dict):
+            return "{" + ", ".join(f"{key} = {inline(item)}" for key, item in value.items()) + "}"
+        return json.dumps(value)
+
+    path.write_text("".join(f"{key} = {inline(value)}\n" for key, value in settings.items()))
+    return path
+
+
+def _assert_one_line(process: subprocess.CompletedProcess, code: int, *words: str) -> None:
+    """An exit code, and exactly one line on stderr, which is an error of ours with these words."""
+    assert process.returncode == code, process.stderr
+    assert process.stderr.startswith("augcore: ")
+    assert process.stderr.count("\n") == 1, process.stderr
+    assert process.stdout == ""
+    for word in words:
+        assert word in process.stderr
+
+
+# ---- asking for what there is ----------------------------------------------------------------------------------------
+
+
+def test_help_names_the_commands_and_is_light(run_python: Any) -> None:
+    probe = """
+        import contextlib, io, sys
+        from augcore import cli
+        with contextlib.redirect_stdout(io.StringIO()) as text, contextlib.suppress(SystemExit):
+            cli.app(["run", "--help"])
+        assert "PRESET" in text.getvalue() and "--resume" in text.getvalue()
+        heavy = {"scipy", "sklearn", "pandas", "matplotlib", "keras", "tensorflow"} & sys.modules.keys()
+        assert not heavy, heavy
+    """
+    run_python("\n".join(line[8:] for line in probe.splitlines()))
+
+
+def test_version_and_info(command: Augcore) -> None:
+    assert command("--version").stdout == f"augcore {augcore.__version__}\n"
+    info = command("info")
+    assert info.returncode == 0
+    assert info.stderr == ""
+    for fact in (augcore.__version__, augcore.build_info()["simd"], "numpy", "extra experiments", "keras"):
+        assert fact in info.stdout
+
+
+def test_bare_command_shows_help(command: Augcore) -> None:
+    process = command()
+    assert process.returncode == 2
+    assert "run" in process.stdout + process.stderr
+
+
+# ---- a run -----------------------------------------------------------------------------------------------------------
+
+
+def test_run_plot_report(command: Augcore, tiny: Path, tmp_path: Path) -> None:
+    first = command("run", tiny)
+    assert first.returncode == 0, first.stderr
+    folder = tmp_path / "here" / "augcore-runs" / "tiny-1"
+    for line in ("running into augcore-runs/tiny-1", "features: ", "curves: 100%"):
+        assert line in first.stderr
+    for text in ("crop", "20 by influence", "augcore-runs/tiny-1/figures", "augcore-runs/tiny-1/report.html"):
+        assert text in first.stdout
+    assert list((folder / "figures").glob("*.png"))
+    assert "crop" in (folder / "report.html").read_text()
+    with open(folder / "references.csv", newline="") as file:
+        assert f"{float(next(csv.DictReader(file))['accuracy_all']):.4f}" in first.stdout
+
+    before = (folder / "results.csv").read_bytes()
+    figure = next((folder / "figures").glob("*.png"))
+    figure.unlink()
+    plot = command("plot", folder)
+    assert plot.returncode == 0, plot.stderr
+    assert figure.exists()
+    assert figure.name in plot.stdout
+    page = command("report", folder, folder, "--out", "both.html")
+    assert page.stdout == "both.html\n"
+    assert (tmp_path / "here" / "both.html").exists()
+    assert (folder / "results.csv").read_bytes() == before
+
+    again = command("run", tiny, "--out", folder)
+    _assert_one_line(again, 2, "not empty", "--resume")
+    other = command("run", tiny, "--out", folder, "--resume", "--set", "seed=5")
+    _assert_one_line(other, 2, "seed", "cannot be resumed")
+    assert (folder / "results.csv").read_bytes() == before
+
+
+# ---- wrong calls -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["smokee"], ["smokee", "unknown preset", "smoke, sample"]),
+        (["smoke", "--set", "rouns=3"], ["rouns", "unknown setting", "'rounds'"]),
+        (["smoke", "--set", "rounds"], ["rounds", "key=value"]),
+        (["smoke", "--set", "rounds=many"], ["rounds", '"many"']),
+        (["smoke", "--set", "sizes=1,2000"], ["sizes", "2000", "200 training points"]),
+        (["smoke", "--set", "dataset=cats"], ["dataset", "cats"]),
+        (["smoke", "--set", "model=cats"], ["model", "cats"]),
+        (["smoke", "--convention", "mine"], ["--convention", "augcore, paper"]),
+    ],
+)
+def test_bad_usage(command: Augcore, tmp_path: Path, arguments: list[str], words: list[str]) -> None:
+    _assert_one_line(command("run", *arguments), 2, *words)
+    assert not list((tmp_path / "here").iterdir())
+
+
+@pytest.mark.parametrize(
+    "arguments", [["run", "--jobs", "0"], ["run", "--nothing"], ["walk"], ["report"], ["run", "a", "b"]]
+)
+def test_bad_options(command: Augcore, arguments: list[str]) -> None:
+    process = command(*arguments)
+    assert process.returncode == 2
+    assert process.stderr.startswith("Usage: augcore")
+    assert "Traceback" not in process.stderr
+
+
+def test_files_that_are_not_there_or_not_toml(command: Augcore, tmp_path: Path) -> None:
+    _assert_one_line(command("run", "no.toml"), 1, "no.toml", "No such file")
+    (tmp_path / "bad.toml").write_text("= 3")
+    _assert_one_line(command("run", tmp_path / "bad.toml"), 2, "bad.toml", "not a TOML file")
+    _assert_one_line(command("plot", "nowhere"), 1, "nowhere")
+    _assert_one_line(command("report", "nowhere"), 1, "nowhere")
+
+
+# ---- runs that fail --------------------------------------------------------------------------------------------------
+
+
+def test_broken_folder(command: Augcore, tmp_path: Path) -> None:
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"format": 1')
+    _assert_one_line(command("run", "--resume", "--out", folder), 1, "config.json", "damaged")
+    _assert_one_line(command("plot", folder), 1, "broken")
+    _assert_one_line(command("report", folder), 1, "broken")
+
+
+def test_debug_shows_the_traceback(command: Augcore, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("[]")
+    process = command("run", "--resume", "--out", tmp_path, "--debug")
+    assert process.returncode == 1
+    assert "Traceback" in process.stderr
+    assert process.stderr.splitlines()[-1].startswith("augcore: error: ")
+
+
+def test_folder_in_use(command: Augcore, tiny: Path, tmp_path: Path) -> None:
+    (tmp_path / "busy").mkdir()
+    with _files.locked(tmp_path / "busy"):
+        _assert_one_line(command("run", tiny, "--out", tmp_path / "busy"), 1, "busy", "another process")
+
+
+def _give_up_privileges() -> None:
+    """Makes permissions count for root as well, in the program that is about to be started."""
+    drop_from_bounding_set, override, read_search = 24, 1, 2
+    for capability in (override, read_search):
+        ctypes.CDLL(None).prctl(drop_from_bounding_set, capability, 0, 0, 0)
+
+
+def test_folder_that_cannot_be_written(command: Augcore, tiny: Path, tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(0o555)
+    process = command("run", tiny, "--out", closed / "run", preexec_fn=_give_up_privileges)
+    _assert_one_line(process, 1, "Permission denied", "closed/run")
+
+
+def test_folder_that_is_a_file(command: Augcore, tiny: Path) -> None:
+    _assert_one_line(command("run", tiny, "--out", tiny), 1, "tiny.toml", "Not a directory")
+
+
+def test_files_that_grow_too_large(command: Augcore, tiny: Path, tmp_path: Path) -> None:
+    """As a full disk: the write fails part of the way."""
+    folder = tmp_path / "run"
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500))
+
+    process = command("run", tiny, "--out", folder, preexec_fn=limit)
+    assert process.returncode == 1
+    assert process.stderr.splitlines()[-1].startswith("augcore: error: ")
+    assert "Traceback" not in process.stderr
+    assert not list(folder.rglob("*.partial"))
+    runner.run(parse(tomllib.loads(tiny.read_text())), folder, resume=True)
+
+
+# ---- runs that are interrupted ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def long(tiny_settings: dict[str, Any], tmp_path: Path) -> Path:
+    """A config file of an experiment that takes long enough to be interrupted."""
+    settings = {**tiny_settings, "augmentations": ["crop"], "scores": ["loss"], "configurations": ["baseline"]}
+    return _toml(tmp_path / "long.toml", {**settings, "rounds": 150})
+
+
+def _wait_for_units(folder: Path, n: int) -> None:
+    """Until so many units are finished."""
+    journal = folder / "journal.jsonl"
+    deadline = time.monotonic() + 60
+    while not journal.exists() or journal.read_bytes().count(b"\n") < n:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def begun(long: Path, tmp_path: Path) -> Iterator[subprocess.Popen]:
+    """A run under way, a few units into it."""
+    process = subprocess.Popen(
+        [*COMMAND, "run", str(long), "--out", str(tmp_path / "run")], stderr=subprocess.PIPE, text=True
+    )
+    with process:
+        _wait_for_units(tmp_path / "run", 12)
+        yield process
+        process.kill()
+
+
+def test_killed_run_resumes(begun: subprocess.Popen, command: Augcore, long: Path, tmp_path: Path) -> None:
+    begun.send_signal(signal.SIGKILL)
+    begun.wait()
+    assert not (tmp_path / "run" / "results.csv").exists()
+    done = (tmp_path / "run" / "journal.jsonl").read_bytes()
+    assert command("run", long, "--out", tmp_path / "run", "--resume").returncode == 0
+    assert (tmp_path / "run" / "journal.jsonl").read_bytes().startswith(done[: done.rfind(b"\n") + 1])
+    whole = runner.run(parse(tomllib.loads(long.read_text())), tmp_path / "whole")
+    assert (tmp_path / "run" / "results.csv").read_bytes() == (whole / "results.csv").read_bytes()
+
+
+def test_interrupted_run_says_how_to_go_on(begun: subprocess.Popen, command: Augcore, tmp_path: Path) -> None:
+    begun.send_signal(signal.SIGINT)
+    _, stderr = begun.communicate(timeout=30)
+    assert begun.returncode == 130
+    last = stderr.splitlines()[-1]
+    assert last.startswith("augcore: interrupted")
+    assert "Traceback" not in stderr
+    # The words after the colon are the command, as it stands.
+    words = last.rsplit(": augcore ", 1)[1].split()
+    process = command(*words)
+    assert process.returncode == 0, process.stderr
+    assert (tmp_path / "run" / "results.csv").read_bytes().count(b"\n") == 1 + 150 * 4
