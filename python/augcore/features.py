@@ -220,13 +220,15 @@ def train(
         metrics=["accuracy"],
     )
     for epoch in range(1, epochs + 1):
-        network.reset_metrics()
         order = draws.permutation(len(pictures))
+        correct = 0.0
         for start in range(0, len(order), batch_size):
             batch = order[start : start + batch_size]
+            network.reset_metrics()
             logs = network.train_on_batch(_scaled(pictures[batch]), codes[batch], return_dict=True)
+            correct += float(logs["accuracy"]) * len(batch)
         if progress is not None:
-            progress(epoch, epochs, float(logs["accuracy"]))
+            progress(epoch, epochs, correct / len(order))
     return network
 
 
