@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
-"""Weighted sampling. Arguments are C-contiguous and checked, keys are two words; python/augcore/_dispatch.py calls."""
+"""Weighted sampling and keyed draws. Arguments are C-contiguous and checked; a key is two words."""
 
 from libc.stdint cimport int64_t, uint64_t
 
@@ -17,6 +17,14 @@ cdef inline double* writable(double[::1] values) noexcept nogil:
 def uniforms(const uint64_t[::1] key, int64_t first_index, double[::1] out, int threads):
     with nogil:
         sampling.uniforms(&key[0], first_index, out.shape[0], writable(out), threads)
+
+
+def keyed_words(
+    const uint64_t[::1] key, const int64_t[::1] indices, const uint64_t[::1] counter, uint64_t[::1] out, int threads
+):
+    if indices.shape[0] > 0:
+        with nogil:
+            sampling.keyed_words(&key[0], &indices[0], indices.shape[0], &counter[0], &out[0], threads)
 
 
 def log_magnitudes(const double[::1] values, double[::1] out, int threads):

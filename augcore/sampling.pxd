@@ -9,6 +9,9 @@ cdef extern from "augcore/sampling.hpp" namespace "augcore" nogil:
     void uniforms(
         const uint64_t* key, int64_t first_index, int64_t n, double* out, int threads
     ) except +raise_python_error
+    void keyed_words(
+        const uint64_t* key, const int64_t* indices, int64_t n, const uint64_t* counter, uint64_t* out, int threads
+    ) except +raise_python_error
     void log_magnitudes(const double* values, int64_t n, double* out, int threads) except +raise_python_error
     void exponential_keys(
         const double* log_weights, int64_t n, const uint64_t* key, int64_t first_index, double* high, double* low,

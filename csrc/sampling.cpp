@@ -198,6 +198,16 @@ void uniforms(const std::uint64_t* key, std::int64_t first_index, std::int64_t n
   });
 }
 
+void keyed_words(const std::uint64_t* key, const std::int64_t* indices, std::int64_t n, const std::uint64_t* counter,
+                 std::uint64_t* out, int threads) {
+  for_blocks(n, kBlock, threads, [&](std::int64_t, std::int64_t first, std::int64_t last) {
+    for (std::int64_t i = first; i < last; ++i) {
+      const point::Words4 start = {{static_cast<std::uint64_t>(indices[i]), counter[0], counter[1], counter[2]}};
+      out[i] = point::philox4x64(start, key[0], key[1]).word[0];
+    }
+  });
+}
+
 void log_magnitudes(const double* values, std::int64_t n, double* out, int threads) {
   for_blocks(n, kBlock, threads, [&](std::int64_t, std::int64_t first, std::int64_t last) {
     for (std::int64_t i = first; i < last; ++i) out[i] = point::stable_log(std::fabs(values[i]));

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from augcore import _random, transforms
+from augcore import _dispatch, _random, transforms
 from augcore import augmentations as A
 
 FAMILIES = [A.Translate(2), A.Rotate(30, 15), A.Crop(range(1, 4)), A.Crop(2, arithmetic="opencv4"),
@@ -104,13 +104,12 @@ def test_choices_are_uniform():
         assert statistic < (n - 1) + 5 * np.sqrt(2 * (n - 1))
 
 
-def test_philox_is_numpys():
+def test_keyed_words_are_numpys_philox():
     key = _random.key(123)
-    for counter in [(0, 0, 0, 0), (5, 2**64 - 1, 7, 1), (2**63, 1, 2**40, 3)]:
-        want = np.random.Philox(counter=np.array(counter, np.uint64), key=key).random_raw(4)
-        low = counter[0] + 1  # NumPy counts up before the first draw
-        got = _random.philox(key, np.uint64(low), *(np.uint64(word) for word in counter[1:]))
-        assert [int(word[0]) for word in got] == want.tolist()
+    for index, *rest in [(0, 0, 0, 0), (5, 2**64 - 1, 7, 1), (2**63 - 2, 1, 2**40, 3)]:
+        want = np.random.Philox(counter=np.array([index, *rest], np.uint64), key=key).random_raw()
+        indices = np.array([index + 1], dtype=np.int64)  # NumPy counts up before the first draw
+        assert int(_dispatch.keyed_words(key, indices, tuple(rest))[0]) == want
 
 
 def test_equality_hash_and_repr():

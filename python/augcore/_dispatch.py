@@ -133,6 +133,17 @@ def uniforms(key: NDArray[np.uint64], first_index: int, n: int, threads: int) ->
     return out
 
 
+def keyed_words(
+    key: NDArray[np.uint64], indices: NDArray[np.int64], counter: tuple[int, int, int]
+) -> NDArray[np.uint64]:
+    """A word of 64 random bits for each index: a function of the key, the index and the rest of the counter."""
+    from augcore import _sampling
+
+    out = np.empty(len(indices), dtype=np.uint64)
+    _sampling.keyed_words(key, indices, np.array(counter, dtype=np.uint64), out, 0)
+    return out
+
+
 def log_magnitudes(values: Floats, threads: int) -> Floats:
     """log |values|, the same bits on every machine; -inf for 0."""
     from augcore import _sampling

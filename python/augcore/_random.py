@@ -7,8 +7,9 @@ import json
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
+from augcore import _dispatch
 from augcore._validate import describe
 
 Rng = int | np.integer[Any] | np.random.Generator | None
@@ -35,43 +36,13 @@ def derive(seed: int, *parts: str | int | float) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "big")
 
 
-_HALF = np.uint64(32)
-_LOW = np.uint64(0xFFFFFFFF)
-
-
-def _multiply(a: NDArray[np.uint64], b: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """The high and the low word of a * b, from products of halves."""
-    b_low, b_high = np.uint64(b & 0xFFFFFFFF), np.uint64(b >> 32)
-    a_low, a_high = a & _LOW, a >> _HALF
-    middle = a_high * b_low + (a_low * b_low >> _HALF)
-    other = a_low * b_high + (middle & _LOW)
-    return a_high * b_high + (middle >> _HALF) + (other >> _HALF), a * np.uint64(b)
-
-
-def philox(key: NDArray[np.uint64], *counter: ArrayLike) -> tuple[NDArray[np.uint64], ...]:
-    """Philox4x64-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011), element by element.
-
-    A random function of a key (2 words) and a counter (4 words, each a non-negative integer or an array of them): four
-    words of 64 random bits for each element. numpy.random.Philox(counter=c, key=k) gives those of c + 1 first.
-    """
-    c = [np.atleast_1d(np.asarray(word, dtype=np.uint64)) for word in counter]
-    c0, c1, c2, c3 = (np.array(word) for word in np.broadcast_arrays(*c))
-    k0, k1 = np.array(key[0]), np.array(key[1])
-    with np.errstate(over="ignore"):
-        for _ in range(10):
-            high0, low0 = _multiply(c0, 0xD2E7470EE14C6C93)
-            high1, low1 = _multiply(c2, 0xCA5A826395121157)
-            c0, c1, c2, c3 = high1 ^ c1 ^ k0, low1, high0 ^ c3 ^ k1, low0
-            k0, k1 = k0 + np.uint64(0x9E3779B97F4A7C15), k1 + np.uint64(0xBB67AE8584CAA73B)
-    return c0, c1, c2, c3
-
-
 # The last word of the counter says what draws are for, so that draws with one seed do not meet: 0 is for sampling.
 _AUGMENTATION = 1
 
 
 def choices(rng: Rng, n: int, indices: NDArray[np.integer[Any]], *, epoch: int = 0, step: int = 0) -> NDArray[np.intp]:
     """One of 0 ... n - 1 for each index, uniformly: a function of (rng, epoch, index, step) and of nothing else."""
-    words = philox(key(rng), indices, epoch, step, _AUGMENTATION)[0]
+    words = _dispatch.keyed_words(key(rng), indices.astype(np.int64, copy=False), (epoch, step, _AUGMENTATION))
     # The upper 32 bits times n, in 64 bits: for n < 2^16 no value is more than 2^-16 likelier than another.
-    return ((words >> _HALF) * np.uint64(n) >> _HALF).astype(np.intp)
+    half = np.uint64(32)
+    return ((words >> half) * np.uint64(n) >> half).astype(np.intp)

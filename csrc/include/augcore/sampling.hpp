@@ -14,6 +14,11 @@ namespace augcore {
 // point::unit_interval.
 AUGCORE_API void uniforms(const std::uint64_t* key, std::int64_t first_index, std::int64_t n, double* out, int threads);
 
+// out[i] = the first word of Philox for the counter (indices[i], counter[0], counter[1], counter[2]). The stream above
+// has a counter that ends in 0; a purpose of its own ends in another word.
+AUGCORE_API void keyed_words(const std::uint64_t* key, const std::int64_t* indices, std::int64_t n,
+                             const std::uint64_t* counter, std::uint64_t* out, int threads);
+
 // out[i] = log |values[i]|, -inf for 0; NaN stays NaN.
 AUGCORE_API void log_magnitudes(const double* values, std::int64_t n, double* out, int threads);
 
