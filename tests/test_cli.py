@@ -6,6 +6,7 @@ import csv
 import ctypes
 import json
 import resource
+import shlex
 import signal
 import subprocess
 import sys
@@ -253,12 +254,12 @@ def _wait_for_units(folder: Path, n: int) -> None:
 
 @pytest.fixture
 def begun(long: Path, tmp_path: Path) -> Iterator[subprocess.Popen]:
-    """A run under way, a few units into it."""
+    """A run under way in the folder "a run", a few units into it."""
     process = subprocess.Popen(
-        [*COMMAND, "run", str(long), "--out", str(tmp_path / "run")], stderr=subprocess.PIPE, text=True
+        [*COMMAND, "run", str(long), "--out", str(tmp_path / "a run")], stderr=subprocess.PIPE, text=True
     )
     with process:
-        _wait_for_units(tmp_path / "run", 12)
+        _wait_for_units(tmp_path / "a run", 12)
         yield process
         process.kill()
 
@@ -266,12 +267,12 @@ def begun(long: Path, tmp_path: Path) -> Iterator[subprocess.Popen]:
 def test_killed_run_resumes(begun: subprocess.Popen, command: Augcore, long: Path, tmp_path: Path) -> None:
     begun.send_signal(signal.SIGKILL)
     begun.wait()
-    assert not (tmp_path / "run" / "results.csv").exists()
-    done = (tmp_path / "run" / "journal.jsonl").read_bytes()
-    assert command("run", long, "--out", tmp_path / "run", "--resume").returncode == 0
-    assert (tmp_path / "run" / "journal.jsonl").read_bytes().startswith(done[: done.rfind(b"\n") + 1])
+    assert not (tmp_path / "a run" / "results.csv").exists()
+    done = (tmp_path / "a run" / "journal.jsonl").read_bytes()
+    assert command("run", long, "--out", tmp_path / "a run", "--resume").returncode == 0
+    assert (tmp_path / "a run" / "journal.jsonl").read_bytes().startswith(done[: done.rfind(b"\n") + 1])
     whole = runner.run(parse(tomllib.loads(long.read_text())), tmp_path / "whole")
-    assert (tmp_path / "run" / "results.csv").read_bytes() == (whole / "results.csv").read_bytes()
+    assert (tmp_path / "a run" / "results.csv").read_bytes() == (whole / "results.csv").read_bytes()
 
 
 def test_interrupted_run_says_how_to_go_on(begun: subprocess.Popen, command: Augcore, tmp_path: Path) -> None:
@@ -282,7 +283,7 @@ def test_interrupted_run_says_how_to_go_on(begun: subprocess.Popen, command: Aug
     assert last.startswith("augcore: interrupted")
     assert "Traceback" not in stderr
     # The words after the colon are the command, as it stands.
-    words = last.rsplit(": augcore ", 1)[1].split()
+    words = shlex.split(last.rsplit(": augcore ", 1)[1])
     process = command(*words)
     assert process.returncode == 0, process.stderr
-    assert (tmp_path / "run" / "results.csv").read_bytes().count(b"\n") == 1 + 150 * 4
+    assert (tmp_path / "a run" / "results.csv").read_bytes().count(b"\n") == 1 + 150 * 4

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import functools
+import shlex
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -103,7 +104,7 @@ def run(
     convention: Annotated[
         str | None, typer.Option(metavar="augcore|paper", help="paper: C=1, Hessian and images as published.")
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, max=64, help="Curves under way at a time.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, max=64, help="Curves under way at a time; one uses all threads too.")] = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
     debug: Debug = False,
 ) -> None:
@@ -115,7 +116,7 @@ def run(
         report = _present(folder)
     except KeyboardInterrupt:
         raise InterruptedRunError(
-            f"interrupted; what is finished is kept. Go on with: augcore run --resume --out {folder}"
+            f"interrupted; what is finished is kept. Go on with: augcore run --resume --out {shlex.quote(str(folder))}"
         ) from None
     _show_headline(folder)
     typer.echo(f"figures: {folder / 'figures'}\nreport:  {report}")
