@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -20,6 +21,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 if getattr(augcore, "__file__", None) is None:
     pytest.exit("augcore is not installed; install it from the repository root with: pip install '.[test]'", 3)
+
+# A shell that starts tests in the background has Ctrl-C ignored in them and in all that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 THREADS = (1, 2, 3, 8)
 

@@ -15,7 +15,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import augcore
 from augcore import _dispatch, reference
-from augcore.linear_model import LogisticRegression
+from augcore.linear_model import HessianFactor, LogisticRegression
 
 
 @pytest.fixture(scope="module")
@@ -254,7 +254,7 @@ def test_from_estimator(cancer):
     np.testing.assert_allclose(ours.decision_function(X), theirs.decision_function(X), rtol=1e-12, atol=1e-12)
     with pytest.raises(ValueError, match="intercept"):
         LogisticRegression.from_estimator(sklearn.linear_model.LogisticRegression(solver="liblinear").fit(X, y))
-    with pytest.raises(ValueError, match="no attribute coef_"):
+    with pytest.raises(ValueError, match="expected a fitted"):
         LogisticRegression.from_estimator(sklearn.linear_model.LogisticRegression())
 
 
@@ -264,6 +264,7 @@ def test_from_estimator(cancer):
         ({"C": 0.0}, "^C: "),
         ({"C": -1.0}, "^C: "),
         ({"C": np.nan}, "^C: "),
+        ({"C": 1e-320}, "^C: "),
         ({"tol": -1e-3}, "^tol: "),
         ({"max_iter": 0}, "^max_iter: "),
         ({"threads": 0}, "^threads: "),
@@ -283,6 +284,8 @@ def test_bad_parameters(change, match):
         (np.full(20, -1.0), "must not be negative"),
         (np.full(20, np.nan), "NaN"),
         (np.zeros(20), "all weights are zero"),
+        (np.full(20, 1e308), "above 1e\\+100"),
+        (np.full(20, 5e-324), "below 1e-100"),
         (np.repeat([1.0, 0.0], 10), "one class only"),
     ],
 )
@@ -298,3 +301,112 @@ def test_one_class_and_three_classes():
         LogisticRegression().fit(X, np.ones(20))
     with pytest.raises(ValueError, match="Only binary classification"):
         LogisticRegression().fit(X, np.arange(20) % 3)
+
+
+@pytest.mark.parametrize("C", ["1", None, 10**400, [1.0, 2.0], True])
+def test_bad_kinds_of_C(C):
+    X, y, _ = problem(20, 3)
+    with pytest.raises((TypeError, ValueError), match=r"^C: "):
+        LogisticRegression(C=C).fit(X, y)
+
+
+@pytest.mark.parametrize("scale", [1e101, 1e154, 1e300])
+def test_features_whose_squares_overflow_are_refused(scale):
+    X, y, _ = problem(20, 3)
+    model = LogisticRegression().fit(X, y)
+    with pytest.raises(ValueError, match=r"^X: has values above"):
+        LogisticRegression().fit(X * scale, y)
+    with pytest.raises(ValueError, match=r"^X: has values above"):
+        model.predict(X * scale)
+
+
+def test_what_is_no_number_is_refused():
+    X, y, _ = problem(20, 3)
+    for bad in (np.ma.masked_array(X), X.astype(str), X.astype("datetime64[s]")):
+        with pytest.raises(TypeError, match=r"^X: "):
+            LogisticRegression().fit(bad, y)
+    with pytest.raises(TypeError, match=r"^y: masked"):
+        LogisticRegression().fit(X, np.ma.masked_array(y))
+    with pytest.raises(TypeError, match=r"^fit_intercept: "):
+        LogisticRegression(fit_intercept="yes").fit(X, y)
+
+
+def test_numpy_scalars_as_parameters(tmp_path):
+    X, y, _ = problem(20, 3)
+    path = tmp_path / "model.npz"
+    model = LogisticRegression(C=np.float16(0.5), max_iter=np.int64(50), fit_intercept=np.bool_(True)).fit(X, y)
+    model.save(path)
+    np.testing.assert_array_equal(LogisticRegression.load(path).coef_, model.coef_)
+    np.testing.assert_array_equal(LogisticRegression(C=0.5).fit(X, y).coef_, model.coef_)
+
+
+def test_labels_that_a_file_cannot_keep_are_not_saved(tmp_path):
+    X, y, _ = problem(20, 3)
+    model = LogisticRegression().fit(X, np.array(["a", "a\0"], dtype=object)[y])
+    with pytest.raises(TypeError, match=r"^classes_: "):
+        model.save(tmp_path / "model.npz")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"parameters": {"threads": -5}},
+        {"parameters": {"C": "x"}},
+        {"parameters": {"C": 0}},
+        {"parameters": {"alpha": 1}},
+        {"classes": np.array([1, 1])},
+        {"classes": np.array([1, 0])},
+        {"classes": np.array([0.0, np.nan])},
+        {"coef": np.zeros((1, 0))},
+        {"n_iter": np.array(["x"])},
+        {"header": "[" * 100_000},
+        {"header": '{"format": ' + "9" * 5000 + "}"},
+    ],
+)
+def test_forged_models_are_refused(tmp_path, change):
+    X, y, _ = problem(20, 3)
+    path = tmp_path / "model.npz"
+    LogisticRegression().fit(X, y).save(path)
+    arrays = dict(np.load(path))
+    if "parameters" in change:
+        header = json.loads(str(arrays["header"])) | {"parameters": change["parameters"]}
+        change = {"header": json.dumps(header)}
+    np.savez(path, **(arrays | change))
+    with pytest.raises(augcore.FileFormatError, match=r"model\.npz: not a saved LogisticRegression"):
+        LogisticRegression.load(path)
+
+
+def test_from_estimator_takes_sparse_coefficients_and_no_other_model(cancer):
+    X, y = cancer
+    theirs = sklearn.linear_model.LogisticRegression(C=0.7).fit(X, y)
+    dense = LogisticRegression.from_estimator(theirs)
+    sparse = LogisticRegression.from_estimator(theirs.sparsify())
+    np.testing.assert_array_equal(sparse.coef_, dense.coef_)
+    with pytest.raises(ValueError, match=r"^estimator: "):
+        LogisticRegression.from_estimator(sklearn.linear_model.RidgeClassifier().fit(X, y))
+
+
+@pytest.mark.parametrize(
+    ("lower", "error"),
+    [
+        (np.ones((4, 1)), ValueError),
+        (np.ones((0, 0)), ValueError),
+        (np.zeros((4, 4)), ValueError),
+        (np.full((4, 4), np.nan), ValueError),
+        (np.eye(4, dtype=np.float32), TypeError),
+        (np.asfortranarray(np.tri(4)), ValueError),
+        ([[1.0]], TypeError),
+    ],
+)
+def test_factors_that_are_none_are_refused(lower, error):
+    with pytest.raises(error, match=r"^lower: "):
+        HessianFactor(lower, True)
+
+
+def test_factor_checks_what_it_is_given():
+    with pytest.raises(ValueError, match=r"^hessian: "):
+        HessianFactor.of(np.ones((3000, 1)), True)
+    with pytest.raises(ValueError, match=r"^hessian: contains NaN"):
+        HessianFactor.of(np.full((3, 3), np.inf), True)
+    with pytest.raises(ValueError, match=r"^b: expected length 4"):
+        HessianFactor(np.eye(4), True).solve(np.ones(10**7))

@@ -286,7 +286,7 @@ def test_models_that_are_no_binary_logistic_regression():
     three = sklearn.linear_model.LogisticRegression().fit(X, y)
     with pytest.raises(ValueError, match=r"model: .*two classes"):
         scores.loss(three, X, y)
-    with pytest.raises(ValueError, match=r"model: .*has no attribute"):
+    with pytest.raises(ValueError, match=r"model: .*expected a fitted"):
         scores.loss(sklearn.linear_model.LinearRegression().fit(X, y), X, y)
 
 
@@ -323,3 +323,16 @@ def test_registering():
     with pytest.raises(TypeError, match="score: expected a function"):
         scores.register("other", 3)
     assert "other" not in SCORES
+
+
+def test_svm_refuses_features_it_would_never_finish_with():
+    X = np.arange(40.0).reshape(20, 2) * 1e200
+    with pytest.raises(ValueError, match=r"^X: "):
+        scores.svm_margin(None, X * 1e-150, np.arange(20) % 2)
+
+
+def test_svm_counts_only_points_that_weigh():
+    X = np.arange(40.0).reshape(20, 2)
+    y = np.arange(20) % 2
+    with pytest.raises(ValueError, match=r"^y: a linear SVM needs at least"):
+        scores.svm_margin(None, X, y, sample_weight=y.astype(float))

@@ -536,3 +536,43 @@ def test_boxes_are_half_a_pixel_off_points():
 def test_bad_points_are_refused(call, message):
     with pytest.raises(ValueError, match=f"^{message}"):
         call()
+
+
+def test_out_must_not_overlap_by_any_way_round():
+    image = np.arange(24.0).reshape(2, 3, 4)
+    with pytest.raises(ValueError, match=r"^out: must not overlap"):
+        T.flip(memoryview(image), out=image)
+    fill = np.zeros((2, 1))
+    shared = fill.reshape(2, 1, 1, 1)
+    with pytest.raises(ValueError, match=r"^out: must not overlap"):
+        T.translate(np.ones((2, 1, 1, 1)), 9, 0, border="constant", fill=fill, out=shared)
+
+
+def test_flags_are_flags():
+    image = np.zeros((1, 4, 4), np.uint8)
+    for call in (
+        lambda value: T.resize(image, (2, 2), antialias=value),
+        lambda value: T.crop(image, 1, keep_size=value),
+        lambda value: T.warp_affine(image, np.eye(3), inverse=value),
+    ):
+        for bad in ("no", 1, np.array([True, False])):
+            with pytest.raises(TypeError, match="expected True or False"):
+                call(bad)
+
+
+def test_copies_that_cannot_be_made_are_memory_errors():
+    with pytest.raises(MemoryError, match=r"^images: "):
+        T.flip(np.broadcast_to(0.0, (2**30, 2**30, 1)))
+
+
+def test_points_that_overflow_are_refused():
+    with pytest.raises(ValueError, match=r"^matrix: "):
+        T.transform_points([[1e308, 1e308]], [[10, 0, 0], [0, 1, 0]])
+
+
+def test_sizes_and_masked_lists_are_refused_by_name():
+    image = np.zeros((1, 4, 4), np.uint8)
+    with pytest.raises(TypeError, match=r"^size: "):
+        T.resize(image, np.array(3))
+    with pytest.raises(TypeError, match=r"^images: masked"):
+        T.flip([np.ma.zeros((2, 2))] * 2)

@@ -22,7 +22,7 @@ def key(rng: Rng) -> NDArray[np.uint64]:
     """
     if isinstance(rng, np.random.Generator):
         return rng.integers(0, 2**64, size=2, dtype=np.uint64)
-    if isinstance(rng, bool | np.bool_) or not isinstance(rng, int | np.integer | None):
+    if isinstance(rng, bool | np.bool_ | np.timedelta64) or not isinstance(rng, int | np.integer | None):
         raise TypeError(f"rng: expected an int, a numpy.random.Generator or None, got {describe(rng)}")
     if rng is not None and rng < 0:
         raise ValueError(f"rng: must not be negative, got {int(rng)}")

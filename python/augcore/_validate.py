@@ -22,6 +22,8 @@ def describe(value: Any) -> str:
     """A short text for error messages: the type, and for arrays dtype and shape."""
     if isinstance(value, np.ndarray):
         return f"{type(value).__name__} of dtype {value.dtype} and shape {value.shape}"
+    if isinstance(value, int) and abs(value) >= 10**100:
+        return f"an integer of {value.bit_length()} bits"
     if isinstance(value, str | int | float | bool | None):
         return repr(value)
     return f"an object of type {type(value).__name__}"
@@ -48,16 +50,21 @@ def integer(name: str, value: Any, low: int | None = None, high: int | None = No
     return number
 
 
+def flag(name: str, value: Any) -> bool:
+    """True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name}: expected True or False, got {describe(value)}")
+    return bool(value)
+
+
 def real(name: str, value: Any, low: float | None = None, high: float | None = None) -> float:
     """A finite real number in [low, high]; bools are refused."""
-    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real | np.generic):
+    if isinstance(value, bool | np.bool_ | np.timedelta64) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name}: expected a number, got {describe(value)}")
     try:
         number = float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name}: expected a number, got {describe(value)}") from None
     except OverflowError:
-        raise ValueError(f"{name}: must be finite, got {value!r}") from None
+        raise ValueError(f"{name}: must be finite, got {describe(value)}") from None
     if not math.isfinite(number):
         raise ValueError(f"{name}: must be finite, got {number!r}")
     _check_range(name, number, low, high)
@@ -72,7 +79,7 @@ def _check_range(name: str, number: float, low: float | None, high: float | None
             bounds = f"at least {low}"
         else:
             bounds = f"between {low} and {high}"
-        raise ValueError(f"{name}: must be {bounds}, got {number!r}")
+        raise ValueError(f"{name}: must be {bounds}, got {describe(number)}")
 
 
 def threads(value: int | None) -> int:
@@ -82,14 +89,35 @@ def threads(value: int | None) -> int:
 
 def array(name: str, value: Any) -> NDArray[Any]:
     """Any plain array-like as an ndarray, a copy only where the value is no array."""
-    if isinstance(value, np.ma.MaskedArray):
+    parts = value if isinstance(value, list | tuple) else [value]
+    if any(isinstance(part, np.ma.MaskedArray) for part in parts):
         raise TypeError(f"{name}: masked arrays are not supported; fill or drop the masked values first")
     if hasattr(value, "toarray") and not isinstance(value, np.ndarray):
         raise TypeError(f"{name}: sparse arrays are not supported, got {describe(value)}")
     try:
         return np.asarray(value)
-    except (ValueError, TypeError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # what __array__ of a foreign object raises
         raise TypeError(f"{name}: cannot be read as an array: {error}") from None
+
+
+def plain(name: str, value: Any, *, labels: bool = False) -> Any:
+    """What scikit-learn's own checks would read otherwise than it is meant, refused; all else as it is."""
+    kind = getattr(getattr(value, "dtype", None), "kind", "f")
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name}: masked arrays are not supported; fill or drop the masked values first")
+    if kind in ("mMV" if labels else "mMVUS"):
+        raise TypeError(f"{name}: expected {'labels' if labels else 'real numbers'}, got dtype {value.dtype}")
+    return value
+
+
+def contiguous(name: str, values: NDArray[Any]) -> NDArray[Any]:
+    """C-contiguous, aligned, in native byte order: a copy where the array is not."""
+    try:
+        return np.require(values, dtype=values.dtype.newbyteorder("="), requirements=["C", "A"])
+    except ValueError:
+        raise MemoryError(f"{name}: a contiguous copy of shape {values.shape} and {values.dtype} is too big") from None
 
 
 def real_array(name: str, value: Any, *, ndim: int, finite: bool = True) -> NDArray[Any]:
@@ -101,7 +129,7 @@ def real_array(name: str, value: Any, *, ndim: int, finite: bool = True) -> NDAr
         raise TypeError(f"{name}: expected float32, float64 or integers, got dtype {values.dtype}")
     if values.ndim != ndim:
         raise ValueError(f"{name}: expected {ndim} dimension{'s' * (ndim != 1)}, got shape {values.shape}")
-    values = np.require(values, dtype=values.dtype.newbyteorder("="), requirements=["C", "A"])
+    values = contiguous(name, values)
     if finite and not all_finite(values):
         raise ValueError(f"{name}: contains NaN or infinity")
     return values
@@ -111,6 +139,20 @@ def all_finite(values: NDArray[Any]) -> bool:
     """Whether no element is NaN or infinite, at the cost of a sum in the usual case."""
     with np.errstate(all="ignore"):
         return bool(np.isfinite(values.sum(dtype=np.float64)) or np.isfinite(values).all())
+
+
+# Features, coefficients and weights beyond it are refused: their squares and products would overflow.
+MAX_MAGNITUDE = 1e100
+
+
+def magnitudes(name: str, values: NDArray[Any]) -> NDArray[Any]:
+    """Real numbers that are finite and whose squares do not overflow."""
+    if values.size and not (float(values.min()) >= -MAX_MAGNITUDE and float(values.max()) <= MAX_MAGNITUDE):
+        finite = all_finite(values)
+        raise ValueError(
+            f"{name}: has values above {MAX_MAGNITUDE:g}; scale them" if finite else f"{name}: contains NaN or infinity"
+        )
+    return values
 
 
 def vector(name: str, value: Any, length: int | None = None, *, finite: bool = True) -> NDArray[np.float64]:
@@ -123,7 +165,7 @@ def vector(name: str, value: Any, length: int | None = None, *, finite: bool = T
 
 def design(name: str, value: Any, *, columns: int | None = None) -> NDArray[Any]:
     """A matrix of samples by features, float32 or float64, with at least one feature."""
-    values = real_array(name, value, ndim=2)
+    values = magnitudes(name, real_array(name, value, ndim=2, finite=False))
     if values.shape[1] == 0:
         raise ValueError(f"{name}: has no columns, got shape {values.shape}")
     if columns is not None and values.shape[1] != columns:
@@ -137,7 +179,9 @@ def sample_weight(name: str, value: Any, length: int) -> NDArray[np.float64] | N
         return None
     weights = vector(name, value, length)
     if length and weights.min() < 0:
-        raise ValueError(f"{name}: must not be negative, got {weights.min()!r}")
+        raise ValueError(f"{name}: must not be negative, got {float(weights.min())!r}")
+    if magnitudes(name, weights).any() and weights[weights > 0].min() < 1 / MAX_MAGNITUDE:
+        raise ValueError(f"{name}: has values below {1 / MAX_MAGNITUDE:g} that are not 0; scale them")
     return weights
 
 
@@ -146,19 +190,19 @@ def coefficients(coef: Any, intercept: Any, p: int) -> NDArray[np.float64]:
     values = array("coef", coef)
     if values.shape not in ((p,), (1, p)):
         raise ValueError(f"coef: expected shape ({p},) or (1, {p}) for X with {p} columns, got {values.shape}")
-    parts = [vector("coef", values.reshape(-1))]
+    parts = [magnitudes("coef", vector("coef", values.reshape(-1)))]
     if intercept is not None:
         offset = array("intercept", intercept)
         if offset.shape not in ((), (1,)):
             raise ValueError(f"intercept: expected a number or shape (1,), got shape {offset.shape}")
-        parts.append(vector("intercept", offset.reshape(1)))
+        parts.append(magnitudes("intercept", vector("intercept", offset.reshape(1))))
     return np.concatenate(parts)
 
 
 def two_classes(name: str, labels: Any, classes: Any = None) -> NDArray[Any]:
     """The two labels, negative then positive: as given, or the sorted labels of an array."""
     if classes is not None:
-        known = array("classes", classes)
+        known = label_array("classes", classes)
         if known.shape != (2,) or known[0] == known[1]:
             raise ValueError(f"classes: expected two different labels, got {known.tolist()}")
         return known
@@ -180,8 +224,7 @@ def label_array(name: str, labels: Any) -> NDArray[Any]:
     if values.dtype == object:
         if not all(isinstance(label, str) for label in values):
             raise TypeError(f"{name}: labels of dtype object must all be strings")
-        return values.astype(str)
-    if values.dtype.kind not in "biufUS":
+    elif values.dtype.kind not in "biufUS":
         raise TypeError(f"{name}: expected labels that are numbers or strings, got dtype {values.dtype}")
     return values
 
@@ -234,10 +277,10 @@ def images(name: str, value: Any) -> NDArray[Any]:
     _pixel_dtype(name, values.dtype)
     if values.ndim not in (3, 4):
         raise ValueError(f"{name}: expected shape (N, H, W) or (N, H, W, C), got {values.shape}")
-    return np.require(values, dtype=values.dtype.newbyteorder("="), requirements=["C", "A"])
+    return contiguous(name, values)
 
 
-def output_images(name: str, value: Any, shape: tuple[int, ...], dtype: np.dtype[Any], source: Any) -> NDArray[Any]:
+def output_images(name: str, value: Any, shape: tuple[int, ...], dtype: np.dtype[Any], *inputs: Any) -> NDArray[Any]:
     """The `out` of an image function: an array that can take the result as it is, or None for a new one."""
     if value is None:
         try:
@@ -251,8 +294,8 @@ def output_images(name: str, value: Any, shape: tuple[int, ...], dtype: np.dtype
     flags = value.flags
     if not (flags.c_contiguous and flags.aligned and flags.writeable):
         raise ValueError(f"{name}: must be writable and C-contiguous")
-    if isinstance(source, np.ndarray) and np.may_share_memory(value, source):
-        raise ValueError(f"{name}: must not overlap the images")
+    if any(isinstance(other, np.ndarray) and np.may_share_memory(value, other) for other in inputs):
+        raise ValueError(f"{name}: must not overlap the images or parameters")
     return value
 
 
@@ -307,7 +350,7 @@ def fill(value: Any, pixels: NDArray[Any]) -> NDArray[np.float64]:
 
 def size(name: str, value: Any) -> tuple[int, int]:
     """(height, width), both at least 1."""
-    if not isinstance(value, tuple | list | np.ndarray):
+    if not isinstance(value, tuple | list | np.ndarray) or np.ndim(np.asarray(value, dtype=object)) != 1:
         raise TypeError(f"{name}: expected (height, width), got {describe(value)}")
     if len(value) != 2:
         raise ValueError(f"{name}: expected (height, width), got {len(value)} values")

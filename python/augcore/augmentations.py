@@ -72,7 +72,8 @@ class Augmentation(ABC):
         """
         pixels = _validate.images("images", images)
         n = len(pixels)
-        copies = self.n_variants + bool(include_original)
+        include_original = _validate.flag("include_original", include_original)
+        copies = self.n_variants + include_original
         names = None if labels is None else _validate.array("labels", labels)
         if names is not None and names.shape != (n,):
             raise ValueError(f"labels: expected shape ({n},), got {names.shape}")
@@ -112,6 +113,8 @@ class Augmentation(ABC):
         return self._apply(pixels, _random.choices(rng, self.n_variants, which, epoch=epoch), None)
 
 
+MAX_VARIANTS = 10_000
+
 Family = TypeVar("Family", bound=type[Augmentation])
 
 AUGMENTATIONS: dict[str, type[Augmentation]] = {}
@@ -119,12 +122,11 @@ AUGMENTATIONS: dict[str, type[Augmentation]] = {}
 
 def register(name: str) -> Callable[[Family], Family]:
     """A class decorator that enters a family in AUGMENTATIONS; a name that is taken is a ValueError."""
-    if not isinstance(name, str):
-        raise TypeError(f"name: expected a string, got {_validate.describe(name)}")
+    _validate.registration("name", name, AUGMENTATIONS)
 
     def enter(family: Family) -> Family:
-        if name in AUGMENTATIONS:
-            raise ValueError(f"name: {name!r} is registered already, for {AUGMENTATIONS[name].__name__}")
+        if not isinstance(family, type):
+            raise TypeError(f"family: expected a class, got {_validate.describe(family)}")
         AUGMENTATIONS[name] = family
         return family
 
@@ -197,7 +199,7 @@ class Rotate(Augmentation):
 
     def __post_init__(self) -> None:
         _set(self, "max_degrees", _positive("max_degrees", self.max_degrees, 360.0))
-        _set(self, "steps", _validate.integer("steps", self.steps, 2))
+        _set(self, "steps", _validate.integer("steps", self.steps, 2, MAX_VARIANTS))
         _validate.choice("direction", self.direction, self.directions)
         _check_warp(self)
 

@@ -62,7 +62,10 @@ class _Points:
 
 def _quadratic_form(points: _Points, factor: HessianFactor) -> Floats:
     """x' H^-1 x of every point: (n,)."""
-    return _dispatch.inverse_quadratic_form(points.X, points.fit_intercept, factor.lower, points.threads)
+    q = _dispatch.inverse_quadratic_form(points.X, points.fit_intercept, factor.lower, points.threads)
+    if not _validate.all_finite(q):
+        raise np.linalg.LinAlgError("x' H^-1 x overflows: the Hessian is nearly singular; raise l2 or damping")
+    return q
 
 
 def _factor(
@@ -103,7 +106,9 @@ def _penalty(l2: float, hessian_l2: float | None, damping: float) -> tuple[float
 def _output(out: Any, n: int) -> Floats:
     if out is None:
         return np.empty(n)
-    if not isinstance(out, np.ndarray) or out.dtype != np.float64 or out.shape != (n,) or not out.flags.writeable:
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out: expected an ndarray or None, got {_validate.describe(out)}")
+    if out.dtype != np.float64 or out.shape != (n,) or not out.flags.writeable:
         raise ValueError(f"out: expected a writable float64 array of shape ({n},), got {_validate.describe(out)}")
     return out
 

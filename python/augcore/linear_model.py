@@ -27,6 +27,8 @@ __all__ = ["HessianFactor", "LogisticRegression"]
 
 Floats = NDArray[np.float64]
 
+_DTYPES = [np.float64, np.float32]
+_LEAST_C = 1e-300  # 1 / C must be finite
 _ARMIJO = 1e-4
 _MAX_HALVINGS = 40
 _FILE_FORMAT = 1
@@ -47,12 +49,21 @@ class HessianFactor:
     lower: Floats
     fit_intercept: bool
 
+    def __post_init__(self) -> None:
+        _check_square("lower", self.lower)
+        diagonal = np.diag(self.lower)
+        if not (diagonal > 0).all() or not _validate.all_finite(self.lower):
+            raise ValueError("lower: expected a Cholesky factor: finite, with a positive diagonal")
+
     @classmethod
     def of(cls, hessian: Floats, fit_intercept: bool) -> HessianFactor:
         """Factor a symmetric positive definite matrix, which is overwritten.
 
         `numpy.linalg.LinAlgError` when it is singular to working precision.
         """
+        _check_square("hessian", hessian)
+        if not _validate.all_finite(hessian):
+            raise ValueError("hessian: contains NaN or infinity")
         column = _dispatch.cholesky(hessian)
         if column >= 0:
             which = "of the intercept" if fit_intercept and column == len(hessian) - 1 else f"of feature {column}"
@@ -64,9 +75,17 @@ class HessianFactor:
 
     def solve(self, b: Floats) -> Floats:
         """H^-1 b for one vector."""
-        x = np.array(b, dtype=np.float64)
+        x = _validate.vector("b", b, len(self.lower)).copy()
         _dispatch.cholesky_solve(self.lower, x)
         return x
+
+
+def _check_square(name: str, matrix: Any) -> None:
+    """The form in which the kernels take a matrix: (q, q), float64, C-contiguous, q at least 1."""
+    if not isinstance(matrix, np.ndarray) or matrix.dtype != np.float64:
+        raise TypeError(f"{name}: expected an array of float64, got {_validate.describe(matrix)}")
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.size or not matrix.flags.c_contiguous:
+        raise ValueError(f"{name}: expected a square, C-contiguous matrix, got shape {matrix.shape}")
 
 
 @dataclass
@@ -149,6 +168,16 @@ def _minimise(objective: _Objective, coef: Floats, tol: float, max_iter: int) ->
     return coef, hessian, iteration, False
 
 
+def _check_coefficients(coef: NDArray[Any], intercept: NDArray[Any]) -> None:
+    """Those of a binary model: (1, p) and (1,), float64."""
+    if coef.ndim != 2 or coef.shape[0] != 1 or coef.shape[1] == 0 or intercept.shape != (1,):
+        raise ValueError(f"coef: expected shape (1, p) and one intercept, got {coef.shape} and {intercept.shape}")
+    if not coef.dtype == intercept.dtype == np.float64:
+        raise ValueError(f"coef: expected float64, got {coef.dtype} and {intercept.dtype}")
+    _validate.magnitudes("coef", coef)
+    _validate.magnitudes("intercept", intercept)
+
+
 class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Binary logistic regression with an L2 penalty, fitted by Newton's method.
 
@@ -218,7 +247,19 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     @property
     def l2(self) -> float:
         """The penalty's factor, 1 / C."""
-        return 0.0 if np.isposinf(self.C) else 1.0 / self.C
+        if isinstance(self.C, float | np.floating) and np.isposinf(self.C):
+            return 0.0
+        return 1.0 / _validate.real("C", self.C, low=_LEAST_C)
+
+    def _check_parameters(self) -> tuple[float, bool, float, int, int]:
+        """l2, fit_intercept, tol, max_iter and threads, checked."""
+        return (
+            self.l2,
+            _validate.flag("fit_intercept", self.fit_intercept),
+            _validate.real("tol", self.tol, low=0.0),
+            _validate.integer("max_iter", self.max_iter, low=1),
+            _validate.threads(self.threads),
+        )
 
     def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> LogisticRegression:
         """Fit the model.
@@ -237,12 +278,11 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ValueError
             If an argument has a wrong shape or value, NaN or infinity, or if there is one class only.
         """
-        if not np.isposinf(self.C):
-            _validate.real("C", self.C, low=np.nextafter(0.0, 1.0))
-        tol = _validate.real("tol", self.tol, low=0.0)
-        max_iter = _validate.integer("max_iter", self.max_iter, low=1)
-        threads = _validate.threads(self.threads)
-        X, y = validate_data(self, X, y, dtype=[np.float64, np.float32], order="C")
+        l2, fit_intercept, tol, max_iter, threads = self._check_parameters()
+        X, y = validate_data(
+            self, _validate.plain("X", X), _validate.plain("y", y, labels=True), dtype=_DTYPES, order="C"
+        )
+        _validate.magnitudes("X", X)
         check_classification_targets(y)
         weight = _validate.sample_weight("sample_weight", sample_weight, len(y))
         classes, codes = np.unique(y, return_inverse=True)
@@ -257,12 +297,12 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if len(present) < 2:
             raise ValueError(f"y: one class only ({present.tolist()}); a classifier can't train on one class")
 
-        coef = np.zeros(X.shape[1] + bool(self.fit_intercept))
+        coef = np.zeros(X.shape[1] + fit_intercept)
         if self.warm_start and hasattr(self, "coef_") and self.coef_.shape == (1, X.shape[1]):
             coef[: X.shape[1]] = self.coef_[0]
-            if self.fit_intercept:
+            if fit_intercept:
                 coef[-1] = self.intercept_[0]
-        objective = _Objective(X, codes.astype(np.float64), weight, self.l2, bool(self.fit_intercept), threads)
+        objective = _Objective(X, codes.astype(np.float64), weight, l2, fit_intercept, threads)
         coef, hessian, iterations, converged = _minimise(objective, coef, tol, max_iter)
         if not converged:
             warnings.warn(
@@ -273,7 +313,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         self.classes_ = classes
         self.coef_ = coef[None, : X.shape[1]].copy()
-        self.intercept_ = coef[X.shape[1] :].copy() if self.fit_intercept else np.zeros(1)
+        self.intercept_ = coef[X.shape[1] :].copy() if fit_intercept else np.zeros(1)
         self.n_iter_ = np.array([iterations])
         self._hessian = hessian
         self._factor = None
@@ -293,7 +333,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def decision_function(self, X: Any) -> Floats:
         """x coef + intercept for every row of X: (n,) float64, positive for the second class."""
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], order="C", reset=False)
+        X = validate_data(self, _validate.plain("X", X), dtype=_DTYPES, order="C", reset=False)
+        _validate.magnitudes("X", X)
         coef = np.concatenate([self.coef_[0], self.intercept_])
         return _dispatch.linear_predictor(X, True, coef, _validate.threads(self.threads))
 
@@ -328,10 +369,11 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         classes = self.classes_
         if classes.dtype == object:
-            if not all(isinstance(label, str) for label in classes):
-                raise TypeError("classes_: labels that are objects can be saved only if they are strings")
             classes = classes.astype(str)
-        header = {"format": "augcore.LogisticRegression", "version": _FILE_FORMAT, "parameters": self.get_params()}
+            if classes.tolist() != self.classes_.tolist():
+                raise TypeError("classes_: labels that are objects can be saved only if they are plain strings")
+        parameters = {name: getattr(value, "item", lambda v=value: v)() for name, value in self.get_params().items()}
+        header = {"format": "augcore.LogisticRegression", "version": _FILE_FORMAT, "parameters": parameters}
         with _files.atomic_write(path) as file:
             np.savez(
                 file,
@@ -354,24 +396,18 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         arrays = _files.read_npz(path)
         try:
             header = json.loads(str(arrays["header"]))
-            known = header["format"] == "augcore.LogisticRegression" and header["version"] == _FILE_FORMAT
-            if not known:
-                raise FileFormatError(f"{path}: not a model of format version {_FILE_FORMAT}")
+            if header["format"] != "augcore.LogisticRegression" or header["version"] != _FILE_FORMAT:
+                raise ValueError(f"expected format version {_FILE_FORMAT}")
             model = cls(**header["parameters"])
-            coef, intercept, classes = arrays["coef"], arrays["intercept"], arrays["classes"]
-            sound = (
-                coef.dtype == intercept.dtype == np.float64
-                and coef.ndim == 2
-                and coef.shape[0] == 1
-                and intercept.shape == (1,)
-                and classes.shape == (2,)
-                and bool(np.isfinite(coef).all() and np.isfinite(intercept).all())
-            )
-        except (KeyError, TypeError, json.JSONDecodeError) as error:
-            raise FileFormatError(f"{path}: not a saved LogisticRegression ({error})") from None
-        if not sound:
-            raise FileFormatError(f"{path}: the arrays of the model have wrong shapes, dtypes or values")
-        return model._set_fitted(coef, intercept, classes, arrays.get("n_iter", np.array([0])))
+            model._check_parameters()
+            coef, intercept, n_iter = arrays["coef"], arrays["intercept"], arrays["n_iter"]
+            _check_coefficients(coef, intercept)
+            classes = _validate.two_classes("classes", arrays["classes"])
+            if not np.array_equal(classes, arrays["classes"]) or n_iter.shape != (1,) or n_iter.dtype.kind != "i":
+                raise ValueError("classes or n_iter are not those of a fit")
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
+            raise FileFormatError(f"{os.fspath(path)}: not a saved LogisticRegression ({error})") from None
+        return model._set_fitted(coef, intercept, classes, n_iter)
 
     @classmethod
     def from_estimator(cls, estimator: Any) -> LogisticRegression:
@@ -382,21 +418,26 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ValueError
             If the estimator is not binary, or minimised something else than this class does.
         """
-        for attribute in ("coef_", "intercept_", "classes_", "C"):
-            if not hasattr(estimator, attribute):
-                raise ValueError(f"estimator: has no attribute {attribute}; expected a fitted logistic regression")
+        from sklearn.linear_model import LogisticRegression as Theirs
+
+        if not isinstance(estimator, Theirs) or not hasattr(estimator, "coef_"):
+            raise ValueError(
+                "estimator: expected a fitted sklearn.linear_model.LogisticRegression, "
+                f"got {_validate.describe(estimator)}"
+            )
         if len(estimator.classes_) != 2:
             raise ValueError(f"estimator: expected two classes, got {len(estimator.classes_)}")
-        if getattr(estimator, "solver", "") == "liblinear" and estimator.fit_intercept:
+        if estimator.solver == "liblinear" and estimator.fit_intercept:
             raise ValueError("estimator: solver='liblinear' penalises the intercept; this model does not")
-        if getattr(estimator, "penalty", None) in ("l1", "elasticnet") or getattr(estimator, "l1_ratio", None):
+        if estimator.penalty in ("l1", "elasticnet") or estimator.l1_ratio:
             raise ValueError("estimator: an L1 penalty has no Hessian; expected an L2 penalty or none")
-        if getattr(estimator, "class_weight", None) is not None:
+        if estimator.class_weight is not None:
             raise ValueError("estimator: class_weight is not supported; pass sample_weight instead")
-        unpenalised = getattr(estimator, "penalty", "l2") is None
-        model = cls(C=np.inf if unpenalised else estimator.C, fit_intercept=bool(estimator.fit_intercept))
-        coef = np.array(estimator.coef_, dtype=np.float64).reshape(1, -1)
+        model = cls(C=np.inf if estimator.penalty is None else estimator.C, fit_intercept=bool(estimator.fit_intercept))
+        coef = estimator.coef_.toarray() if hasattr(estimator.coef_, "toarray") else np.array(estimator.coef_)
         intercept = np.broadcast_to(np.asarray(estimator.intercept_, dtype=np.float64), (1,)).copy()
+        coef = np.asarray(coef, dtype=np.float64)
+        _check_coefficients(coef, intercept)
         return model._set_fitted(coef, intercept, np.array(estimator.classes_), np.array([0]))
 
     def _set_fitted(

@@ -57,6 +57,7 @@ Score = Callable[..., Floats]
 
 SVM_GRID = (0.01, 0.1, 1.0, 10.0, 100.0)
 SVM_FOLDS = 4
+SVM_MAX_MAGNITUDE = 1e9
 
 # The items of the stream that `random` takes: far from those of an order with the same rng, which it must not resemble.
 _RANDOM_ITEMS = 2**62
@@ -373,7 +374,10 @@ def fit_svm(X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = Non
     classes = _validate.two_classes("y", y)
     codes = _validate.binary_codes("y", y, classes, len(design))
     weight = _validate.sample_weight("sample_weight", sample_weight, len(design))
-    fewest = int(min(codes.sum(), len(codes) - codes.sum()))
+    if design.size and max(-design.min(), design.max()) > SVM_MAX_MAGNITUDE:
+        raise ValueError(f"X: has values above {SVM_MAX_MAGNITUDE:g}, where a linear SVM does not converge; scale them")
+    counted = codes if weight is None else codes[weight > 0]
+    fewest = int(min(counted.sum(), len(counted) - counted.sum()))
     if fewest < SVM_FOLDS:
         raise ValueError(f"y: a linear SVM needs at least {SVM_FOLDS} points of each class, got {fewest}")
     search = GridSearchCV(
@@ -385,7 +389,7 @@ def fit_svm(X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = Non
 def _svm_decision(X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, svm: Any) -> tuple[Floats, Floats]:
     """f(x) and +-1 for each label."""
     fitted = fit_svm(X, y, sample_weight=sample_weight) if svm is None else svm
-    if not hasattr(fitted, "decision_function") or len(getattr(fitted, "classes_", ())) != 2:
+    if not hasattr(fitted, "n_features_in_") or len(getattr(fitted, "classes_", ())) != 2:
         raise ValueError(f"svm: expected what fit_svm returns, got {_validate.describe(svm)}")
     design = _validate.design("X", X, columns=fitted.n_features_in_)
     codes = _validate.binary_codes("y", y, fitted.classes_, len(design))

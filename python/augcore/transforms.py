@@ -185,7 +185,7 @@ def warp_affine(
     affine = bool((matrices[:, 2] == [0.0, 0.0, 1.0]).all())
     if arithmetic == "opencv4" and not affine:
         raise ValueError("matrix: arithmetic='opencv4' is defined for affine matrices only")
-    if not inverse:
+    if not _validate.flag("inverse", inverse):
         matrices = _opencv4_inverse(matrices) if affine else _projective_inverse(matrices)
         if not np.isfinite(matrices).all():
             raise ValueError("matrix: cannot be inverted")
@@ -227,7 +227,7 @@ def crop(
     rectangles = np.ascontiguousarray(np.stack([top, left, height - top - bottom, width - left - right], axis=1))
     if (rectangles[:, 2:] < 1).any():
         raise ValueError(f"px: nothing is left of images of {height} x {width} pixels")
-    if keep_size:
+    if _validate.flag("keep_size", keep_size):
         return _resize(images, pixels, rectangles, (height, width), interpolation, True, arithmetic, out, threads)
     _validate.choice("interpolation", interpolation, RESIZE_INTERPOLATIONS)
     _validate.choice("arithmetic", arithmetic, ARITHMETICS)
@@ -297,7 +297,7 @@ def flip(
     """
     pixels = _validate.images("images", images)
     _validate.choice("axis", axis, ("horizontal", "vertical", "both"))
-    result = _validate.output_images("out", out, pixels.shape, pixels.dtype, images)
+    result = _validate.output_images("out", out, pixels.shape, pixels.dtype, images, pixels)
     n_threads = _validate.threads(threads)
     if result.size:
         _dispatch.flip(
@@ -327,17 +327,19 @@ def transform_points(points: ArrayLike, matrix: ArrayLike) -> Floats:
     """
     values = _validate.points("points", points, 2)
     m = _validate.matrix("matrix", matrix)
-    if np.ndim(matrix) == 2:
+    if len(m) == 1 and _validate.array("matrix", matrix).ndim == 2:
         m = m[0]
     elif values.ndim > 1 and len(values) == len(m):
         m = m.reshape(-1, *[1] * (values.ndim - 2), 3, 3)
     else:
         raise ValueError(f"matrix: {len(m)} matrices for points of shape {values.shape}")
     x, y = values[..., 0], values[..., 1]
-    mapped = [m[..., row, 0] * x + (m[..., row, 1] * y + m[..., row, 2]) for row in range(3)]
-    if not (mapped[2] > 0).all():
+    with np.errstate(all="ignore"):
+        mapped = [m[..., row, 0] * x + (m[..., row, 1] * y + m[..., row, 2]) for row in range(3)]
+        result = np.stack([mapped[0] / mapped[2], mapped[1] / mapped[2]], axis=-1)
+    if not (mapped[2] > 0).all() or not np.isfinite(result).all():
         raise ValueError("matrix: takes a point to infinity or beyond the horizon")
-    return np.stack([mapped[0] / mapped[2], mapped[1] / mapped[2]], axis=-1)
+    return result
 
 
 def transform_boxes(boxes: ArrayLike, matrix: ArrayLike, size: tuple[int, int]) -> Floats:
@@ -359,8 +361,9 @@ def transform_boxes(boxes: ArrayLike, matrix: ArrayLike, size: tuple[int, int]) 
     values = _validate.points("boxes", boxes, 4)
     height, width = _validate.size("size", size)
     corners = values[..., [[0, 1], [2, 1], [0, 3], [2, 3]]] - 0.5
-    if np.ndim(matrix) == 3 and (values.ndim == 1 or len(values) != len(np.asarray(matrix))):
-        raise ValueError(f"matrix: shape {np.shape(matrix)} does not fit boxes of shape {values.shape}")
+    m = _validate.array("matrix", matrix)
+    if m.ndim == 3 and (values.ndim == 1 or len(values) != len(m)):
+        raise ValueError(f"matrix: shape {m.shape} does not fit boxes of shape {values.shape}")
     mapped = transform_points(corners, matrix) + 0.5
     limits = np.array([width, height], dtype=np.float64)
     low = np.clip(mapped.min(axis=-2), 0, limits)
@@ -390,7 +393,7 @@ def _warp(
     shape = (len(pixels), *(pixels.shape[1:3] if size is None else size), *pixels.shape[3:])
     fills = _validate.fill(fill, pixels)
     n_threads = _validate.threads(threads)
-    result = _validate.output_images("out", out, shape, pixels.dtype, source)
+    result = _validate.output_images("out", out, shape, pixels.dtype, source, pixels, inverse, fills)
     if arithmetic == "opencv4" and _are_whole_shifts(inverse):
         arithmetic = "exact"  # the same bytes, and these are copied
     if result.size:
@@ -422,17 +425,18 @@ def _resize(
     """rectangles: top, left, height, width of what is resized, for all images or for each."""
     _validate.choice("interpolation", interpolation, RESIZE_INTERPOLATIONS)
     check_arithmetic(arithmetic, interpolation, "edge", pixels.dtype)
+    antialias = _validate.flag("antialias", antialias)
     if arithmetic == "opencv4":
         _require_opencv4_resize(rectangles, size, interpolation, antialias)
     n_threads = _validate.threads(threads)
-    result = _validate.output_images("out", out, (len(pixels), *size, *pixels.shape[3:]), pixels.dtype, source)
+    result = _validate.output_images("out", out, (len(pixels), *size, *pixels.shape[3:]), pixels.dtype, source, pixels)
     if result.size:
         _require_pixels(pixels)
         _dispatch.resize(
             pixels,
             rectangles,
             interpolation=interpolation,
-            antialias=bool(antialias),
+            antialias=antialias,
             arithmetic=arithmetic,
             out=result,
             threads=n_threads,
