@@ -116,8 +116,8 @@ def contiguous(name: str, values: NDArray[Any]) -> NDArray[Any]:
     """C-contiguous, aligned, in native byte order: a copy where the array is not."""
     try:
         return np.require(values, dtype=values.dtype.newbyteorder("="), requirements=["C", "A"])
-    except ValueError:
-        raise MemoryError(f"{name}: a contiguous copy of shape {values.shape} and {values.dtype} is too big") from None
+    except (MemoryError, ValueError):
+        raise MemoryError(f"{name}: no memory for a contiguous copy of shape {values.shape}, {values.dtype}") from None
 
 
 def real_array(name: str, value: Any, *, ndim: int, finite: bool = True) -> NDArray[Any]:
