@@ -576,3 +576,10 @@ def test_sizes_and_masked_lists_are_refused_by_name():
         T.resize(image, np.array(3))
     with pytest.raises(TypeError, match=r"^images: masked"):
         T.flip([np.ma.zeros((2, 2))] * 2)
+
+
+def test_a_centre_at_the_end_of_the_world():
+    image = np.arange(12.0).reshape(1, 3, 4)
+    for arithmetic, dtype in (("exact", np.float64), ("opencv4", np.uint8)):
+        turned = T.rotate(image.astype(dtype), 33, center=(1.7e308, -1.7e308), arithmetic=arithmetic)
+        assert np.isin(turned, image).all()

@@ -133,13 +133,14 @@ def rotate(
     cosine, sine = np.array([_cos_sin(angle) for angle in angles.tolist()], dtype=np.float64).reshape(-1, 2).T
     x, y = centers.T
     m = _identities(*np.broadcast_shapes(angles.shape, x.shape))
-    if arithmetic == "opencv4":
-        m[:, 0] = np.stack(np.broadcast_arrays(cosine, sine, (1 - cosine) * x - sine * y), axis=-1)
-        m[:, 1] = np.stack(np.broadcast_arrays(-sine, cosine, sine * x + (1 - cosine) * y), axis=-1)
-        m = _opencv4_inverse(m)
-    else:
-        m[:, 0] = np.stack(np.broadcast_arrays(cosine, -sine, x - (cosine * x - sine * y)), axis=-1)
-        m[:, 1] = np.stack(np.broadcast_arrays(sine, cosine, y - (sine * x + cosine * y)), axis=-1)
+    with np.errstate(all="ignore"):  # a centre may be so far away that positions overflow; the kernels take any
+        if arithmetic == "opencv4":
+            m[:, 0] = np.stack(np.broadcast_arrays(cosine, sine, (1 - cosine) * x - sine * y), axis=-1)
+            m[:, 1] = np.stack(np.broadcast_arrays(-sine, cosine, sine * x + (1 - cosine) * y), axis=-1)
+            m = _opencv4_inverse(m)
+        else:
+            m[:, 0] = np.stack(np.broadcast_arrays(cosine, -sine, x - (cosine * x - sine * y)), axis=-1)
+            m[:, 1] = np.stack(np.broadcast_arrays(sine, cosine, y - (sine * x + cosine * y)), axis=-1)
     return _warp(images, pixels, m, None, interpolation, border, fill, arithmetic, out, threads)
 
 
