@@ -58,35 +58,34 @@ class Pool {
       open_.push_back(&job);
     }
     work_.notify_all();
+    // The job lives on this stack, so it must not be left while a pool thread is inside, however it is left: by an
+    // exception, or by the forced unwinding of a thread that ends (Python ends daemon threads so, in the hook).
+    struct Leave {
+      Pool& pool;
+      Job& job;
+      ~Leave() { pool.leave(job); }
+    } leave_at_the_end{*this, job};
     InterruptPoller poller;
-    std::exception_ptr own_error;
-    try {
-      while (job.run_one()) poller.poll();
-    } catch (...) {
-      own_error = std::current_exception();
-      job.drop_remaining();
-    }
-    std::unique_lock<std::mutex> lock(mutex);
-    open_.erase(std::remove(open_.begin(), open_.end(), &job), open_.end());
-    while (job.helpers_inside > 0) {
-      if (left_.wait_for(lock, kPollInterval) == std::cv_status::timeout && !own_error) {
-        // The hook may need a lock that another thread holds while it waits for ours.
-        lock.unlock();
-        try {
-          poller.poll();
-        } catch (...) {
-          own_error = std::current_exception();
-          job.drop_remaining();
-        }
-        lock.lock();
-      }
-    }
-    if (!own_error) own_error = job.error;
-    lock.unlock();
-    if (own_error) std::rethrow_exception(own_error);
+    while (job.run_one()) poller.poll();
+    while (!wait_for_helpers(job)) poller.poll();
+    const std::exception_ptr error = job.error;
+    if (error) std::rethrow_exception(error);
   }
 
  private:
+  // Waits for a while; true when no pool thread is inside any more and none can come.
+  bool wait_for_helpers(Job& job) {
+    std::unique_lock<std::mutex> lock(mutex);
+    open_.erase(std::remove(open_.begin(), open_.end(), &job), open_.end());
+    return left_.wait_for(lock, kPollInterval, [&] { return job.helpers_inside == 0; });
+  }
+
+  void leave(Job& job) {
+    job.drop_remaining();
+    while (!wait_for_helpers(job)) {
+    }
+  }
+
   void start_workers(int wanted) {
     while (workers_ < wanted) {
       try {

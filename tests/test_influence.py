@@ -64,7 +64,7 @@ def test_scores_in_many_digits(intercept, ridge, spread):
     np.testing.assert_allclose(influence.loo_influence(*arguments, sample_weight=weight), scores, rtol=tolerance)
     np.testing.assert_allclose(influence.leverage(*arguments, sample_weight=weight), leverages, rtol=tolerance)
     ours = influence.loo_loss_change(*arguments, sample_weight=weight)
-    np.testing.assert_allclose(ours, changes, rtol=tolerance, atol=1e-12)
+    np.testing.assert_allclose(ours, changes, rtol=tolerance)
 
 
 def test_influence_by_float64_autodiff():
@@ -137,7 +137,8 @@ def test_against_the_reference(n, p, dtype):
     for function in ("loo_influence", "loo_loss_change"):
         expected = getattr(reference, function)(eta, y.astype(float), weight, q)
         ours = getattr(influence, function)(X, y, coef, intercept, 0.5, **arguments)
-        np.testing.assert_allclose(ours, expected, rtol=1e-9, atol=1e-13)
+        if n > 3 or function == "loo_influence":  # else a class has one point, and the change is infinite
+            np.testing.assert_allclose(ours, expected, rtol=1e-9)
     np.testing.assert_allclose(
         influence.log_loss(X, y, coef, intercept, classes=[0, 1]),
         reference.log_loss(eta, y.astype(float)),
@@ -226,6 +227,16 @@ def test_loss_change_is_infinite_where_a_point_holds_the_fit():
     change = influence.loo_loss_change(X, y, [0.5, 0.5], None, 0.0)
     assert np.isposinf(change[3])
     assert np.isfinite(change[:3]).all()
+
+
+def test_loss_change_is_infinite_where_a_class_empties():
+    X, y, weight = problem(20, 3)
+    y = np.zeros(20, int)
+    y[[4, 5]] = 1
+    weight[5] = 0.0
+    change = influence.loo_loss_change(X, y, np.ones(3), 0.0, 1.0, sample_weight=weight)
+    np.testing.assert_array_equal(np.isposinf(change), np.arange(20) == 4)
+    assert np.isfinite(influence.loo_loss_change(X, y, np.ones(3), 0.0, 1.0)).all()
 
 
 @pytest.mark.parametrize("scale", [40.0, 700.0, 1e6])

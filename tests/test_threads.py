@@ -122,3 +122,26 @@ def test_ctrl_c_stops_a_kernel(threads):
     assert float(stopped) - sent < 1.0
     assert works == "True"
     assert process.returncode == 0
+
+
+ENDING = """
+import threading, time
+import numpy as np
+from augcore import _dispatch
+X = np.random.default_rng(0).normal(size=(20_000, 100))
+y = np.zeros(20_000)
+
+def work():
+    while True:
+        sums = _dispatch.LogisticSums(100, True, 2, np.zeros(101))
+        sums.add(X, y, None, 2)
+
+threading.Thread(target=work, daemon=True).start()
+time.sleep(0.2)
+"""
+
+
+def test_a_daemon_thread_in_a_kernel_does_not_hold_up_the_end(run_python):
+    for _ in range(5):
+        ended = run_python(ENDING, check=False, timeout=30)
+        assert (ended.returncode, ended.stderr) == (0, "")

@@ -241,8 +241,8 @@ def loo_loss_change(
     """The rise of each point's own loss when it is removed, by one Newton step with leverage (ALO).
 
     ``loss(eta + w r q / (1 - h)) - loss(eta)``: the loss at the moved logit, with q = x' H^-1 x and the leverage
-    h = w p (1 - p) q. X and y are the points that the model was fitted on. Never negative; +inf where h reaches 1, that
-    is where the fit would break down without the point.
+    h = w p (1 - p) q. X and y are the points that the model was fitted on. Never negative; +inf where h reaches 1 or a
+    class would be empty, that is where the fit would break down without the point.
 
     Parameters are those of `loo_influence`; so are the errors.
 
@@ -253,7 +253,16 @@ def loo_loss_change(
     points = _Points.of(X, y, coef, intercept, classes, threads)
     weight = _validate.sample_weight("sample_weight", sample_weight, len(points.X))
     q = _own_quadratic_form(points, weight, l2, hessian_l2, damping, factor)
-    return _dispatch.loo_loss_change(points.eta(), points.y, weight, q, points.threads)
+    change = _dispatch.loo_loss_change(points.eta(), points.y, weight, q, points.threads)
+    change[_last_of_their_class(points.y, weight)] = np.inf
+    return change
+
+
+def _last_of_their_class(y: Floats, weight: Floats | None) -> NDArray[np.intp]:
+    """The points without which a class is empty: no model can be fitted to the rest."""
+    counted = np.ones(len(y), dtype=bool) if weight is None else weight > 0
+    members = [np.flatnonzero((y == code) & counted) for code in (0.0, 1.0)]
+    return np.concatenate([only for only in members if len(only) == 1] or [np.empty(0, dtype=np.intp)])
 
 
 def leverage(

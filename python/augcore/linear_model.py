@@ -323,11 +323,10 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def factor_(self) -> HessianFactor:
         """The Cholesky factor of the objective's Hessian at the fitted coefficients."""
         check_is_fitted(self)
+        if self._hessian is None:
+            raise AttributeError("factor_: this model was loaded or converted, not fitted; it has no Hessian")
         if self._factor is None:
-            if self._hessian is None:
-                raise AttributeError("factor_: this model was loaded or converted, not fitted; it has no Hessian")
             self._factor = HessianFactor.of(self._hessian.copy(), bool(self.fit_intercept))
-            self._hessian = None
         return self._factor
 
     def decision_function(self, X: Any) -> Floats:

@@ -94,8 +94,9 @@ def loo_loss_change(eta: Floats, y: Floats, weight: Floats, q: Floats) -> Floats
     """The rise of the sample's own loss after one Newton step without it; infinite where its leverage reaches 1."""
     leverage = weight * curvature(eta) * q
     with np.errstate(divide="ignore", invalid="ignore"):
-        moved = eta + weight * residual(eta, y) * q / (1.0 - leverage)
-        change: Floats = np.where(leverage < 1.0, log_loss(moved, y) - log_loss(eta, y), np.inf)
+        wrong = np.abs(residual(eta, y))
+        fall = weight * wrong * q / (1.0 - leverage)  # of the margin
+        change: Floats = np.where(leverage < 1.0, np.log1p(wrong * np.expm1(fall)), np.inf)
     return change
 
 

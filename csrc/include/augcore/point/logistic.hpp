@@ -36,11 +36,16 @@ AUGCORE_POINT double curvature(double eta) {
 AUGCORE_POINT double loo_influence(double r, double w, double q) { return -(w * (r * r * q)); }
 
 // The rise of the sample's own loss when it is removed, by one Newton step (ALO): the loss at eta + w r q / (1 - h)
-// less the loss at eta, with the leverage h = w p (1 - p) q. Infinite where h reaches 1.
+// less the loss at eta, with the leverage h = w p (1 - p) q. Infinite where h reaches 1. The margin m falls by
+// d = w |r| q / (1 - h), and log(1 + e^(d - m)) - log(1 + e^-m) = log(1 + |r| (e^d - 1)), where nothing cancels.
 AUGCORE_POINT double loo_loss_change(double eta, double y, double w, double q) {
   const double h = w * curvature(eta) * q;
   if (!(h < 1.0)) return INFINITY;
-  return log_loss(eta + w * residual(eta, y) * q / (1.0 - h), y) - log_loss(eta, y);
+  const double wrong = std::fabs(residual(eta, y));
+  const double d = w * wrong * q / (1.0 - h);
+  if (d < 700.0) return std::log1p(wrong * std::expm1(d));
+  const double m = signed_margin(eta, y);
+  return log_loss(m - d, 1.0) - log_loss(m, 1.0);
 }
 
 }  // namespace augcore::point
