@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import ctypes
+import importlib
 import json
+import os
 import resource
 import shlex
 import signal
@@ -13,6 +15,7 @@ import sys
 import time
 import tomllib
 from collections.abc import Callable, Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +37,7 @@ def command(tmp_path: Path) -> Augcore:
     (tmp_path / "here").mkdir()
 
     def call(*arguments: object, **options: Any) -> subprocess.CompletedProcess:
-        words = [*COMMAND, *map(str, arguments)]
+        words = [*COMMAND, *(word if isinstance(word, bytes) else str(word) for word in arguments)]
         options = {"cwd": tmp_path / "here", "timeout": 120, "check": False, **options}
         return subprocess.run(words, capture_output=True, text=True, **options)
 
@@ -107,7 +110,7 @@ def test_run_plot_report(command: Augcore, tiny: Path, tmp_path: Path) -> None:
     first = command("run", tiny)
     assert first.returncode == 0, first.stderr
     folder = tmp_path / "here" / "augcore-runs" / "tiny-3"
-    for line in ("running into augcore-runs/tiny-3", "features: ", "curves: 100%"):
+    for line in ("running into augcore-runs/tiny-3\n", "features: ", "curves: 100%\n", "drawing figures\n"):
         assert line in first.stderr
     for text in ("crop", "20 by influence", "augcore-runs/tiny-3/figures", "augcore-runs/tiny-3/report.html"):
         assert text in first.stdout
@@ -135,12 +138,29 @@ def test_run_plot_report(command: Augcore, tiny: Path, tmp_path: Path) -> None:
     assert (folder / "results.csv").read_bytes() == before
 
 
+def test_nobody_reads_the_results_and_a_terminal_without_width(command: Augcore, tiny: Path, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [*COMMAND, "run", str(tiny), "--out", str(tmp_path / "run")], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdout.close()
+    assert b"roken pipe" not in process.stderr.read()
+    assert process.wait() == 0
+    process.stderr.close()
+    for columns in ("0", "10"):
+        wide = command("run", tiny, "--out", tmp_path / columns, env={**os.environ, "COLUMNS": columns})
+        assert "crop" in wide.stdout
+        assert "influence" in wide.stdout
+        assert "curves: 100%\n" in wide.stderr
+
+
 # ---- wrong calls -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        ([""], ["''", "unknown preset"]),
+        (["smoke", "--set", b"model=\xff"], ["model: is nested"]),
         (["smokee"], ["smokee", "unknown preset", "smoke, sample"]),
         (["smoke", "--set", "rouns=3"], ["rouns", "unknown setting", "'rounds'"]),
         (["smoke", "--set", "rounds"], ["rounds", "key=value"]),
@@ -164,6 +184,11 @@ def test_bad_options(command: Augcore, arguments: list[str]) -> None:
     assert process.returncode == 2
     assert process.stderr.startswith("Usage: augcore")
     assert "Traceback" not in process.stderr
+
+
+def test_odd_environment(command: Augcore) -> None:
+    process = command("run", "smoke", env={**os.environ, "SOURCE_DATE_EPOCH": "abc"})
+    _assert_one_line(process, 2, "SOURCE_DATE_EPOCH", "'abc'")
 
 
 def test_files_that_are_not_there_or_not_toml(command: Augcore, tmp_path: Path) -> None:
@@ -234,6 +259,19 @@ def test_files_that_grow_too_large(command: Augcore, tiny: Path, tmp_path: Path)
 
 
 # ---- runs that are interrupted ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("module", ["typer", "numpy"])
+def test_interrupted_while_it_is_imported(command: Augcore, tmp_path: Path, module: str) -> None:
+    (tmp_path / f"{module}.py").write_text("raise KeyboardInterrupt")
+    process = command("info", env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    assert process.returncode == 130
+    assert "Traceback" not in process.stderr
+
+
+def test_the_script_is_guarded_as_the_module_is() -> None:
+    (script,) = metadata.entry_points(group="console_scripts", name="augcore")
+    assert script.load() is importlib.import_module("augcore.__main__").main
 
 
 @pytest.fixture

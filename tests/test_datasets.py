@@ -12,6 +12,7 @@ import tarfile
 import threading
 import tracemalloc
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -206,6 +207,14 @@ def test_missing_files(tmp_path, name, words):
     assert caught.value.filename == str(tmp_path)
     with pytest.raises(FileNotFoundError):
         datasets.load(f"npz:{tmp_path / 'none.npz'}")
+
+
+def test_the_home_of_nobody(monkeypatch):
+    for options in ({"name": "npz:~nouser/x"}, {"name": "mnist", "root": "~nouser/x"}, {"name": "mnist"}):
+        monkeypatch.setenv("AUGCORE_DATA", "~nouser/x")
+        with pytest.raises(FileNotFoundError) as caught:
+            datasets.load(**options)
+        assert caught.value.filename == "~nouser/x"
 
 
 # ---- MNIST -----------------------------------------------------------------------------------------------------------
@@ -503,6 +512,39 @@ def test_a_zip_bomb_is_refused_unopened(tmp_path):
         with pytest.raises(augcore.FileFormatError, match="would expand"):
             datasets.load(f"npz:{path}")
         assert tracemalloc.get_traced_memory()[1] < 2**22
+    finally:
+        tracemalloc.stop()
+
+
+def overlapping_zip(data: bytes, n: int) -> bytes:
+    """n members that are one deflated stream: the extra fields of each header span the headers after it."""
+    packer = zlib.compressobj(wbits=-15)
+    packed = packer.compress(data) + packer.flush()
+    local, directory = b"", b""
+    for i in range(n):
+        fields = (20, 0, zipfile.ZIP_DEFLATED, 0, 0, zlib.crc32(data), len(packed), len(data), 8)
+        name = b"%04d.npy" % i
+        directory += struct.pack("<4s6H3I5H2I", b"PK\1\2", 20, *fields, 0, 0, 0, 0, 0, len(local)) + name
+        local += struct.pack("<4s5H3I2H", b"PK\3\4", *fields, (n - 1 - i) * 38) + name
+    local += packed
+    return local + directory + struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, n, n, len(directory), len(local), 0)
+
+
+def test_members_that_share_bytes_are_refused_unopened(tmp_path, monkeypatch):
+    """A bomb although no member grows a hundredfold."""
+    path = tmp_path / "bomb.npz"
+    stream = described("(90000,)", data=np.random.default_rng(0).bytes(2000) + bytes(88_000))
+    path.write_bytes(overlapping_zip(stream, 1))
+    assert _files.read_npz(path)["0000"].size == 90_000
+    path.write_bytes(overlapping_zip(stream, 1700))
+    tracemalloc.start()
+    try:
+        with pytest.raises(augcore.FileFormatError, match="overlaps"):
+            _files.read_npz(path)
+        monkeypatch.setattr(_files, "_check_overlap", lambda archive: None)
+        with pytest.raises(augcore.FileFormatError, match="would expand"):
+            _files.read_npz(path)
+        assert tracemalloc.get_traced_memory()[1] < 2**24
     finally:
         tracemalloc.stop()
 

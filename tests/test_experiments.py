@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import datetime
 import errno
+import functools
 import itertools
 import json
 import os
@@ -62,6 +64,18 @@ def test_main_has_the_twelve_curves_of_the_paper() -> None:
         ({"configurations": ["random_proportional+downweight+update"]}, "configurations:"),
         ({"convention": "foo"}, "convention:"),
         ({"test_set": 1}, "test_set:"),
+        ({"seed": datetime.date(2020, 1, 1)}, "seed: dates"),
+        ({"crop": {"sizes": [datetime.time(1)]}}, "crop: dates"),
+        ({"seed": 16**5000}, "seed: is nested too deep, has thousands of digits"),
+        ({"seed": 2**128}, "seed:"),
+        ({"model": "\udcff"}, "model: is nested"),
+        ({"\udcff": 1}, "\udcff: is nested"),
+        ({"sizes": functools.reduce(lambda inner, _: [inner], range(300), 1)}, "sizes: is nested"),
+        ({"rounds": 10_001}, "rounds:"),
+        ({"epochs": 100_001}, "epochs:"),
+        ({"rotate": {"steps": 10_001}}, "rotate.steps:"),
+        ({"translate": {"magnitude": 10_001}}, "translate.magnitude:"),
+        ({"crop": {"sizes": [10_001]}}, "crop.sizes.0:"),
     ],
 )
 def test_wrong_settings_are_one_line_naming_the_field(settings: dict[str, Any], field: str) -> None:
@@ -69,6 +83,7 @@ def test_wrong_settings_are_one_line_naming_the_field(settings: dict[str, Any], 
         parse(settings)
     assert str(caught.value).startswith(field)
     assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 500
 
 
 def test_conventions() -> None:
@@ -102,7 +117,14 @@ def test_override(assignment: str, expected: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     ("assignment", "message"),
-    [("rounds", "rounds: expected key=value"), ("=3", "=3: expected"), ("seed.x=1", "seed.x: seed is not a table")],
+    [
+        ("rounds", "rounds: expected key=value"),
+        ("=3", "=3: expected"),
+        ("seed.x=1", "seed.x: seed is not a table"),
+        ("seed=1\nC=-5", "^seed: expected one value"),
+        ("seed=" + "9" * 5000, "^seed: is nested too deep, has thousands of digits"),
+        ("sizes=" + "[" * 3000, "^sizes: is nested"),
+    ],
 )
 def test_override_refuses_what_is_no_assignment(assignment: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
@@ -116,26 +138,35 @@ def test_toml(tmp_path: Path) -> None:
     path.write_text("model = [")
     with pytest.raises(ConfigError, match=r"mine\.toml: not a TOML file"):
         read_toml(path)
+    for hostile in ("model = " + "[" * 3000, "seed = " + "9" * 5000):
+        path.write_text(hostile)
+        with pytest.raises(ConfigError, match=r"mine\.toml: "):
+            read_toml(path)
     path.write_text("when = 2020-01-01")
-    with pytest.raises(ConfigError, match=r"^when"):
-        parse(read_toml(path))
+    for settings in (lambda: parse(read_toml(path)), lambda: override(read_toml(path), ["seed=1"])):
+        with pytest.raises(ConfigError, match=r"^when: dates"):
+            settings()
+    path.write_text("rounds = 3", encoding="utf-8-sig")
+    assert read_toml(path) == {"rounds": 3}
 
 
 # ---- the journal -----------------------------------------------------------------------------------------------------
 
 
+def _record(i: int) -> dict[str, Any]:
+    return {"result": {"accuracy": 0.1 * i, "name": "é"}, "files": {"a": "b"}, "seconds": 0.5}
+
+
 def _journal(path: Path, n: int = 3) -> bytes:
     journal = Journal(path)
     for i in range(n):
-        journal.append(f"unit/{i}", {"result": {"accuracy": 0.1 * i, "name": "é"}})
+        journal.append(f"unit/{i}", _record(i))
     return path.read_bytes()
 
 
 def test_journal_remembers(tmp_path: Path) -> None:
     _journal(tmp_path / "j")
-    assert Journal(tmp_path / "j").records == {
-        f"unit/{i}": {"result": {"accuracy": 0.1 * i, "name": "é"}} for i in range(3)
-    }
+    assert Journal(tmp_path / "j").records == {f"unit/{i}": _record(i) for i in range(3)}
 
 
 def test_torn_last_line_is_dropped_and_overwritten(tmp_path: Path) -> None:
@@ -145,14 +176,14 @@ def test_torn_last_line_is_dropped_and_overwritten(tmp_path: Path) -> None:
         (tmp_path / "j").write_bytes(whole[:end])
         journal = Journal(tmp_path / "j")
         assert list(journal.records) == ["unit/0", "unit/1"]
-        journal.append("unit/2", {"result": {"accuracy": 0.2, "name": "é"}})
+        journal.append("unit/2", _record(2))
         assert (tmp_path / "j").read_bytes() == whole
 
 
 def test_what_follows_a_torn_line_may_be_shorter(tmp_path: Path) -> None:
     path = tmp_path / "j"
     path.write_bytes(_journal(path)[:-5])
-    Journal(path).append("u", {})
+    Journal(path).append("u", {"result": 0, "files": {}, "seconds": 0})
     assert list(Journal(path).records) == ["unit/0", "unit/1", "u"]
     assert path.read_bytes().count(b"\n") == 3
     assert path.read_bytes().endswith(b"\n")
@@ -171,6 +202,27 @@ def test_damage_before_the_last_line_is_refused(tmp_path: Path, change: tuple[by
     (tmp_path / "j").write_bytes(_journal(tmp_path / "j").replace(*change, 1))
     with pytest.raises(augcore.FileFormatError, match=r"line [12] is damaged"):
         Journal(tmp_path / "j")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"result": ...}, {"files": ...}, {"seconds": ...}, {"files": ["a"]}, {"files": {"a": 1}}, {"seconds": "1"}],
+)
+def test_record_that_is_not_whole_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
+    record = {name: value for name, value in {**_record(0), **change}.items() if value is not ...}
+    Journal(tmp_path / "j").append("unit", record)
+    with pytest.raises(augcore.FileFormatError, match=r"line 1: expected a unit with its result, files and seconds"):
+        Journal(tmp_path / "j")
+
+
+def test_full_disk_names_the_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        _journal(tmp_path / "j")
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(tmp_path / "j"))
 
 
 # ---- a run -----------------------------------------------------------------------------------------------------------

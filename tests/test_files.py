@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import subprocess
@@ -40,6 +41,42 @@ def test_failed_write_leaves_the_old_file(tmp_path: Path, error: BaseException) 
         write()
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_link_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("folder/a")
+    for content in (b"one", b"two"):
+        with _files.atomic_write(tmp_path / "link") as file:
+            file.write(content)
+        assert (tmp_path / "folder" / "a").read_bytes() == content
+    assert (tmp_path / "link").is_symlink()
+
+
+@pytest.mark.parametrize("kind", ["device", "folder", "pipe", "loop"])
+def test_what_is_no_file_is_not_replaced(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "a"
+    make = {"device": lambda: path.symlink_to("/dev/null"), "loop": lambda: path.symlink_to("a")}
+    make.get(kind, path.mkdir if kind == "folder" else lambda: os.mkfifo(path))()
+    before = path.lstat()
+    with pytest.raises(OSError, match="not a regular file") as caught, _files.atomic_write(path):
+        pass
+    assert caught.value.filename == str(path)
+    assert path.lstat() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_errors_of_writing_name_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(FileNotFoundError) as caught, _files.atomic_write(tmp_path / "none" / "a"):
+        pass
+    assert caught.value.filename == str(tmp_path / "none" / "a")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left") as caught, _files.atomic_write(tmp_path / "a"):
+        pass
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(tmp_path / "a"))
 
 
 def test_target_keeps_its_content_until_the_end(tmp_path: Path) -> None:

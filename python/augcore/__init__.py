@@ -1,6 +1,6 @@
 """augcore: score training images by leave-one-out influence, choose the few worth augmenting, augment only those.
 
-The submodules are loaded when they are first used: `import augcore` itself needs NumPy alone.
+Everything is loaded when it is first used: `import augcore` itself takes no time, and the library NumPy alone.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from augcore import _dispatch, _validate
 from augcore._errors import ChecksumError, FileFormatError
 
 __version__ = "0.1.0"
@@ -68,11 +67,15 @@ def set_num_threads(n: int) -> None:
     n : int
         From 1 to 1024. Results do not depend on it.
     """
+    from augcore import _dispatch, _validate
+
     _dispatch.set_num_threads(_validate.integer("n", n, 1, _validate.MAX_THREADS))
 
 
 def get_num_threads() -> int:
     """The number of threads that kernels use: what was set, or the processors that this process may run on."""
+    from augcore import _dispatch
+
     return _dispatch.get_num_threads()
 
 
@@ -84,4 +87,6 @@ def build_info() -> dict[str, Any]:
     dict
         version, simd (the instruction-set level in use: "baseline", "v3", "v4"), threads, cuda (bool).
     """
+    from augcore import _dispatch
+
     return {**_dispatch.build_facts(), "threads": get_num_threads(), "cuda": False}

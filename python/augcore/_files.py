@@ -27,20 +27,37 @@ MAX_NPZ_EXPANSION = 100  # times, for what is larger than 64 MiB
 
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[Any]]:
-    """Opens a binary file that takes the place of `path` when the block ends well, and vanishes when it does not."""
-    target = Path(path)
+    """Opens a binary file that takes the place of `path` when the block ends well, and vanishes when it does not.
+
+    What a link points to is replaced, not the link. OSError where `path` is something else than a file.
+    """
+    target = Path(os.path.realpath(path))
+    if os.path.lexists(target) and not target.is_file():
+        raise OSError(errno.EINVAL, "is not a regular file", os.fspath(path))
     partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
+    with naming(path, partial):
+        try:
+            with open(partial, "xb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, target)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                partial.unlink()
+            raise
+        sync_folder(target.parent)
+
+
+@contextlib.contextmanager
+def naming(path: str | os.PathLike[str], partial: Path | None = None) -> Iterator[None]:
+    """Lets errors of the system that name no file, as that of a full disk, or the partial one, name `path`."""
     try:
-        with open(partial, "xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise
-    sync_folder(target.parent)
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename not in (None, str(partial)):
+            raise
+        raise OSError(error.errno, error.strerror, os.fspath(path)) from error
 
 
 def sync_folder(folder: Path) -> None:
@@ -80,8 +97,9 @@ def read_npz(
             if missing := sorted(set(names or ()) - members.keys()):
                 raise FileFormatError(f"has no array {', '.join(missing)}")
             members = {name: members[name] for name in names or members}
+            _check_overlap(archive)
+            _check_expansion(archive, members.values())
             headers = {name: _header(archive, info, name) for name, info in members.items()}
-            _check_expansion(members.values())
             if check is not None:
                 check(headers)
             return {name: _read_member(archive, info) for name, info in members.items()}
@@ -142,9 +160,19 @@ def _npy_header(stream: IO[bytes], n_bytes: int, name: str) -> ArrayHeader:
     return ArrayHeader(shape, dtype)
 
 
-def _check_expansion(members: Collection[zipfile.ZipInfo]) -> None:
+def _check_overlap(archive: zipfile.ZipFile) -> None:
+    """Refuses members that share bytes: each would expand the same ones again."""
+    members = sorted(archive.infolist(), key=lambda info: info.header_offset)
+    ends = [*(info.header_offset for info in members[1:]), archive.start_dir]
+    for info, end in zip(members, ends, strict=True):
+        # The fixed part of a local header has 30 bytes; its extra fields are not known before it is read.
+        if info.header_offset + 30 + len(info.filename) + info.compress_size > end:
+            raise FileFormatError(f"{info.filename}: overlaps what follows it in the archive")
+
+
+def _check_expansion(archive: zipfile.ZipFile, members: Collection[zipfile.ZipInfo]) -> None:
     """Refuses archives that grow beyond all reason: images and numbers never compress a hundredfold."""
-    packed, size = sum(info.compress_size for info in members), sum(info.file_size for info in members)
+    packed, size = archive.start_dir, sum(info.file_size for info in members)
     if size > max(MAX_NPZ_EXPANSION * packed, 2**26):
         raise FileFormatError(f"{packed} bytes would expand to {size}; store such arrays uncompressed")
 

@@ -9,7 +9,10 @@ from __future__ import annotations
 import contextlib
 import csv
 import functools
+import os
+import re
 import shlex
+import sys
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,11 +21,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
     from augcore.experiments.config import Config
 
-__all__ = ["app", "main"]
+__all__ = ["app"]
 
 DONE, FAILED, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -48,11 +52,6 @@ class InterruptedRunError(Exception):
     """Ctrl-C; the message says how to go on."""
 
 
-def main() -> None:
-    """The entry point of the command."""
-    app(prog_name="augcore")
-
-
 # ---- errors ----------------------------------------------------------------------------------------------------------
 
 
@@ -63,6 +62,7 @@ def _command(function: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(function)
     def command(*args: Any, debug: bool, **kwargs: Any) -> None:
         try:
+            _check_environment()
             function(*args, debug=debug, **kwargs)
         except (Exception, KeyboardInterrupt) as error:
             if debug:
@@ -72,6 +72,13 @@ def _command(function: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(code) from None
 
     return command
+
+
+def _check_environment() -> None:
+    """Refuses what NumPy and matplotlib read, wherever they are first needed, and fail at without naming it."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "0")
+    if not re.fullmatch("[0-9]{1,11}", epoch):
+        raise UsageError(f"SOURCE_DATE_EPOCH: expected seconds since 1970, got {epoch!r}")
 
 
 def _explain(error: BaseException) -> tuple[int, str]:
@@ -87,6 +94,24 @@ def _explain(error: BaseException) -> tuple[int, str]:
     if isinstance(error, OSError | ValueError | ImportError):
         return FAILED, f"error: {message}"
     return FAILED, f"error: {type(error).__name__}: {message} (--debug shows where)"
+
+
+def _say(text: str) -> None:
+    """Results, to stdout; that nobody reads them to the end is no error."""
+    try:
+        typer.echo(text)
+    except BrokenPipeError:
+        # Python writes what is left when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _console(*, stderr: bool = False) -> Console:
+    """A console that is at least so wide that something can be read."""
+    from rich.console import Console
+
+    console = Console(stderr=stderr)
+    console.width = max(console.width, 60)
+    return console
 
 
 # ---- run -------------------------------------------------------------------------------------------------------------
@@ -119,7 +144,7 @@ def run(
             f"interrupted; what is finished is kept. Go on with: augcore run --resume --out {shlex.quote(str(folder))}"
         ) from None
     _show_headline(folder)
-    typer.echo(f"figures: {folder / 'figures'}\nreport:  {report}")
+    _say(f"figures: {folder / 'figures'}\nreport:  {report}")
 
 
 def _config(experiment: str | None, assignments: list[str], convention: str | None, resumed: Path | None) -> Config:
@@ -130,7 +155,7 @@ def _config(experiment: str | None, assignments: list[str], convention: str | No
         if experiment is None and resumed is not None and (resumed / "config.json").exists():
             settings = results.read_config(resumed)
         else:
-            settings = _settings(experiment or DEFAULT_PRESET)
+            settings = _settings(DEFAULT_PRESET if experiment is None else experiment)
         if convention is not None:
             if convention not in config.CONVENTIONS:
                 raise UsageError(f"--convention {convention}: expected one of {', '.join(config.CONVENTIONS)}")
@@ -149,7 +174,9 @@ def _settings(experiment: str) -> dict[str, Any]:
     path = Path(experiment)
     if path.suffix == ".toml":
         return config.read_toml(path)
-    raise UsageError(f"{experiment}: unknown preset; expected one of {', '.join(PRESETS)}, or a .toml file")
+    raise UsageError(
+        f"{shlex.quote(experiment)}: unknown preset; expected one of {', '.join(PRESETS)}, or a .toml file"
+    )
 
 
 def _default_folder(experiment: str | None, resume: bool) -> Path:
@@ -162,13 +189,11 @@ def _default_folder(experiment: str | None, resume: bool) -> Path:
 
 
 def _run(config: Config, folder: Path, jobs: int, resume: bool) -> None:
-    from rich.console import Console
-
     from augcore.experiments import progress, runner
     from augcore.experiments.config import ConfigError
 
     try:
-        with progress.shown(Console(stderr=True), f"running into {folder}") as report:
+        with progress.shown(_console(stderr=True), f"running into {folder}") as report:
             runner.run(config, folder, jobs=jobs, resume=resume, progress=report)
     except (ConfigError, FileExistsError) as error:
         raise UsageError(str(error)) from None
@@ -182,9 +207,9 @@ def plot(folder: Annotated[Path, typer.Argument(help="Folder of a run.")], debug
     """Draw the figures of a run."""
     from augcore.experiments import plots
 
-    with _waiting("drawing"):
+    with _waiting("drawing figures"):
         figures = plots.draw(folder)
-    typer.echo("\n".join(map(str, figures)))
+    _say("\n".join(map(str, figures)))
 
 
 @_command
@@ -198,7 +223,7 @@ def report(
 
     with _waiting("writing the report"):
         page = reports.write(folders, out)
-    typer.echo(str(page))
+    _say(str(page))
 
 
 def _present(folder: Path) -> Path:
@@ -206,16 +231,17 @@ def _present(folder: Path) -> Path:
     from augcore.experiments import plots
     from augcore.experiments import report as reports
 
-    with _waiting("drawing"):
+    with _waiting("drawing figures", plain=True):
         plots.draw(folder)
     return reports.write([folder])
 
 
 def _show_headline(folder: Path) -> None:
     """A small table on stdout: the references, and where half of the points get."""
-    from rich.console import Console
-
-    Console().print(_headline(folder))
+    console = _console()
+    with console.capture() as capture:
+        console.print(_headline(folder))
+    _say(capture.get().rstrip("\n"))
 
 
 def _headline(folder: Path) -> Table:
@@ -288,7 +314,7 @@ def info(debug: Debug = False) -> None:
         f"needs: {versions(_REQUIRED)}",
         *(f"extra {extra}: {versions(modules)}" for extra, modules in _EXTRAS.items()),
     ]
-    typer.echo("\n".join(lines))
+    _say("\n".join(lines))
 
 
 # ---- the root --------------------------------------------------------------------------------------------------------
@@ -298,7 +324,7 @@ def _show_version(wanted: bool) -> None:
     if wanted:
         import augcore
 
-        typer.echo(f"augcore {augcore.__version__}")
+        _say(f"augcore {augcore.__version__}")
         raise typer.Exit(DONE)
 
 
@@ -312,10 +338,10 @@ def root(
 
 
 @contextlib.contextmanager
-def _waiting(what: str) -> Iterator[None]:
-    """Says what is under way, on a terminal."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
+def _waiting(what: str, *, plain: bool = False) -> Iterator[None]:
+    """Says what is under way: on a terminal while it lasts, elsewhere by a line if `plain`."""
+    console = _console(stderr=True)
+    if plain and not console.is_terminal:
+        typer.echo(what, err=True)
     with console.status(what) if console.is_terminal else contextlib.nullcontext():
         yield

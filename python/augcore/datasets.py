@@ -147,7 +147,7 @@ def load(
     if not isinstance(name, str):
         raise TypeError(f"name: expected a string, got {_validate.describe(name)}")
     if name.startswith("npz:"):
-        source = _read_keras_npz(Path(name.removeprefix("npz:")).expanduser())
+        source = _read_keras_npz(_expanded(name.removeprefix("npz:")))
     elif name in DATASETS:
         source = DATASETS[name](data_folder(root), download)
     else:
@@ -158,11 +158,19 @@ def load(
 def data_folder(root: str | os.PathLike[str] | None = None) -> Path:
     """The folder of the data sets: `root`, or AUGCORE_DATA, or augcore/datasets in the user's cache folder."""
     if root is not None:
-        return Path(root).expanduser()
+        return _expanded(root)
     if folder := os.environ.get("AUGCORE_DATA"):
-        return Path(folder).expanduser()
+        return _expanded(folder)
     cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (cache if cache.is_absolute() else Path.home() / ".cache") / "augcore" / "datasets"
+    return (cache if cache.is_absolute() else _expanded("~/.cache")) / "augcore" / "datasets"
+
+
+def _expanded(path: str | os.PathLike[str]) -> Path:
+    """A path with ~ or ~user at its begin replaced by the home folder."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise FileNotFoundError(errno.ENOENT, "no such home folder", os.fspath(path)) from None
 
 
 # ---- choosing classes ------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from augcore._errors import missing_extra
 
 try:
     from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+    from pydantic_core import from_json
 except ImportError:
     raise missing_extra("pydantic", "experiments") from None
 
@@ -84,6 +85,7 @@ MAIN: tuple[str, ...] = (
 )
 
 Positive = Annotated[int, Field(ge=1)]
+Pixels = Annotated[int, Field(ge=1, le=10_000)]
 
 
 class _Settings(BaseModel):
@@ -93,20 +95,20 @@ class _Settings(BaseModel):
 class Translate(_Settings):
     """Shifts by `magnitude` pixels to the four diagonal neighbours."""
 
-    magnitude: Positive = 2
+    magnitude: Pixels = 2
 
 
 class Rotate(_Settings):
     """`steps` angles, evenly from -max_degrees to max_degrees, without 0."""
 
     max_degrees: Annotated[float, Field(gt=0, le=180)] = 30.0
-    steps: Annotated[int, Field(ge=2)] = 15
+    steps: Annotated[int, Field(ge=2, le=10_000)] = 15
 
 
 class Crop(_Settings):
     """Each of `sizes` pixels off every side, resized back."""
 
-    sizes: Annotated[tuple[Positive, ...], Field(min_length=1)] = (1, 2, 3, 4, 5, 6)
+    sizes: Annotated[tuple[Pixels, ...], Field(min_length=1)] = (1, 2, 3, 4, 5, 6)
 
 
 class Config(_Settings):
@@ -118,7 +120,7 @@ class Config(_Settings):
     test_set: Literal["expanded", "plain"] = "expanded"
 
     model: Annotated[str, Field(min_length=1)] = "cnn"
-    epochs: Positive = 40
+    epochs: Annotated[int, Field(ge=1, le=100_000)] = 40
 
     augmentations: Annotated[tuple[Literal["translate", "rotate", "crop"], ...], Field(min_length=1)] = (
         "translate",
@@ -132,8 +134,8 @@ class Config(_Settings):
     scores: Annotated[tuple[Literal["influence", "loss"], ...], Field(min_length=1)] = ("influence", "loss")
     configurations: Annotated[tuple[str, ...], Field(min_length=1)] = MAIN
     sizes: Annotated[tuple[Positive, ...], Field(min_length=1)] = (1, 10, 50, 100, 250, 500, 750, 1000)
-    rounds: Positive = 5
-    seed: Annotated[int, Field(ge=0)] = 0
+    rounds: Annotated[int, Field(ge=1, le=10_000)] = 5
+    seed: Annotated[int, Field(ge=0, lt=2**128)] = 0
 
     convention: Literal["augcore", "paper"] = "augcore"
     C: Annotated[float, Field(gt=0)]
@@ -190,12 +192,25 @@ def parse(data: Mapping[str, Any]) -> Config:
     """
     convention = CONVENTIONS.get(str(data.get("convention", "augcore")), {})
     try:
-        return Config.model_validate_json(json.dumps({**convention, **data}))
+        return Config.model_validate_json(json.dumps({**convention, **_plain(data)}))
     except ValidationError as error:
         raise ConfigError(_one_line(error)) from None
-    except TypeError:
-        dates = [key for key, value in data.items() if not isinstance(value, str | int | float | list | dict | None)]
-        raise ConfigError(f"{', '.join(dates) or 'config'}: dates and times have no meaning here") from None
+
+
+_NOT_PLAIN = "is nested too deep, has thousands of digits, or is not Unicode text"
+
+
+def _plain(data: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of settings; ConfigError names the one that JSON cannot hold."""
+    copy: dict[str, Any] = {}
+    for name, value in data.items():
+        try:
+            copy |= from_json(json.dumps({name: value}))
+        except TypeError:
+            raise ConfigError(f"{name}: dates and times have no meaning here") from None
+        except (ValueError, RecursionError):
+            raise ConfigError(f"{name}: {_NOT_PLAIN}") from None
+    return copy
 
 
 def _one_line(error: ValidationError) -> str:
@@ -210,7 +225,8 @@ def _one_line(error: ValidationError) -> str:
     reason = first["msg"].removeprefix("Value error, ")
     if isinstance(cause := first.get("ctx", {}).get("error"), ConfigError):
         return str(cause)
-    return f"{field}: {reason[0].lower()}{reason[1:]}, got {json.dumps(first['input'])}"
+    got = json.dumps(first["input"])
+    return f"{field}: {reason[0].lower()}{reason[1:]}, got {got if len(got) < 100 else got[:100] + '...'}"
 
 
 def _suggest(name: str, known: Iterable[str]) -> str:
@@ -221,8 +237,10 @@ def _suggest(name: str, known: Iterable[str]) -> str:
 def read_toml(path: Path) -> dict[str, Any]:
     """The settings in a TOML file; ConfigError names the file and the line where it is no TOML."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except RecursionError:
+        raise ConfigError(f"{path}: is nested too deep") from None
+    except ValueError as error:  # no TOML, no UTF-8, or thousands of digits
         raise ConfigError(f"{path}: not a TOML file: {error}") from None
 
 
@@ -231,7 +249,7 @@ def override(data: Mapping[str, Any], assignments: Iterable[str]) -> dict[str, A
 
     A value is read as TOML and, where that fails, as text; for settings that are lists, commas separate: `sizes=1,10`.
     """
-    result: dict[str, Any] = json.loads(json.dumps(data))
+    result = _plain(data)
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals or not key.strip():
@@ -242,7 +260,10 @@ def override(data: Mapping[str, Any], assignments: Iterable[str]) -> dict[str, A
             table = table.setdefault(parent, {})
             if not isinstance(table, dict):
                 raise ConfigError(f"{key.strip()}: {parent} is not a table of settings")
-        table[name] = _value(text.strip(), is_list=_is_list(parents, name))
+        try:
+            table[name] = _value(text.strip(), is_list=_is_list(parents, name))
+        except ConfigError as error:
+            raise ConfigError(f"{key.strip()}: {error}") from None
     return result
 
 
@@ -260,6 +281,11 @@ def _value(text: str, *, is_list: bool) -> Any:
     if is_list and not text.startswith("["):
         return None if text == "none" else [_value(part.strip(), is_list=False) for part in text.split(",")]
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        table = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:
         return None if text == "none" else text
+    except (ValueError, RecursionError):
+        raise ConfigError(_NOT_PLAIN) from None
+    if len(table) > 1:
+        raise ConfigError("expected one value, got more settings on further lines")
+    return table["value"]

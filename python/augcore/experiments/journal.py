@@ -37,6 +37,8 @@ class Journal:
         for number, line in enumerate(lines, start=1):
             record = _decode(line)
             if record is not None:
+                if not _is_complete(record):
+                    raise FileFormatError(f"{path}: line {number}: expected a unit with its result, files and seconds")
                 self.records[record.pop("unit")] = record
             elif number == len(lines) and not torn:
                 torn = line + b"\n"
@@ -47,7 +49,7 @@ class Journal:
     def append(self, unit: str, record: dict[str, Any]) -> None:
         """Writes a finished unit down; when this returns it is on the disk."""
         line = _encode({"unit": unit, **record})
-        with self._lock:
+        with self._lock, _files.naming(self._path):
             is_new = not self._path.exists()
             descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o666)
             with os.fdopen(descriptor, "wb") as file:
@@ -75,6 +77,16 @@ def _decode(line: bytes) -> dict[str, Any] | None:
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
     return record if intact else None
+
+
+def _is_complete(record: dict[str, Any]) -> bool:
+    files, seconds = record.get("files"), record.get("seconds")
+    return (
+        "result" in record
+        and isinstance(files, dict)
+        and all(isinstance(checksum, str) for checksum in files.values())
+        and isinstance(seconds, int | float)
+    )
 
 
 def _check(text: str) -> str:

@@ -74,7 +74,8 @@ class _Lines:
         elif done < total and now - self._last < _SECONDS_BETWEEN_LINES:
             return
         self._last = now
-        self._console.print(f"{stage}: {self._percent(done, total)}{self._left(now, done, total)}", highlight=False)
+        line = f"{stage}: {self._percent(done, total)}{self._left(now, done, total)}"
+        self._console.print(line, highlight=False, soft_wrap=True)
 
     def _percent(self, done: float, total: float) -> str:
         return f"{100 * done / total if total else 100:.0f}%"
