@@ -45,12 +45,12 @@ cdef class LogisticSums:
         with nogil:
             self.sums.add(<const real*>rows.data, pointer(y), pointer(weight), rows.n, threads)
 
-    def total(self, double[::1] gradient, double[:, ::1] hessian):
+    def total(self, double[::1] gradient, double[:, ::1] hessian, int threads):
         cdef double loss
         cdef double* g = writable(gradient)
         cdef double* h = &hessian[0, 0] if hessian.shape[0] > 0 else NULL
         with nogil:
-            self.sums.total(&loss, g, h)
+            self.sums.total(&loss, g, h, threads)
         return loss
 
 

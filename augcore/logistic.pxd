@@ -18,7 +18,7 @@ cdef extern from "augcore/logistic.hpp" namespace "augcore" nogil:
         LogisticSums(int64_t p, bint intercept, int order, const double* coef) except +raise_python_error
         void add[T](const T* x, const double* y, const double* weight, int64_t n,
                     int threads) except +raise_python_error
-        void total(double* loss, double* gradient, double* hessian) except +raise_python_error
+        void total(double* loss, double* gradient, double* hessian, int threads) except +raise_python_error
 
     void linear_predictor(const Design& rows, const double* coef, double* eta, int threads) except +raise_python_error
     void log_loss(const double* eta, const double* y, int64_t n, double* out, int threads) except +raise_python_error

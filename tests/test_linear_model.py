@@ -100,7 +100,7 @@ def test_sums_against_the_reference(n, p, intercept, dtype):
         total = _dispatch.LogisticSums(p, intercept, 2, coef)
         for start, stop in zip([0, *blocks], [*blocks, n], strict=True):
             total.add(X[start:stop], y[start:stop], weight[start:stop], threads)
-        return total.total()
+        return total.total(threads)
 
     loss, gradient, hessian = whole = sums([], 1)
     design = np.column_stack([X, np.ones(n)]) if intercept else X.astype(float)

@@ -20,12 +20,13 @@ struct LinearAlgebraKernels {
   void (*axpy_f32)(double a, const float* x, double* out, std::int64_t n);
   void (*axpy_f64)(double a, const double* x, double* out, std::int64_t n);
 
-  // The lower triangle of out (q x q, row-major) += sum_i w[i] x_i x_i', x_i being row i of x (m x p) followed by a one
-  // when q == p + 1. workspace: gram_workspace(q) doubles.
-  void (*gram_f32)(const float* x, const double* w, std::int64_t m, std::int64_t p, std::int64_t q, double* out,
-                   double* workspace);
-  void (*gram_f64)(const double* x, const double* w, std::int64_t m, std::int64_t p, std::int64_t q, double* out,
-                   double* workspace);
+  // Rows first ... last - 1 of the lower triangle of sum_i w[i] x_i x_i', added to out ((last - first) x q, row-major),
+  // x_i being row i of x (m x p) followed by a one when q == p + 1. first is a multiple of `columns`. What is added
+  // above the diagonal has no meaning. workspace: gram_workspace(q) doubles.
+  void (*gram_f32)(const float* x, const double* w, std::int64_t m, std::int64_t p, std::int64_t q, std::int64_t first,
+                   std::int64_t last, double* out, double* workspace);
+  void (*gram_f64)(const double* x, const double* w, std::int64_t m, std::int64_t p, std::int64_t q, std::int64_t first,
+                   std::int64_t last, double* out, double* workspace);
   std::int64_t (*gram_workspace)(std::int64_t q);
 
   // y (q x columns, one column per right-hand side) := L^-1 y, in place, for the packed L below; squares[j] := the

@@ -81,18 +81,19 @@ void subtract_product(index depth, const double* a, index lda, const double* b, 
 
 // ---- the weighted Gram matrix ---------------------------------------------------------------------------------------
 
-// Panels of `width` columns of (x, 1), rows scaled by w where it is given: panel j holds, for each row k, its columns
-// j * width ... (j + 1) * width - 1; columns past q are zero.
+// Columns first ... last - 1 of (x, 1), rows scaled by w where it is given, in panels of `width` columns: panel j
+// holds, for each row k, columns first + j * width ...; columns past `last` are zero.
 template <typename T>
-void pack_panels(const T* x, const double* w, index m, index p, index q, index width, double* out) {
-  for (index column = 0; column < q; column += width, out += m * width) {
-    const index from_x = column < p ? (p - column < width ? p - column : width) : 0;
+void pack_panels(const T* x, const double* w, index m, index p, index first, index last, index width, double* out) {
+  for (index column = first; column < last; column += width, out += m * width) {
+    const index in_panel = last - column < width ? last - column : width;
+    const index from_x = p - column < in_panel ? (p > column ? p - column : 0) : in_panel;
     for (index k = 0; k < m; ++k) {
       const double scale = w == nullptr ? 1.0 : w[k];
       const T* row = x + k * p + column;
       double* to = out + k * width;
       for (index j = 0; j < from_x; ++j) to[j] = scale * static_cast<double>(row[j]);
-      for (index j = from_x; j < width; ++j) to[j] = column + j < q ? scale : 0.0;
+      for (index j = from_x; j < width; ++j) to[j] = j < in_panel ? scale : 0.0;
     }
   }
 }
@@ -100,20 +101,21 @@ void pack_panels(const T* x, const double* w, index m, index p, index q, index w
 index gram_workspace(index q) { return kDepth * (round_up(q, kRows) + round_up(q, kColumns)); }
 
 template <typename T>
-void gram(const T* x, const double* w, index m, index p, index q, double* out, double* workspace) {
+void gram(const T* x, const double* w, index m, index p, index q, index first, index last, double* out,
+          double* workspace) {
   double* panels_a = workspace;
   double* panels_b = workspace + kDepth * round_up(q, kRows);
-  for (index first = 0; first < m; first += kDepth) {
-    const index depth = m - first < kDepth ? m - first : kDepth;
-    pack_panels(x + first * p, nullptr, depth, p, q, kRows, panels_a);
-    pack_panels(x + first * p, w + first, depth, p, q, kColumns, panels_b);
-    for (index column = 0; column < q; column += kColumns) {
+  for (index sample = 0; sample < m; sample += kDepth) {
+    const index depth = m - sample < kDepth ? m - sample : kDepth;
+    pack_panels(x + sample * p, nullptr, depth, p, first, last, kRows, panels_a);
+    pack_panels(x + sample * p, w + sample, depth, p, index{0}, last, kColumns, panels_b);
+    for (index column = 0; column < last; column += kColumns) {
       const double* b = panels_b + column * depth;
-      for (index row = column / kRows * kRows; row < q; row += kRows) {
-        const double* a = panels_a + row * depth;
-        double* c = out + row * q + column;
+      for (index row = column > first ? column : first; row < last; row += kRows) {
+        const double* a = panels_a + (row - first) * depth;
+        double* c = out + (row - first) * q + column;
         vec acc[kRows][kVectors];
-        if (row + kRows <= q && column + kColumns <= q) {
+        if (row + kRows <= last && column + kColumns <= q) {
           load_tile(c, q, acc);
           multiply_accumulate<false>(depth, a, kRows, b, acc);
           store_tile(c, q, acc);
@@ -121,7 +123,7 @@ void gram(const T* x, const double* w, index m, index p, index q, double* out, d
         }
         // A tile over the edge goes through a buffer.
         double edge[kRows * kColumns] = {};
-        const index height = q - row < kRows ? q - row : kRows;
+        const index height = last - row < kRows ? last - row : kRows;
         const index width = q - column < kColumns ? q - column : kColumns;
         for (index i = 0; i < height; ++i) {
           for (index j = 0; j < width; ++j) edge[i * kColumns + j] = c[i * q + j];

@@ -43,7 +43,7 @@ Sums sum_in_blocks(const Problem& problem, std::int64_t block, int threads) {
              std::min(block, problem.n - first), threads);
   }
   Sums result{0.0, std::vector<double>(q), std::vector<double>(q * q)};
-  sums.total(&result.loss, result.gradient.data(), result.hessian.data());
+  sums.total(&result.loss, result.gradient.data(), result.hessian.data(), threads);
   return result;
 }
 

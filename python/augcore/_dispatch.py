@@ -45,11 +45,11 @@ class LogisticSums:
     def add(self, X: NDArray[Any], y: Floats, weight: Floats | None, threads: int) -> None:
         self._sums.add(X, y, weight, threads)
 
-    def total(self) -> tuple[float, Floats, Floats]:
+    def total(self, threads: int) -> tuple[float, Floats, Floats]:
         """Loss, gradient (q,) and Hessian (q, q); those beyond the order are empty."""
         gradient = np.empty(self._q if self._order >= 1 else 0)
         hessian = np.empty((self._q, self._q) if self._order >= 2 else (0, 0))
-        return self._sums.total(gradient, hessian), gradient, hessian
+        return self._sums.total(gradient, hessian, threads), gradient, hessian
 
 
 def linear_predictor(X: NDArray[Any], intercept: bool, coef: Floats, threads: int) -> Floats:

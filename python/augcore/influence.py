@@ -78,7 +78,7 @@ def _factor(
     X, y, weight = fit
     sums = _dispatch.LogisticSums(X.shape[1], points.fit_intercept, 2, points.coef)
     sums.add(X, y, weight, points.threads)
-    hessian = sums.total()[2]
+    hessian = sums.total(points.threads)[2]
     diagonal = np.arange(X.shape[1])
     hessian[diagonal, diagonal] += l2 + damping
     return HessianFactor.of(hessian, points.fit_intercept)

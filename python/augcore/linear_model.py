@@ -117,7 +117,7 @@ class _Objective:
     def _sums(self, coef: Floats, order: int) -> tuple[float, Floats, Floats]:
         sums = _dispatch.LogisticSums(self.X.shape[1], self.fit_intercept, order, coef)
         sums.add(self.X, self.y, self.weight, self.threads)
-        loss, gradient, hessian = sums.total()
+        loss, gradient, hessian = sums.total(self.threads)
         return loss + 0.5 * float(np.sum(self.penalty * coef * coef)), gradient, hessian
 
 

@@ -34,11 +34,19 @@ class AUGCORE_API LogisticSums {
   void add(const T* x, const double* y, const double* weight, std::int64_t n, int threads);
 
   // loss: 1 value; gradient: q; hessian: q x q, symmetric. What is beyond the order may be null.
-  void total(double* loss, double* gradient, double* hessian) const;
+  void total(double* loss, double* gradient, double* hessian, int threads) const;
 
  private:
+  // A node of the tree: 2^level tiles from tile `first` of a block on, and their sums: loss, gradient, Hessian.
+  struct Node {
+    std::int64_t first;
+    int level;
+    std::vector<double> sums;
+  };
+
   template <typename T>
-  void add_tile(const T* x, const double* y, const double* weight, std::int64_t m, double* sums) const;
+  void sum_nodes(const T* x, const double* y, const double* weight, std::int64_t n, std::vector<Node>& nodes,
+                 int threads) const;
   template <typename T>
   void add_whole_tiles(const T* x, const double* y, const double* weight, std::int64_t n_tiles, int threads);
 
