@@ -1,4 +1,4 @@
-"""Batched transforms beside a loop of OpenCV calls, and beside a copy of the batch.
+"""Batched transforms beside NumPy slices or a loop of OpenCV calls, and beside a copy of the batch.
 
 `python bench/transforms.py` prints one table; the class is for asv. Before anything is timed the results are compared:
 they are within two grey levels of OpenCV's, whose tables have steps of 1/32 pixel up to version 4. Images are smooth
@@ -33,6 +33,15 @@ def opencv_affine(images: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     return out
 
 
+def numpy_translate(images: np.ndarray, shift: int) -> np.ndarray:
+    """Down and to the right, the edges repeated: the fastest way that NumPy has."""
+    out = np.empty_like(images)
+    out[:, shift:, shift:] = images[:, :-shift, :-shift]
+    out[:, :shift, shift:] = images[:, :1, :-shift]
+    out[:, :, :shift] = out[:, :, shift : shift + 1]
+    return out
+
+
 def opencv_crop(images: np.ndarray, px: int) -> np.ndarray:
     out = np.empty_like(images)
     size = images.shape[2], images.shape[1]
@@ -42,16 +51,15 @@ def opencv_crop(images: np.ndarray, px: int) -> np.ndarray:
 
 
 def work(images: np.ndarray, threads: int) -> dict[str, tuple[Callable[[], np.ndarray], Callable[[], np.ndarray]]]:
-    """Name -> ours, OpenCV's."""
+    """Name -> ours, the peer's: slices of NumPy for the translation, a loop of OpenCV calls for the rest."""
     side = images.shape[1]
     centre = ((side - 1) / 2, (side - 1) / 2)
-    shift = np.array([[1.0, 0.0, 3.0], [0.0, 1.0, 3.0]])
     turn = cv2.getRotationMatrix2D(centre, 5, 1.0)
     own = {"threads": threads, "out": np.empty_like(images)}
     return {
         "translate 3": (
             functools.partial(transforms.translate, images, 3, 3, **own),
-            functools.partial(opencv_affine, images, shift),
+            functools.partial(numpy_translate, images, 3),
         ),
         "rotate 5": (
             functools.partial(transforms.rotate, images, 5, **own),
@@ -75,7 +83,7 @@ def main() -> None:
     arguments = parser.parse_args()
     cv2.setNumThreads(0)
     print(f"threads {arguments.threads}, SIMD level {build_info()['simd']}, OpenCV {cv2.__version__} on one thread")
-    print(f"{'images':<20} {'work':<18} {'augcore/s':>10} {'OpenCV/s':>10} {'ratio':>6} {'of copy':>8}")
+    print(f"{'images':<20} {'work':<18} {'augcore/s':>10} {'peer/s':>10} {'ratio':>6} {'of copy':>8}")
     for n, side, channels in ((10_000, 32, 3), (10_000, 28, 1), (2_000, 96, 1), (256, 224, 3)):
         images = batch(n, side, channels)
         target = np.empty_like(images)

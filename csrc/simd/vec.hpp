@@ -20,7 +20,6 @@ inline vec broadcast(double a) { return _mm512_set1_pd(a); }
 inline vec madd(vec a, vec b, vec c) { return _mm512_fmadd_pd(a, b, c); }    // a * b + c
 inline vec nmadd(vec a, vec b, vec c) { return _mm512_fnmadd_pd(a, b, c); }  // c - a * b
 inline vec mul(vec a, vec b) { return _mm512_mul_pd(a, b); }
-inline vec add(vec a, vec b) { return _mm512_add_pd(a, b); }
 inline double madd(double a, double b, double c) { return __builtin_fma(a, b, c); }
 
 #elif defined(AUGCORE_LEVEL_v3)
@@ -35,7 +34,6 @@ inline vec broadcast(double a) { return _mm256_set1_pd(a); }
 inline vec madd(vec a, vec b, vec c) { return _mm256_fmadd_pd(a, b, c); }
 inline vec nmadd(vec a, vec b, vec c) { return _mm256_fnmadd_pd(a, b, c); }
 inline vec mul(vec a, vec b) { return _mm256_mul_pd(a, b); }
-inline vec add(vec a, vec b) { return _mm256_add_pd(a, b); }
 inline double madd(double a, double b, double c) { return __builtin_fma(a, b, c); }
 
 #else
@@ -52,7 +50,6 @@ inline vec broadcast(double a) { return vec{a, a}; }
 inline vec madd(vec a, vec b, vec c) { return a * b + c; }
 inline vec nmadd(vec a, vec b, vec c) { return c - a * b; }
 inline vec mul(vec a, vec b) { return a * b; }
-inline vec add(vec a, vec b) { return a + b; }
 inline double madd(double a, double b, double c) { return a * b + c; }
 
 #endif

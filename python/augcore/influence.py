@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from augcore import _dispatch, _validate
 from augcore.linear_model import HessianFactor
 
-__all__ = ["leverage", "log_loss", "loo_influence", "loo_loss_change", "margin"]
+__all__ = ["leverage", "log_loss", "loo_influence", "loo_loss_change", "margin", "residual"]
 
 Floats = NDArray[np.float64]
 
@@ -314,6 +314,28 @@ def log_loss(
     """
     points = _Points.of(X, y, coef, intercept, classes, threads)
     return _dispatch.log_loss(points.eta(), points.y, points.threads)
+
+
+def residual(
+    X: ArrayLike,
+    y: ArrayLike,
+    coef: ArrayLike,
+    intercept: ArrayLike | None = 0.0,
+    *,
+    classes: ArrayLike | None = None,
+    threads: int | None = None,
+) -> Floats:
+    """The residual of every point, ``p - y`` with y 0 or 1: the derivative of its loss in its logit.
+
+    Parameters are those of `loo_influence`; so are the errors.
+
+    Returns
+    -------
+    (n,) ndarray of float64
+        In [-1, 1], exact where it is tiny.
+    """
+    points = _Points.of(X, y, coef, intercept, classes, threads)
+    return _dispatch.residual(points.eta(), points.y, points.threads)
 
 
 def margin(

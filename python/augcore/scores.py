@@ -291,7 +291,7 @@ def entropy(
 
 def _residual_size(model: Any, X: ArrayLike, y: ArrayLike, threads: int | None) -> Floats:
     """|p - y| of the positive class, 1 - p_y, exact where it is tiny."""
-    return -np.expm1(-loss(model, X, y, threads=threads))
+    return np.abs(influence.residual(X, y, **_coefficients(_fitted(model)), threads=threads))
 
 
 def el2n(

@@ -2,8 +2,8 @@
 //
 // Rows are cut into tiles of kTileRows by their absolute row number. Within a tile they are summed in order; the tiles
 // are summed by a fixed binary tree: node (l, i) is the sum of tiles i * 2^l ... (i + 1) * 2^l - 1, left half plus
-// right half, and a node whose right half is empty is its left half. Changing kTileRows or this rule changes results in
-// the last bits and needs a new kTreeSumVersion.
+// right half, and a node whose right half is empty is its left half. Another kTileRows or rule gives other last bits,
+// so it needs a new version of the library: a run is resumed by the version that began it alone.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,6 @@
 namespace augcore {
 
 constexpr std::int64_t kTileRows = 512;
-constexpr int kTreeSumVersion = 1;
 
 // Collects nodes from left to right, keeping one partial sum per level.
 class TreeSum {

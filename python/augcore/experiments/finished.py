@@ -25,7 +25,6 @@ __all__ = ["Curve", "References", "Run", "read"]
 Floats = NDArray[np.float64]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
-_REFERENCES = ("augmentation", "accuracy_none", "accuracy_plain", "accuracy_all", "accuracy_vsv", "n_vsv")
 
 
 @dataclass(frozen=True)
@@ -190,8 +189,9 @@ def read(folder: Path) -> Run:
 
 
 def _read_config(path: Path) -> dict[str, Any]:
+    data = _read_bytes(path)
     try:
-        config = json.loads(_read_bytes(path))
+        config = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise FileFormatError(f"{path}: is damaged: {_first_line(error)}") from None
     if not isinstance(config, dict) or not isinstance(config.get("settings", {}), dict):
