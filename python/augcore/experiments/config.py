@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from augcore._errors import missing_extra
+from augcore.policies import POLICIES
 
 try:
     from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -63,15 +64,6 @@ class Configuration:
         return self.policy != "baseline"
 
 
-_POLICIES = (
-    "baseline",
-    "random_proportional",
-    "random_inverse_proportional",
-    "random_softmax_proportional",
-    "random_inverse_softmax_proportional",
-    "deterministic_proportional",
-    "deterministic_inverse_proportional",
-)
 _MODIFIERS = ("", "+downweight", "+update", "+update+downweight")
 
 # The twelve curves of the paper's main experiment.
@@ -147,12 +139,12 @@ class Config(_Settings):
     @field_validator("configurations")
     @classmethod
     def _known_configurations(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        known = [policy + modifier for policy in _POLICIES for modifier in _MODIFIERS if policy != "baseline"]
+        known = [policy + modifier for policy in POLICIES for modifier in _MODIFIERS if policy != "baseline"]
         for name in names:
             if name not in ("baseline", *known):
                 raise ValueError(
                     f"unknown configuration {name!r}{_suggest(name, known)}; expected policy[+update]"
-                    f"[+downweight] with policy one of {', '.join(_POLICIES)}"
+                    f"[+downweight] with policy one of {', '.join(POLICIES)}"
                 )
         return names
 
