@@ -6,10 +6,11 @@ matrices is (1 or n, 9), fill (1 or n, c), rectangles (1 or n, 4): top, left, he
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t
 
-from augcore cimport opencv4, resize, warp
+from augcore cimport copy, opencv4, resize, warp
+from augcore.copy cimport Border
 from augcore.dtype cimport Dtype
 from augcore.image cimport Images, OutputImages
-from augcore.warp cimport Border, Interpolation
+from augcore.warp cimport Interpolation
 
 INTERPOLATIONS = {
     "nearest": <int>Interpolation.nearest,
@@ -70,8 +71,8 @@ def warp_exact(const pixel[:, :, :, ::1] images, const double[:, ::1] matrices, 
     cdef warp.Sampling sampling
     sampling.interpolation = <Interpolation>interpolation
     sampling.border = <Border>border
-    sampling.fill = &fill[0, 0]
-    sampling.n_fills = fill.shape[0]
+    sampling.fill.values = &fill[0, 0]
+    sampling.fill.n = fill.shape[0]
     with nogil:
         warp.warp(view(images), &matrices[0, 0], matrices.shape[0], sampling, output(out), threads)
 
@@ -84,7 +85,7 @@ def warp_opencv4(const uint8_t[:, :, :, ::1] images, const double[:, ::1] matric
 
 def flip(const pixel[:, :, :, ::1] images, bint horizontal, bint vertical, pixel[:, :, :, ::1] out, int threads):
     with nogil:
-        warp.flip(view(images), horizontal, vertical, output(out), threads)
+        copy.flip(view(images), horizontal, vertical, output(out), threads)
 
 
 def resize_exact(const pixel[:, :, :, ::1] images, const int64_t[:, ::1] rectangles, int interpolation, bint antialias,

@@ -137,8 +137,8 @@ void warp(const Images& in, const double* matrices, std::int64_t n_matrices, con
                 const std::uint8_t* from = static_cast<const std::uint8_t*>(in.data) + image * in.h * in.w * in.c;
                 std::uint8_t* to =
                     static_cast<std::uint8_t*>(out.data) + ((image * out.h + cell.y0) * out.w + cell.x0) * out.c;
-                simd::kernels().image.opencv4_bilinear(from, step, in.c, plan.offset.data(), plan.fx.data(),
-                                                       plan.fy.data(), cell.pixels(), to);
+                simd::kernels().opencv4_bilinear(from, step, in.c, plan.offset.data(), plan.fx.data(), plan.fy.data(),
+                                                 cell.pixels(), to);
               }
             });
 }

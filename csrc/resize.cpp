@@ -7,7 +7,6 @@
 
 #include "cells.hpp"
 #include "simd/levels.hpp"
-#include "simd/pixel_kernels.hpp"
 
 namespace augcore {
 namespace {
@@ -172,7 +171,7 @@ class CellResizer {
       const std::int64_t start = rows_.start[y];
       const std::int64_t taps = rows_.start[y + 1] - start;
       for (std::int64_t k = 0; k < taps; ++k) pointers_[k] = row(rectangle, stride, rows_.index[start + k]);
-      simd::pixel_kernels(T{}).row_sum(pointers_.data(), &rows_.weight[start], taps, n_, out);
+      simd::kernels().resize.of(T{}).row_sum(pointers_.data(), &rows_.weight[start], taps, n_, out);
     }
   }
 
@@ -182,10 +181,10 @@ class CellResizer {
     const std::int64_t slot = i % slots_;
     double* values = cache_.data() + slot * n_;
     if (cached_[slot] != i) {
-      simd::pixel_kernels(T{}).to_double(rectangle + i * stride + columns_.first_column * c_, columns_.columns * c_,
-                                         input_.data());
-      simd::kernels().image.gather_sum(input_.data(), columns_.index.data(), columns_.weight.data(), columns_.taps, n_,
-                                       values);
+      simd::kernels().resize.of(T{}).to_double(rectangle + i * stride + columns_.first_column * c_,
+                                               columns_.columns * c_, input_.data());
+      simd::kernels().gather_sum(input_.data(), columns_.index.data(), columns_.weight.data(), columns_.taps, n_,
+                                 values);
       cached_[slot] = i;
     }
     return values;

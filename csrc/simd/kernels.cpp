@@ -4,8 +4,9 @@
 // processor, for the whole library.
 #include "simd/kernels.hpp"
 
-#include "simd/image.inl"
 #include "simd/linalg.inl"
+#include "simd/resize.inl"
+#include "simd/warp.inl"
 
 #define AUGCORE_JOIN_(a, b) a##b
 #define AUGCORE_JOIN(a, b) AUGCORE_JOIN_(a, b)
@@ -18,7 +19,10 @@ extern const Kernels AUGCORE_JOIN(kernels_, AUGCORE_LEVEL);
 const Kernels AUGCORE_JOIN(kernels_, AUGCORE_LEVEL) = {
     AUGCORE_STRING(AUGCORE_LEVEL),
     linear_algebra_kernels,
-    image_kernels,
+    {warp_kernels<std::uint8_t>, warp_kernels<std::uint16_t>, warp_kernels<float>, warp_kernels<double>},
+    opencv4_run,
+    {resize_kernels<std::uint8_t>, resize_kernels<std::uint16_t>, resize_kernels<float>, resize_kernels<double>},
+    gather_sum,
 };
 
 }  // namespace augcore::simd

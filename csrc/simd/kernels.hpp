@@ -44,41 +44,56 @@ struct Neighbours {
   std::int64_t down;
 };
 
-// The inner loops of warps and resizing, for one pixel type. See point/interpolate.hpp for the formulas.
+// The inner loops of warps for one pixel type. See point/interpolate.hpp for the formulas.
 template <typename T>
-struct PixelKernels {
+struct WarpKernels {
   // n pixels of c channels; pixel i interpolates between the 2 x 2 (4 x 4) pixels of which the first is at
   // image + offset[i], at the fractions fx[i], fy[i] in [0, 1] ([0, 1)).
   void (*bilinear)(const T* image, Neighbours step, std::int64_t c, const std::int64_t* offset, const double* fx,
                    const double* fy, std::int64_t n, T* out);
   void (*bicubic)(const T* image, Neighbours step, std::int64_t c, const std::int64_t* offset, const double* fx,
                   const double* fy, std::int64_t n, T* out);
+};
 
+// As WarpKernels::bilinear, in OpenCV 4's arithmetic: fx and fy from 0 to 32.
+using OpenCV4Bilinear = void (*)(const std::uint8_t* image, Neighbours step, std::int64_t c, const std::int64_t* offset,
+                                 const std::int32_t* fx, const std::int32_t* fy, std::int64_t n, std::uint8_t* out);
+
+// The inner loops of resizing for one pixel type.
+template <typename T>
+struct ResizeKernels {
   void (*to_double)(const T* in, std::int64_t n, double* out);
 
   // out[j] = sum_k weight[k] * rows[k][j], rounded to pixels; taps >= 1.
   void (*row_sum)(const double* const* rows, const double* weight, std::int64_t taps, std::int64_t n, T* out);
 };
 
-struct ImageKernels {
-  PixelKernels<std::uint8_t> u8;
-  PixelKernels<std::uint16_t> u16;
-  PixelKernels<float> f32;
-  PixelKernels<double> f64;
+// out[j] = sum_k weight[k * n + j] * in[index[k * n + j]], k < taps, those of weight zero but the first left out.
+using GatherSum = void (*)(const double* in, const std::int64_t* index, const double* weight, std::int64_t taps,
+                           std::int64_t n, double* out);
 
-  // As PixelKernels::bilinear, in OpenCV 4's arithmetic: fx and fy from 0 to 32.
-  void (*opencv4_bilinear)(const std::uint8_t* image, Neighbours step, std::int64_t c, const std::int64_t* offset,
-                           const std::int32_t* fx, const std::int32_t* fy, std::int64_t n, std::uint8_t* out);
+// One table of kernels for each pixel type.
+template <template <typename> class Table>
+struct ByPixel {
+  Table<std::uint8_t> u8;
+  Table<std::uint16_t> u16;
+  Table<float> f32;
+  Table<double> f64;
 
-  // out[j] = sum_k weight[k * n + j] * in[index[k * n + j]], k < taps, those of weight zero but the first left out.
-  void (*gather_sum)(const double* in, const std::int64_t* index, const double* weight, std::int64_t taps,
-                     std::int64_t n, double* out);
+  // The argument only says the type.
+  const Table<std::uint8_t>& of(std::uint8_t) const { return u8; }
+  const Table<std::uint16_t>& of(std::uint16_t) const { return u16; }
+  const Table<float>& of(float) const { return f32; }
+  const Table<double>& of(double) const { return f64; }
 };
 
 struct Kernels {
   const char* level;
   LinearAlgebraKernels linalg;
-  ImageKernels image;
+  ByPixel<WarpKernels> warp;
+  OpenCV4Bilinear opencv4_bilinear;
+  ByPixel<ResizeKernels> resize;
+  GatherSum gather_sum;
 };
 
 }  // namespace augcore::simd

@@ -121,7 +121,7 @@ void test_hostile_matrices() {
         for (const Border border : kBorders) {
           for (const Interpolation how : {Interpolation::nearest, Interpolation::bilinear, Interpolation::bicubic}) {
             Batch out(2, 5, 4, 3, dtype);
-            warp(in.in(), m, 1, {how, border, fill, 1}, out.out(), 1);
+            warp(in.in(), m, 1, {how, border, {fill, 1}}, out.out(), 1);
           }
         }
         Batch out(2, 5, 4, 3, Dtype::uint8);
@@ -146,8 +146,8 @@ void test_sizes_and_threads() {
       }
       if (how == Interpolation::area) continue;
       Batch one(300, 23, 5, 2, dtype), four(300, 23, 5, 2, dtype);
-      warp(in.in(), m, 1, {how, Border::reflect, fill, 1}, one.out(), 1);
-      warp(in.in(), m, 1, {how, Border::reflect, fill, 1}, four.out(), 4);
+      warp(in.in(), m, 1, {how, Border::reflect, {fill, 1}}, one.out(), 1);
+      warp(in.in(), m, 1, {how, Border::reflect, {fill, 1}}, four.out(), 4);
       CHECK(same(one, four));
     }
     Batch there(300, 17, 19, 2, dtype), back(300, 17, 19, 2, dtype);

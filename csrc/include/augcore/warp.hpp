@@ -4,8 +4,8 @@
 #include <cstdint>
 
 #include "augcore/api.hpp"
+#include "augcore/copy.hpp"
 #include "augcore/image.hpp"
-#include "augcore/point/border.hpp"
 #include "augcore/point/interpolate.hpp"
 
 namespace augcore {
@@ -13,15 +13,12 @@ namespace augcore {
 struct Sampling {
   Interpolation interpolation;  // nearest, bilinear or bicubic
   Border border;
-  const double* fill;    // n_fills x c values, read with Border::constant
-  std::int64_t n_fills;  // 1, or one per image
+  Fill fill;  // read with Border::constant
 };
 
 // matrices: n_matrices (1, or one per image) x 3 x 3, destination -> source; a last row of (0, 0, 1) makes it affine.
 // Whole-pixel translations copy pixels.
 AUGCORE_API void warp(const Images& in, const double* matrices, std::int64_t n_matrices, const Sampling& sampling,
                       const OutputImages& out, int threads);
-
-AUGCORE_API void flip(const Images& in, bool horizontal, bool vertical, const OutputImages& out, int threads);
 
 }  // namespace augcore

@@ -1,4 +1,4 @@
-// The image kernels of one instruction set: see ImageKernels in kernels.hpp for what each computes.
+// The inner loops of warps for one instruction set: see WarpKernels in kernels.hpp for what each computes.
 //
 // Pixels are handled in chunks, one channel at a time, in separate loops for loading, arithmetic and storing: the
 // compiler vectorises the arithmetic, and the loads, which have no pattern, do not hold it up.
@@ -111,46 +111,6 @@ void opencv4_run(const std::uint8_t* image, Neighbours step, std::int64_t c, con
 }
 
 template <typename T>
-void to_double(const T* in, std::int64_t n, double* out) {
-  for (std::int64_t j = 0; j < n; ++j) out[j] = static_cast<double>(in[j]);
-}
-
-void gather_sum(const double* in, const std::int64_t* index, const double* weight, std::int64_t taps, std::int64_t n,
-                double* out) {
-  for (std::int64_t j = 0; j < n; ++j) out[j] = weight[j] * in[index[j]];
-  for (std::int64_t k = 1; k < taps; ++k) {
-    const std::int64_t* from = index + k * n;
-    const double* w = weight + k * n;
-    for (std::int64_t j = 0; j < n; ++j) {
-      const double sum = out[j] + w[j] * in[from[j]];
-      out[j] = w[j] == 0.0 ? out[j] : sum;
-    }
-  }
-}
-
-template <typename T>
-void row_sum(const double* const* rows, const double* weight, std::int64_t taps, std::int64_t n, T* out) {
-  double sums[kChunk];
-  for (std::int64_t first = 0; first < n; first += kChunk) {
-    const std::int64_t m = n - first < kChunk ? n - first : kChunk;
-    for (std::int64_t j = 0; j < m; ++j) sums[j] = weight[0] * rows[0][first + j];
-    for (std::int64_t k = 1; k < taps; ++k) {
-      for (std::int64_t j = 0; j < m; ++j) sums[j] += weight[k] * rows[k][first + j];
-    }
-    for (std::int64_t j = 0; j < m; ++j) out[first + j] = point::to_pixel<T>(sums[j]);
-  }
-}
-
-template <typename T>
-constexpr augcore::simd::PixelKernels<T> pixel_kernels = {bilinear_run<T>, bicubic_run<T>, to_double<T>, row_sum<T>};
-
-constexpr augcore::simd::ImageKernels image_kernels = {
-    pixel_kernels<std::uint8_t>,
-    pixel_kernels<std::uint16_t>,
-    pixel_kernels<float>,
-    pixel_kernels<double>,
-    opencv4_run,
-    gather_sum,
-};
+constexpr augcore::simd::WarpKernels<T> warp_kernels = {bilinear_run<T>, bicubic_run<T>};
 
 }  // namespace
