@@ -72,34 +72,63 @@ inline void distribute_square(const T* in, T* const* images, std::int64_t at) {
   }
 }
 
-// Squares cover m elements; the last one overlaps the one before it.
+// The same for as many elements as a part has.
+template <typename T>
+inline void collect_strip(const T* const* images, std::int64_t at, T* out) {
+  constexpr int n = kPartElements<T>;
+  Bytes rows[n];
+  for (int i = 0; i < n; ++i) {
+    const void* from[kParts];
+    for (int part = 0; part < kParts; ++part) from[part] = images[part * n + i] + at;
+    rows[i] = load_parts(from);
+  }
+  transpose_parts<T>(rows);
+  for (int i = 0; i < n; ++i) store_bytes(out + i * kImages<T>, rows[i]);
+}
+
+template <typename T>
+inline void distribute_strip(const T* in, T* const* images, std::int64_t at) {
+  constexpr int n = kPartElements<T>;
+  Bytes rows[n];
+  for (int i = 0; i < n; ++i) rows[i] = load_bytes(in + i * kImages<T>);
+  transpose_parts<T>(rows);
+  for (int i = 0; i < n; ++i) {
+    void* to[kParts];
+    for (int part = 0; part < kParts; ++part) to[part] = images[part * n + i] + at;
+    store_parts(to, rows[i]);
+  }
+}
+
+// Squares, then strips, cover m elements; the last strip overlaps what is before it.
 template <typename T>
 void collect_lanes(const T* const* images, std::int64_t m, T* out) {
-  constexpr std::int64_t n = kImages<T>;
-  if (m < n) {
-    for (std::int64_t j = 0; j < m; ++j) {
+  constexpr std::int64_t n = kImages<T>, strip = kPartElements<T>;
+  std::int64_t j = 0;
+  for (; j + n <= m; j += n) collect_square(images, j, out + j * n);
+  if (m < strip) {
+    for (; j < m; ++j) {
       for (std::int64_t i = 0; i < n; ++i) out[j * n + i] = images[i][j];
     }
-    return;
   }
-  for (std::int64_t j = 0; j < m; j += n) {
-    if (j > m - n) j = m - n;
-    collect_square(images, j, out + j * n);
+  for (; j < m; j += strip) {
+    const std::int64_t at = j < m - strip ? j : m - strip;
+    collect_strip(images, at, out + at * n);
   }
 }
 
 template <typename T>
 void distribute_lanes(const T* in, std::int64_t m, T* const* images) {
-  constexpr std::int64_t n = kImages<T>;
-  if (m < n) {
-    for (std::int64_t i = 0; i < n; ++i) {
-      for (std::int64_t j = 0; j < m; ++j) images[i][j] = in[j * n + i];
+  constexpr std::int64_t n = kImages<T>, strip = kPartElements<T>;
+  std::int64_t j = 0;
+  for (; j + n <= m; j += n) distribute_square(in + j * n, images, j);
+  if (m < strip) {
+    for (; j < m; ++j) {
+      for (std::int64_t i = 0; i < n; ++i) images[i][j] = in[j * n + i];
     }
-    return;
   }
-  for (std::int64_t j = 0; j < m; j += n) {
-    if (j > m - n) j = m - n;
-    distribute_square(in + j * n, images, j);
+  for (; j < m; j += strip) {
+    const std::int64_t at = j < m - strip ? j : m - strip;
+    distribute_strip(in + at * n, images, at);
   }
 }
 
