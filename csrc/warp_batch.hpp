@@ -1,7 +1,6 @@
 // Which images of a batch are warped together: those with the same matrix.
 #pragma once
 
-#include <cstring>
 #include <string_view>
 #include <unordered_map>
 
@@ -84,29 +83,40 @@ void warp_in_lanes(const Method<T, F>& method, const Images& in, const Group& gr
 constexpr std::int64_t kCellPixels = 4096;      // a plan of so many pixels stays in the second-level cache
 constexpr std::int64_t kTaskElements = 262144;  // about a millisecond
 
-// One after the other, with a plan for each image; an image that fits the cache is read once.
+struct Single {
+  std::int64_t image;
+  const double* matrix;
+};
+
+// One after the other, with a plan for each image, or for neighbours in the list that share their matrix and are small;
+// an image that fits the cache is read once.
 template <typename T, typename F>
-void warp_one_by_one(const Method<T, F>& method, const Images& in, const Matrices& matrices,
-                     const std::vector<std::int64_t>& images, const OutputImages& out, int threads) {
+void warp_one_by_one(const Method<T, F>& method, const Images& in, const std::vector<Single>& singles,
+                     const OutputImages& out, int threads) {
   const std::int64_t pixels = std::max<std::int64_t>(1, kTaskElements / in.c);
-  for_cells(Cells(out.h, out.w, pixels), static_cast<std::int64_t>(images.size()), pixels, threads,
+  for_cells(Cells(out.h, out.w, pixels), static_cast<std::int64_t>(singles.size()), pixels, threads,
             [&](const Cell& part, std::int64_t first, std::int64_t last) {
               Plan<T, F> plan;
+              const double* planned = nullptr;
               const Cells cells(part.y1 - part.y0, part.x1 - part.x0, kCellPixels);
               for (std::int64_t i = first; i < last; ++i) {
-                T* image = static_cast<T*>(out.data) + images[i] * out.h * out.w * out.c;
+                const auto [image, m] = singles[i];
+                T* to = static_cast<T*>(out.data) + image * out.h * out.w * out.c;
                 for (std::int64_t k = 0; k < cells.count(); ++k) {
                   const Cell c = cells[k];
                   const Cell cell = {part.y0 + c.y0, part.y0 + c.y1, part.x0 + c.x0, part.x0 + c.x1};
-                  plan.make(method, in, cell, matrices.of(images[i]));
-                  plan.set_offsets(method, 0, 0, in.w, in.c);
-                  run_plan(method, plan, in, images[i], 0, cell.pixels(), image + (cell.y0 * out.w + cell.x0) * out.c);
+                  if (cells.count() > 1 || m != planned) {
+                    plan.make(method, in, cell, m);
+                    plan.set_offsets(method, 0, 0, in.w, in.c);
+                    planned = m;
+                  }
+                  run_plan(method, plan, in, image, 0, cell.pixels(), to + (cell.y0 * out.w + cell.x0) * out.c);
                 }
               }
             });
 }
 
-// A few images with one matrix: one plan for all of them.
+// All images with one matrix: one plan for all of them.
 template <typename T, typename F>
 void warp_together(const Method<T, F>& method, const Images& in, const Group& group, const OutputImages& out,
                    int threads) {
@@ -136,17 +146,17 @@ bool pays_in_lanes(const Method<T, F>& method, const Images& in, std::int64_t n_
 template <typename T, typename F>
 void warp_batch(const Method<T, F>& method, const Images& in, const Matrices& matrices,
                 const std::vector<std::int64_t>& images, const OutputImages& out, int threads) {
-  std::vector<std::int64_t> others;
+  std::vector<Single> singles;
   for (const Group& g : group(matrices, images)) {
     if (pays_in_lanes(method, in, static_cast<std::int64_t>(g.images.size()))) {
       warp_in_lanes(method, in, g, out, threads);
-    } else if (g.images.size() > 1 || matrices.n == 1) {
+    } else if (matrices.n == 1) {
       warp_together(method, in, g, out, threads);
     } else {
-      others.insert(others.end(), g.images.begin(), g.images.end());
+      for (const std::int64_t image : g.images) singles.push_back({image, g.matrix});
     }
   }
-  warp_one_by_one(method, in, matrices, others, out, threads);
+  warp_one_by_one(method, in, singles, out, threads);
 }
 
 }  // namespace augcore::engine
