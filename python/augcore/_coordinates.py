@@ -306,7 +306,7 @@ def corners_of(boxes: Floats) -> Floats:
 
 def inside(points: Floats, size: tuple[int, int]) -> NDArray[np.bool_]:
     height, width = size
-    return np.all((points >= -0.5) & (points <= (width - 0.5, height - 0.5)), axis=-1)
+    return np.asarray(((points >= -0.5) & (points <= (width - 0.5, height - 0.5))).all(axis=-1), dtype=np.bool_)
 
 
 def clip_polygons(polygons: Floats, size: tuple[int, int]) -> tuple[Floats, Floats]:

@@ -65,7 +65,12 @@ class Draws:
 
 def uniforms(words: Words) -> NDArray[np.float64]:
     """Numbers in [0, 1): the upper 53 bits as multiples of 2^-53."""
-    return (words >> np.uint64(11)) * 2.0**-53
+    return (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def open_uniforms(words: Words) -> NDArray[np.float64]:
+    """Numbers in (0, 1): odd multiples of 2^-53, from the upper 52 bits."""
+    return ((words >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
 
 
 def below(words: Words, n: int | NDArray[Any]) -> NDArray[np.int64]:
