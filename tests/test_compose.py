@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import doctest
+import importlib
 import json
 
 import numpy as np
@@ -674,6 +676,15 @@ def test_what_has_no_name_cannot_be_written():
 def test_bad_arguments_are_refused(call, error, message):
     with pytest.raises(error, match=f"^{message}"):
         call()
+
+
+@pytest.mark.parametrize("module", ["compose", "crops", "distributions", "moves", "variant"])
+def test_examples_of_the_documentation(module):
+    found = doctest.testmod(
+        importlib.import_module(f"augcore.augmentations.{module}"), extraglobs={**vars(A), "np": np}
+    )
+    assert found.attempted
+    assert not found.failed
 
 
 # ---- properties ------------------------------------------------------------------------------------------------------

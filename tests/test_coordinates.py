@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import doctest
+
 import numpy as np
 import pytest
 
+from augcore import _coordinates
 from augcore import transforms as T
 
 SIZE = (40, 56)
@@ -99,6 +102,12 @@ def test_points_inside():
     points = [[-0.5, -0.5], [6.5, 4.5], [-0.51, 0], [0, 4.51], [3, 2]]
     assert T.points_inside(points, (5, 7)).tolist() == [True, True, False, False, True]
     assert T.points_inside(np.zeros((2, 3, 2)), (5, 7)).shape == (2, 3)
+
+
+def test_examples_of_the_documentation():
+    found = doctest.testmod(_coordinates, extraglobs={"np": np})
+    assert found.attempted
+    assert not found.failed
 
 
 X = np.zeros((2, 6, 8), np.uint8)
