@@ -490,6 +490,8 @@ def broken(change):
         (broken(lambda d: d["steps"][1].update(rectangle=[[0, 0, 1]] * 3)), ValueError, "parameters: "),
         (broken(lambda d: d["steps"][1].update(rectangle=[[0], [0, 1], [1]])), ValueError, r"steps\[1\].rectangle: "),
         (broken(lambda d: d["steps"][1].update(applied=[True, False, True])), ValueError, "parameters: "),
+        (lambda: A.Compose([R]).replay(A.Parameters(1, SHAPE, (
+            {"applied": np.array([True]), "degrees": np.array([np.inf])},)), pictures(1)), ValueError, "parameters: "),
         (lambda: LONG.replay(5, pictures()), TypeError, "parameters: "),
         (lambda: LONG.matrix(5), TypeError, "parameters: "),
         (lambda: LONG.replay(LONG(pictures(), 0).parameters[:3], pictures()), ValueError, "images: "),
@@ -570,7 +572,7 @@ for _ in range(3000):
         (changed("steps", 0, "degrees", to=float("nan")), ValueError, r"steps\[0\].degrees: "),
         (changed("steps", 0, "degrees", to=10**400), ValueError, r"steps\[0\].degrees: "),
         (changed("steps", 0, "degrees", to=DEEP), (TypeError, ValueError), r"steps\[0\].degrees: "),
-        (changed("steps", 0, "degrees", to=[0] * 100_000), ValueError, r"steps\[0\].degrees: "),
+        (changed("steps", 0, "degrees", to=[0] * 100_000), ValueError, r"steps\[0\].degrees: has 100000"),
         (changed("steps", 0, "degrees", to={"distribution": "x"}), ValueError, r"steps\[0\].degrees.distribution: "),
         (changed("steps", 0, "degrees", "low", to=9), ValueError, r"steps\[0\].degrees.low: "),
         (changed("steps", 0, "degrees", "low", to=DEEP), TypeError, r"steps\[0\].degrees.low: "),
