@@ -271,12 +271,12 @@ def _pixel_dtype(name: str, dtype: np.dtype[Any]) -> None:
         raise TypeError(f"{name}: expected one of the dtypes {', '.join(PIXEL_DTYPES)}, got {dtype}")
 
 
-def images(name: str, value: Any) -> NDArray[Any]:
-    """A batch of images, N x H x W or N x H x W x C, C-contiguous, aligned, in native byte order."""
+def images(name: str, value: Any, layout: str = "NHWC") -> NDArray[Any]:
+    """A batch of images, N x H x W or of the layout, C-contiguous, aligned, in native byte order."""
     values = array(name, value)
     _pixel_dtype(name, values.dtype)
     if values.ndim not in (3, 4):
-        raise ValueError(f"{name}: expected shape (N, H, W) or (N, H, W, C), got {values.shape}")
+        raise ValueError(f"{name}: expected shape (N, H, W) or ({', '.join(layout)}), got {values.shape}")
     return contiguous(name, values)
 
 
