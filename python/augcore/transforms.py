@@ -24,15 +24,20 @@ All functions raise TypeError for a wrong type or dtype and ValueError, naming t
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from augcore import _dispatch, _matrices, _validate
+from augcore import _dispatch, _matrices, _own_warp, _validate
 from augcore._batch import Batch, Layout
+from augcore._own_warp import PythonWarp, WarpFunction, WarpPointer, warp_function, warp_signature
+from augcore._points import transform_boxes, transform_points
 
 __all__ = [
+    "WarpFunction",
+    "WarpPointer",
     "crop",
     "flip",
     "resize",
@@ -40,7 +45,10 @@ __all__ = [
     "transform_boxes",
     "transform_points",
     "translate",
+    "warp",
     "warp_affine",
+    "warp_function",
+    "warp_signature",
 ]
 
 Images = NDArray[Any]
@@ -318,69 +326,84 @@ def flip(
     return result
 
 
-def transform_points(points: ArrayLike, matrix: ArrayLike) -> Floats:
-    """Where `warp_affine` with this matrix takes points.
+def warp(
+    images: ArrayLike,
+    function: WarpFunction | PythonWarp | Any,
+    params: ArrayLike | None = None,
+    *,
+    size: tuple[int, int] | None = None,
+    interpolation: Interpolation = "bilinear",
+    border: Border = "edge",
+    fill: ArrayLike = 0,
+    layout: Layout = "NHWC",
+    out: Images | None = None,
+    threads: int | None = None,
+) -> Images:
+    """Map images by a function of your own, from pixels of the destination to positions in the source.
 
     Parameters
     ----------
-    points : array (..., 2), or (N, ..., 2) with N matrices
-        x, y in pixel-centre coordinates.
-    matrix : array (2, 3), (3, 3), (N, 2, 3) or (N, 3, 3)
-        Source -> destination.
+    images : array (N, H, W) or (N, H, W, C)
+    function : (x, y, params) -> (x, y)
+        Takes the centre of a pixel of the result to the position in the image that it shows; NaN and infinity are far
+        outside. Native functions run inside the loop over the batch, on all threads and without the GIL: those made
+        by `warp_function`, a `numba.cfunc` of `warp_signature()`, or a `WarpPointer` to C code. They must be safe to
+        call from several threads, and depend on their arguments alone.
+
+        Any other callable is slow: it gets arrays x and y of shape (height, width) and float64, once for all images,
+        or once for each if `params` has a row for each, and returns two arrays that broadcast to that shape.
+    params : array (k,) or (N, k), optional
+        What the function gets as its third argument, as float64: the same for all images, or a row for each.
+    size : (height, width), optional
+        Of the result; that of the images by default.
+    interpolation, border, fill, layout, out, threads
+        See the module.
 
     Returns
     -------
-    array of the shape of points, float64
+    array (N, height, width) or (N, height, width, C) of the dtype of images
 
     Raises
     ------
+    TypeError
+        Also when a native function has another signature, naming the right one.
     ValueError
-        Also when a projective matrix takes a point to infinity or beyond the horizon.
+        Also when C code reports a failure. What a Python function raises, and one compiled by `warp_function`, comes
+        through as it is; `out` has no meaning then.
+
+    Warns
+    -----
+    RuntimeWarning
+        When the function is not native.
+
+    Examples
+    --------
+    >>> def mirror(x, y, params):
+    ...     return params[0] - x, y
+    >>> warp(np.arange(6, dtype=np.uint8).reshape(1, 2, 3), warp_function(mirror), [2])
+    array([[[2, 1, 0],
+            [5, 4, 3]]], dtype=uint8)
     """
-    values = _validate.points("points", points, 2)
-    m = _validate.matrix("matrix", matrix)
-    if len(m) == 1 and _validate.array("matrix", matrix).ndim == 2:
-        m = m[0]
-    elif values.ndim > 1 and len(values) == len(m):
-        m = m.reshape(-1, *[1] * (values.ndim - 2), 3, 3)
-    else:
-        raise ValueError(f"matrix: {len(m)} matrices for points of shape {values.shape}")
-    x, y = values[..., 0], values[..., 1]
-    with np.errstate(all="ignore"):
-        mapped = [m[..., row, 0] * x + (m[..., row, 1] * y + m[..., row, 2]) for row in range(3)]
-        result = np.stack([mapped[0] / mapped[2], mapped[1] / mapped[2]], axis=-1)
-    if not (mapped[2] > 0).all() or not np.isfinite(result).all():
-        raise ValueError("matrix: takes a point to infinity or beyond the horizon")
+    batch = Batch.of(images, layout)
+    address = _own_warp.address(function)
+    rows = _validate.rows("params", params, len(batch))
+    target = batch.size if size is None else _validate.size("size", size)
+    _validate.choice("interpolation", interpolation, INTERPOLATIONS)
+    _validate.choice("border", border, BORDERS)
+    fills = batch.fill(fill)
+    n_threads = _validate.threads(threads)
+    result = batch.output(out, target, rows, fills)
+    if address is None:
+        warnings.warn(_own_warp.SLOW, RuntimeWarning, stacklevel=2)
+    if result.size:
+        batch.require_pixels()
+        pixels, into = batch.kernel_view(batch.pixels), batch.kernel_view(result)
+        sampling = {"interpolation": interpolation, "border": border, "threads": n_threads}
+        if address is None:
+            _own_warp.by_python(pixels, function, rows, fills, into, **sampling)
+        else:
+            _own_warp.by_address(pixels, function, address, rows, fills, into, **sampling)
     return result
-
-
-def transform_boxes(boxes: ArrayLike, matrix: ArrayLike, size: tuple[int, int]) -> Floats:
-    """The boxes around boxes that `warp_affine` with this matrix has mapped, clipped to the image.
-
-    Parameters
-    ----------
-    boxes : array (..., 4), or (N, ..., 4) with N matrices
-        x1, y1, x2, y2 at pixel edges: the whole image is 0, 0, W, H, half a pixel off the centres.
-    matrix : array (2, 3), (3, 3), (N, 2, 3) or (N, 3, 3)
-        Source -> destination, in pixel-centre coordinates.
-    size : (height, width)
-        Of the destination. A box that leaves it altogether has an area of zero.
-
-    Returns
-    -------
-    array of the shape of boxes, float64
-    """
-    values = _validate.points("boxes", boxes, 4)
-    height, width = _validate.size("size", size)
-    corners = values[..., [[0, 1], [2, 1], [0, 3], [2, 3]]] - 0.5
-    m = _validate.array("matrix", matrix)
-    if m.ndim == 3 and (values.ndim == 1 or len(values) != len(m)):
-        raise ValueError(f"matrix: shape {m.shape} does not fit boxes of shape {values.shape}")
-    mapped = transform_points(corners, matrix) + 0.5
-    limits = np.array([width, height], dtype=np.float64)
-    low = np.clip(mapped.min(axis=-2), 0, limits)
-    high = np.clip(mapped.max(axis=-2), 0, limits)
-    return np.concatenate([low, high], axis=-1)
 
 
 # ---- what the functions share ----------------------------------------------------------------------------------------
