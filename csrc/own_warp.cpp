@@ -12,7 +12,7 @@ namespace {
 
 using point::Position;
 
-constexpr std::int64_t kCellPixels = 4096;      // the positions of so many pixels stay in the second-level cache
+constexpr std::int64_t kCellPixels = 1024;      // positions that are found once and used for the images of a task
 constexpr std::int64_t kTaskElements = 131072;  // a few milliseconds
 
 // The pixels of one cell of one image, from their positions.
@@ -35,7 +35,7 @@ void warp_cells(const Images& in, std::int64_t n_rows, const Sampling& sampling,
   if (in.h == 0 || in.w == 0) throw std::invalid_argument("images: have no pixels to read");
   if (n_rows < 1 || in.n % n_rows != 0) throw std::invalid_argument("params: do not fit the number of images");
   const std::int64_t images_per_row = in.n / n_rows;
-  // A function may take microseconds for a position: a task finds those of about one cell.
+  // A function may take microseconds for a position, and Ctrl-C waits for a task: it finds those of about one cell.
   const std::int64_t pixels = std::max<std::int64_t>(1, kTaskElements / in.c);
   const std::int64_t task_pixels = std::min(pixels, kCellPixels * images_per_row);
   by_dtype(in.dtype, [&](auto pixel) {
