@@ -15,7 +15,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "python" / "augcore"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
-BASE = {"_validate", "_dispatch", "_random", "_errors", "_files", "_download", "_batch", "_matrices", "_points"}
+BASE = {"_validate", "_dispatch", "_random", "_errors", "_files", "_download"}
+BASE |= {"_batch", "_coordinates", "_matrices", "_words"}
 # What each module of the package may import from the package, the base layer aside.
 MAY_IMPORT = {
     "_own_warp": set(),

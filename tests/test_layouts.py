@@ -15,6 +15,7 @@ RNG = np.random.default_rng(5)
 VECTOR = RNG.uniform(-3, 3, N)
 CENTERS = RNG.uniform(0, 6, (N, 2))
 MATRICES = np.eye(3) + RNG.normal(0, 0.02, (N, 3, 3))
+RECTANGLES = np.stack([RNG.integers(0, 3, N), RNG.integers(0, 3, N), RNG.integers(2, 5, N), RNG.integers(2, 8, N)], 1)
 FILLS = {
     "number": 7,
     "tuple": (1, 2, 3),
@@ -37,6 +38,8 @@ CALLS = {
     "crop to less": lambda x, **k: T.crop(x, 2, keep_size=False, **k),
     "flip": lambda x, **k: T.flip(x, "both", **k),
     "resize": lambda x, **k: T.resize(x, (5, 13), **k),
+    "resized_crop": lambda x, **k: T.resized_crop(x, (1, 2, 5, 6), (9, 4), **k),
+    "resized_crop each": lambda x, **k: T.resized_crop(x, RECTANGLES, (9, 4), **k),
     "warp_affine": lambda x, **k: T.warp_affine(x, MATRICES[0], size=(8, 5), **k),
     "warp_affine each": lambda x, **k: T.warp_affine(x, MATRICES, border="reflect", **k),
 }

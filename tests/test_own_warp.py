@@ -115,12 +115,17 @@ def test_native_warps_equal_the_reference(border, interpolation, name):
             fill = np.arange(1.0, 1 + shape[2]) * 9
             for size in (shape[:2], (5, 8)):
                 at = positions(NATIVE[name], params, size)
-                want = [reference.sample(image, *at, interpolation, border, fill) for image in images]
+                exact = images.astype(np.float64) if dtype == "uint8" else images
+                want = [reference.sample(image, *at, interpolation, border, fill) for image in exact]
+                want = np.stack(want).reshape(2, *size, shape[2])
                 got = T.warp(
                     images, NATIVE[name], params, size=size, interpolation=interpolation, border=border,
                     fill=tuple(fill),
                 )  # fmt: skip
-                same(got, np.stack(want).reshape(2, *size, shape[2]))
+                if dtype == "uint8":  # mixed in float32: as near to the reference as rounding allows
+                    assert np.abs(got - np.clip(want, 0, 255)).max() <= 0.5 + 1e-3
+                else:
+                    same(got, want)
 
 
 def test_a_swirl_is_what_its_formula_says():

@@ -7,18 +7,16 @@ of one channel, where C neighbours share what belongs to their image.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from augcore import _validate
+from augcore._words import LAYOUTS
 
 Images = NDArray[Any]
 Floats = NDArray[np.float64]
-Layout = Literal["NHWC", "NCHW"]
-
-LAYOUTS = ("NHWC", "NCHW")
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,20 @@
-"""Maps of the user's own for `transforms.warp`: what they are made of, and how each kind is run."""
+"""Warps by maps of the user's own: what these are made of, and how each kind is run. Part of `transforms`."""
 
 from __future__ import annotations
 
 import ctypes
 import functools
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from augcore import _dispatch, _validate
+from augcore._batch import Batch
 from augcore._errors import missing_extra
+from augcore._words import BORDERS, INTERPOLATIONS, Border, Interpolation, Layout
 
 Images = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -164,11 +167,91 @@ def address(function: Any) -> int | None:
     return place
 
 
-def by_address(
-    images: Images, function: Any, address: int, params: Floats, fill: Floats, out: Images, **sampling: Any
+def warp(
+    images: ArrayLike,
+    function: WarpFunction | PythonWarp | Any,
+    params: ArrayLike | None = None,
+    *,
+    size: tuple[int, int] | None = None,
+    interpolation: Interpolation = "bilinear",
+    border: Border = "edge",
+    fill: ArrayLike = 0,
+    layout: Layout = "NHWC",
+    out: Images | None = None,
+    threads: int | None = None,
+) -> Images:
+    """Map images by a function of your own, from pixels of the destination to positions in the source.
+
+    Parameters
+    ----------
+    images : array (N, H, W) or (N, H, W, C)
+    function : (x, y, params) -> (x, y)
+        Takes the centre of a pixel of the result to the position in the image that it shows; NaN and infinity are far
+        outside. Native functions run inside the loop over the batch, on all threads and without the GIL: those made
+        by `warp_function`, a `numba.cfunc` of `warp_signature()`, or a `WarpPointer` to C code. They must be safe to
+        call from several threads, and depend on their arguments alone.
+
+        Any other callable is slow: it gets arrays x and y of shape (height, width) and float64, once for all images,
+        or once for each if `params` has a row for each, and returns two arrays that broadcast to that shape.
+    params : array (k,) or (N, k), optional
+        What the function gets as its third argument, as float64: the same for all images, or a row for each.
+    size : (height, width), optional
+        Of the result; that of the images by default.
+    interpolation, border, fill, layout, out, threads
+        See the module.
+
+    Returns
+    -------
+    array (N, height, width) or (N, height, width, C) of the dtype of images
+
+    Raises
+    ------
+    TypeError
+        Also when a native function has another signature, naming the right one.
+    ValueError
+        Also when C code reports a failure. What a Python function raises, and one compiled by `warp_function`, comes
+        through as it is; `out` has no meaning then.
+
+    Warns
+    -----
+    RuntimeWarning
+        When the function is not native.
+
+    Examples
+    --------
+    >>> def mirror(x, y, params):
+    ...     return params[0] - x, y
+    >>> warp(np.arange(6, dtype=np.uint8).reshape(1, 2, 3), warp_function(mirror), [2])
+    array([[[2, 1, 0],
+            [5, 4, 3]]], dtype=uint8)
+    """
+    batch = Batch.of(images, layout)
+    pointer = address(function)
+    rows = _validate.rows("params", params, len(batch))
+    target = batch.size if size is None else _validate.size("size", size)
+    _validate.choice("interpolation", interpolation, INTERPOLATIONS)
+    _validate.choice("border", border, BORDERS)
+    fills = batch.fill(fill)
+    n_threads = _validate.threads(threads)
+    result = batch.output(out, target, rows, fills)
+    if pointer is None:
+        warnings.warn(SLOW, RuntimeWarning, stacklevel=2)
+    if result.size:
+        batch.require_pixels()
+        pixels, into = batch.kernel_view(batch.pixels), batch.kernel_view(result)
+        sampling = {"interpolation": interpolation, "border": border, "threads": n_threads}
+        if pointer is None:
+            _by_python(pixels, function, rows, fills, into, **sampling)
+        else:
+            _by_native(pixels, function, pointer, rows, fills, into, **sampling)
+    return result
+
+
+def _by_native(
+    images: Images, function: Any, pointer: int, params: Floats, fill: Floats, out: Images, **sampling: Any
 ) -> None:
     """images: N, or N * C of them, where params has 1 row or N."""
-    failed = _dispatch.warp_by_function(images, address, params, fill=fill, out=out, **sampling)
+    failed = _dispatch.warp_by_function(images, pointer, params, fill=fill, out=out, **sampling)
     if failed is None:
         return
     row, x, y = failed
@@ -178,7 +261,9 @@ def by_address(
     raise ValueError(f"function: failed at the pixel x={x}, y={y}{image}")
 
 
-def by_python(images: Images, function: PythonWarp, params: Floats, fill: Floats, out: Images, **sampling: Any) -> None:
+def _by_python(
+    images: Images, function: PythonWarp, params: Floats, fill: Floats, out: Images, **sampling: Any
+) -> None:
     """images: N, or N * C of them, where params has 1 row or N."""
     height, width = out.shape[1:3]
     neighbours = len(images) // len(params)

@@ -24,27 +24,66 @@ All functions raise TypeError for a wrong type or dtype and ValueError, naming t
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from augcore import _dispatch, _matrices, _own_warp, _validate
-from augcore._batch import Batch, Layout
-from augcore._own_warp import PythonWarp, WarpFunction, WarpPointer, warp_function, warp_signature
-from augcore._points import transform_boxes, transform_points
+from augcore import _dispatch, _matrices, _validate
+from augcore._batch import Batch
+from augcore._coordinates import (
+    box_visibility,
+    flip_matrix,
+    points_inside,
+    resized_crop_matrix,
+    rotation_matrix,
+    transform_boxes,
+    transform_points,
+    translation_matrix,
+)
+from augcore._own_warp import WarpFunction, WarpPointer, warp, warp_function, warp_signature
+from augcore._words import (
+    ARITHMETICS,
+    BORDERS,
+    INTERPOLATIONS,
+    LAYOUTS,
+    RESIZE_INTERPOLATIONS,
+    Arithmetic,
+    Border,
+    Interpolation,
+    Layout,
+    ResizeInterpolation,
+    check_arithmetic,
+)
 
 __all__ = [
+    "ARITHMETICS",
+    "BORDERS",
+    "INTERPOLATIONS",
+    "LAYOUTS",
+    "RESIZE_INTERPOLATIONS",
+    "Arithmetic",
+    "Border",
+    "Interpolation",
+    "Layout",
+    "ResizeInterpolation",
     "WarpFunction",
     "WarpPointer",
+    "box_visibility",
+    "check_arithmetic",
     "crop",
     "flip",
+    "flip_matrix",
+    "points_inside",
     "resize",
+    "resized_crop",
+    "resized_crop_matrix",
     "rotate",
+    "rotation_matrix",
     "transform_boxes",
     "transform_points",
     "translate",
+    "translation_matrix",
     "warp",
     "warp_affine",
     "warp_function",
@@ -53,15 +92,6 @@ __all__ = [
 
 Images = NDArray[Any]
 Floats = NDArray[np.float64]
-Interpolation = Literal["nearest", "bilinear", "bicubic"]
-ResizeInterpolation = Literal["nearest", "bilinear", "bicubic", "area"]
-Border = Literal["edge", "constant", "reflect", "symmetric", "wrap"]
-Arithmetic = Literal["exact", "opencv4"]
-
-INTERPOLATIONS = ("nearest", "bilinear", "bicubic")
-RESIZE_INTERPOLATIONS = (*INTERPOLATIONS, "area")
-BORDERS = ("edge", "constant", "reflect", "symmetric", "wrap")
-ARITHMETICS = ("exact", "opencv4")
 
 
 def translate(
@@ -290,6 +320,40 @@ def resize(
     return _resize(batch, whole, target, interpolation, antialias, arithmetic, out, threads)
 
 
+def resized_crop(
+    images: ArrayLike,
+    rectangle: ArrayLike,
+    size: tuple[int, int],
+    *,
+    interpolation: ResizeInterpolation = "bilinear",
+    antialias: bool = True,
+    arithmetic: Arithmetic = "exact",
+    layout: Layout = "NHWC",
+    out: Images | None = None,
+    threads: int | None = None,
+) -> Images:
+    """Cut a rectangle out of each image and resize it, as `resize` does, to one size.
+
+    Parameters
+    ----------
+    images : array (N, H, W) or (N, H, W, C)
+    rectangle : (top, left, height, width) or array (N, 4)
+        Whole pixels; within the image. Nothing outside of it is read.
+    size : (height, width)
+        Of the result.
+    interpolation, antialias, arithmetic, layout, out, threads
+        As in `resize`.
+
+    Returns
+    -------
+    array (N, height, width) or (N, height, width, C) of the dtype of images
+    """
+    batch = Batch.of(images, layout)
+    rectangles = _validate.rectangles("rectangle", rectangle, len(batch), *batch.size)
+    target = _validate.size("size", size)
+    return _resize(batch, rectangles, target, interpolation, antialias, arithmetic, out, threads)
+
+
 def flip(
     images: ArrayLike,
     axis: Literal["horizontal", "vertical", "both"] = "horizontal",
@@ -323,86 +387,6 @@ def flip(
             out=batch.kernel_view(result),
             threads=n_threads,
         )
-    return result
-
-
-def warp(
-    images: ArrayLike,
-    function: WarpFunction | PythonWarp | Any,
-    params: ArrayLike | None = None,
-    *,
-    size: tuple[int, int] | None = None,
-    interpolation: Interpolation = "bilinear",
-    border: Border = "edge",
-    fill: ArrayLike = 0,
-    layout: Layout = "NHWC",
-    out: Images | None = None,
-    threads: int | None = None,
-) -> Images:
-    """Map images by a function of your own, from pixels of the destination to positions in the source.
-
-    Parameters
-    ----------
-    images : array (N, H, W) or (N, H, W, C)
-    function : (x, y, params) -> (x, y)
-        Takes the centre of a pixel of the result to the position in the image that it shows; NaN and infinity are far
-        outside. Native functions run inside the loop over the batch, on all threads and without the GIL: those made
-        by `warp_function`, a `numba.cfunc` of `warp_signature()`, or a `WarpPointer` to C code. They must be safe to
-        call from several threads, and depend on their arguments alone.
-
-        Any other callable is slow: it gets arrays x and y of shape (height, width) and float64, once for all images,
-        or once for each if `params` has a row for each, and returns two arrays that broadcast to that shape.
-    params : array (k,) or (N, k), optional
-        What the function gets as its third argument, as float64: the same for all images, or a row for each.
-    size : (height, width), optional
-        Of the result; that of the images by default.
-    interpolation, border, fill, layout, out, threads
-        See the module.
-
-    Returns
-    -------
-    array (N, height, width) or (N, height, width, C) of the dtype of images
-
-    Raises
-    ------
-    TypeError
-        Also when a native function has another signature, naming the right one.
-    ValueError
-        Also when C code reports a failure. What a Python function raises, and one compiled by `warp_function`, comes
-        through as it is; `out` has no meaning then.
-
-    Warns
-    -----
-    RuntimeWarning
-        When the function is not native.
-
-    Examples
-    --------
-    >>> def mirror(x, y, params):
-    ...     return params[0] - x, y
-    >>> warp(np.arange(6, dtype=np.uint8).reshape(1, 2, 3), warp_function(mirror), [2])
-    array([[[2, 1, 0],
-            [5, 4, 3]]], dtype=uint8)
-    """
-    batch = Batch.of(images, layout)
-    address = _own_warp.address(function)
-    rows = _validate.rows("params", params, len(batch))
-    target = batch.size if size is None else _validate.size("size", size)
-    _validate.choice("interpolation", interpolation, INTERPOLATIONS)
-    _validate.choice("border", border, BORDERS)
-    fills = batch.fill(fill)
-    n_threads = _validate.threads(threads)
-    result = batch.output(out, target, rows, fills)
-    if address is None:
-        warnings.warn(_own_warp.SLOW, RuntimeWarning, stacklevel=2)
-    if result.size:
-        batch.require_pixels()
-        pixels, into = batch.kernel_view(batch.pixels), batch.kernel_view(result)
-        sampling = {"interpolation": interpolation, "border": border, "threads": n_threads}
-        if address is None:
-            _own_warp.by_python(pixels, function, rows, fills, into, **sampling)
-        else:
-            _own_warp.by_address(pixels, function, address, rows, fills, into, **sampling)
     return result
 
 
@@ -474,21 +458,6 @@ def _resize(
             threads=n_threads,
         )
     return result
-
-
-def check_arithmetic(arithmetic: str, interpolation: str, border: str, dtype: np.dtype[Any] | None = None) -> None:
-    """Refuses what arithmetic="opencv4" does not define; without a dtype, what it defines for no dtype."""
-    _validate.choice("arithmetic", arithmetic, ARITHMETICS)
-    if arithmetic == "exact":
-        return
-    if interpolation not in ("bilinear", "area"):
-        raise ValueError(
-            f"interpolation: arithmetic='opencv4' is defined for 'bilinear' and 'area', got {interpolation!r}"
-        )
-    if border != "edge":
-        raise ValueError(f"border: arithmetic='opencv4' is defined for 'edge', got {border!r}")
-    if dtype is not None and dtype != np.uint8:
-        raise ValueError(f"images: arithmetic='opencv4' is defined for uint8, got {dtype}")
 
 
 def _require_opencv4_resize(
