@@ -1,4 +1,4 @@
-"""Batched transforms for asv: `asv run --config bench/asv.conf.json`; as a table: `augcore bench transforms --peers`."""
+"""Batched transforms for asv: `asv run --config bench/asv.conf.json`; a table: `augcore bench transforms --peers`."""
 
 from __future__ import annotations
 

@@ -350,6 +350,7 @@ _REQUIRED = ("numpy", "scipy", "sklearn", "typer", "rich")
 # The modules of each extra.
 _EXTRAS = {
     "experiments": ("tensorflow", "keras", "matplotlib", "pandas", "pyarrow", "pydantic", "h5py"),
+    "bench": ("cv2", "torch", "kornia", "albumentations", "PIL", "skimage"),
     "dask": ("dask", "distributed"),
     "cuda12, cuda13": ("cupy",),
 }

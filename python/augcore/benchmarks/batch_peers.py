@@ -228,10 +228,10 @@ def _tensorflow_crop_and_resize(task: Task) -> Offer | None:
 PEERS = (
     Peer("NumPy slices", "numpy", _numpy_slices, into=True),
     Peer("np.pad", "numpy", _numpy_pad),
-    Peer("torch slices", "torch", _torch_slices, into=True, threaded=True),
-    Peer("torch grid_sample", "torch", _torch_grid_sample, threaded=True),
-    Peer("torch interpolate", "torch", _torch_interpolate, threaded=True),
-    Peer("kornia", "kornia", _kornia, threaded=True),
-    Peer("TensorFlow", "tensorflow", _tensorflow, threaded=True),
-    Peer("TensorFlow crop_and_resize", "tensorflow", _tensorflow_crop_and_resize, threaded=True),
+    Peer("torch slices", "torch", _torch_slices, into=True),
+    Peer("torch grid_sample", "torch", _torch_grid_sample),
+    Peer("torch interpolate", "torch", _torch_interpolate),
+    Peer("kornia", "kornia", _kornia),
+    Peer("TensorFlow", "tensorflow", _tensorflow),
+    Peer("TensorFlow crop_and_resize", "tensorflow", _tensorflow_crop_and_resize),
 )

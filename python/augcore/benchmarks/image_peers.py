@@ -152,8 +152,8 @@ def _cv2_warp_affine(task: Task) -> Loop | None:
     return Loop(fill, COPIES if work.copies else TABLES if _warps_by_tables() else ROUNDS, parameters)
 
 
-def _cv2_remap_tall(task: Task) -> Offer | None:
-    """Stacks of images are one tall image each; their map is made beforehand, which no new angle would allow."""
+def _cv2_remap_tall(keep_map: bool, task: Task) -> Offer | None:
+    """Stacks of images are one tall image each. A map that is kept serves one angle only, and is in fixed point."""
     work = task.work
     if work.kind != "affine" or work.each or work.interpolation != "bilinear" or work.copies:
         return None
@@ -162,15 +162,19 @@ def _cv2_remap_tall(task: Task) -> Offer | None:
     stack = min(n, 2**15 // height - 1)  # OpenCV counts positions in 16 bits
     if stack < 1:
         return None
-    y, x = np.mgrid[:height, :width]
-    source = task.inverse()[0] @ np.stack([x.ravel(), y.ravel(), np.ones(x.size)])
-    columns = np.clip(source[0], 0, width - 1).reshape(height, width).astype(np.float32)
-    rows = np.clip(source[1], 0, height - 1).reshape(height, width)
-    tall_columns = np.tile(columns, (stack, 1))
-    tall_rows = (rows + height * np.arange(stack)[:, None, None]).reshape(-1, width).astype(np.float32)
-    maps = cv2.convertMaps(tall_columns, tall_rows, cv2.CV_16SC2)
+
+    def make_map() -> tuple[NDArray[Any], NDArray[Any]]:
+        y, x = np.mgrid[:height, :width]
+        source = task.inverse()[0] @ np.stack([x.ravel(), y.ravel(), np.ones(x.size)])
+        columns = np.clip(source[0], 0, width - 1).reshape(height, width).astype(np.float32)
+        rows = np.clip(source[1], 0, height - 1).reshape(height, width)
+        tall_rows = (rows + height * np.arange(stack)[:, None, None]).reshape(-1, width).astype(np.float32)
+        return np.tile(columns, (stack, 1)), tall_rows
+
+    kept = cv2.convertMaps(*make_map(), cv2.CV_16SC2) if keep_map else None
 
     def run() -> NDArray[Any]:
+        maps = make_map() if kept is None else kept
         out = task.target()
         for begin in range(0, n, stack):
             images = task.images[begin : begin + stack].reshape(-1, width, channels)
@@ -368,17 +372,18 @@ def _imaug(task: Task) -> Offer | None:
 
 def _loops(name: str, looped: Looped) -> tuple[Peer, Peer]:
     return (
-        Peer(f"{name} loop", "cv2", _in_a_loop(looped), into=True, threaded=True),
-        Peer(f"{name} thread pool", "cv2", _on_a_pool(looped), into=True, threaded=True),
+        Peer(f"{name} loop", "cv2", _in_a_loop(looped), into=True),
+        Peer(f"{name} thread pool", "cv2", _on_a_pool(looped), into=True),
     )
 
 
 PEERS = (
     *_loops("cv2.copyMakeBorder", _cv2_copy_make_border),
     *_loops("cv2.flip", _cv2_flip),
-    Peer("cv2.flip, one tall image", "cv2", _cv2_flip_tall, into=True, threaded=True),
+    Peer("cv2.flip, one tall image", "cv2", _cv2_flip_tall, into=True),
     *_loops("cv2.warpAffine", _cv2_warp_affine),
-    Peer("cv2.remap, tall images", "cv2", _cv2_remap_tall, into=True, threaded=True),
+    Peer("cv2.remap, tall", "cv2", functools.partial(_cv2_remap_tall, False), into=True),
+    Peer("cv2.remap, tall, map kept", "cv2", functools.partial(_cv2_remap_tall, True), into=True),
     *_loops("cv2.resize", _cv2_resize),
     Peer("Pillow", "PIL.Image", _in_a_loop(_pillow), into=True),
     Peer("scikit-image", "skimage.transform", _in_a_loop(_skimage), into=True),

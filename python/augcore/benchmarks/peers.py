@@ -57,8 +57,8 @@ WEIGHTS = Convention("weights of 11 bits for integers", 1, 0.05)
 SHORT_WEIGHTS = Convention("weights of few bits for integers", 4, 0.05)
 TRUNCATES = Convention("truncates instead of rounding", 1, 0.05)
 TABLES = Convention("positions rounded to 1/32 pixel", 3, 3)
-READS_BEYOND = Convention("reads beyond the cut at its edges", 6, 6)
-HALF_CUBIC = Convention("bicubic with a = -0.5 instead of -0.75", 8, 8)
+READS_BEYOND = Convention("reads beyond the cut at its edges", 12, 12)
+HALF_CUBIC = Convention("bicubic with a = -0.5 instead of -0.75", 16, 16)
 
 
 class Offer(NamedTuple):
@@ -71,14 +71,13 @@ class Offer(NamedTuple):
 class Peer(NamedTuple):
     """A way to do some works with a library; `offer` gives None for a task that is not among them.
 
-    `into` says that it can write into a given array, `threaded` that it can use more than one thread.
+    `into` says that it can write into a given array.
     """
 
     name: str
     library: str
     offer: Callable[[Task], Offer | None]
     into: bool = False
-    threaded: bool = False
 
 
 # Module to import -> what it is called.

@@ -239,7 +239,7 @@ def _everybody(row: Row) -> str:
 
 def _conventions(rows: list[Row]) -> list[list[str]]:
     pairs = sorted({(one.name, one.convention) for row in rows for one in row.peers})
-    return [[name, text, f"{levels:g}", f"{floats:g}"] for name, (text, levels, floats) in pairs]
+    return [[_escaped(name), text, f"{levels:g}", f"{floats:g}"] for name, (text, levels, floats) in pairs]
 
 
 def _escaped(text: str) -> str:
