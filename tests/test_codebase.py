@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "python" / "augcore"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
-BASE = {"_validate", "_dispatch", "_random", "_errors", "_files", "_download"}
+BASE = {"_validate", "_dispatch", "_random", "_errors", "_files", "_download", "_coordinates"}
 # What each module of the package may import from the package, the base layer aside.
 MAY_IMPORT = {
     "transforms": set(),

@@ -371,6 +371,15 @@ def margins(name: str, value: Any, n: int) -> NDArray[np.int64]:
     return values.astype(np.int64)
 
 
+def rectangles(name: str, value: Any, n: int, height: int, width: int) -> NDArray[np.int64]:
+    """(top, left, height, width) within an image, in whole pixels: (1, 4) or (n, 4)."""
+    values = per_image_tuple(name, value, n, 4)
+    whole = (values == np.floor(values)) & (values >= [0, 0, 1, 1])
+    if not whole.all() or not (values[:, :2] + values[:, 2:] <= (height, width)).all():
+        raise ValueError(f"{name}: expected whole pixels within images of {height} x {width} pixels")
+    return values.astype(np.int64)
+
+
 def matrix(name: str, value: Any, n: int | None = None) -> NDArray[np.float64]:
     """Affine or projective matrices, (2, 3), (3, 3), (n, 2, 3) or (n, 3, 3), as (1 or n, 3, 3)."""
     values = _numbers(name, value)

@@ -23,22 +23,39 @@ All functions raise TypeError for a wrong type or dtype and ValueError, naming t
 
 from __future__ import annotations
 
-import math
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from augcore import _dispatch, _validate
+from augcore._coordinates import (
+    box_visibility,
+    cos_sin,
+    flip_matrix,
+    points_inside,
+    resized_crop_matrix,
+    rotation_matrix,
+    transform_boxes,
+    transform_points,
+    translation_matrix,
+)
 
 __all__ = [
+    "box_visibility",
     "crop",
     "flip",
+    "flip_matrix",
+    "points_inside",
     "resize",
+    "resized_crop",
+    "resized_crop_matrix",
     "rotate",
+    "rotation_matrix",
     "transform_boxes",
     "transform_points",
     "translate",
+    "translation_matrix",
     "warp_affine",
 ]
 
@@ -130,7 +147,7 @@ def rotate(
     middle = ((width - 1) / 2, (height - 1) / 2) if center is None else center
     centers = _validate.per_image_tuple("center", middle, n, 2)
     _validate.choice("arithmetic", arithmetic, ARITHMETICS)
-    cosine, sine = np.array([_cos_sin(angle) for angle in angles.tolist()], dtype=np.float64).reshape(-1, 2).T
+    cosine, sine = np.array([cos_sin(angle) for angle in angles.tolist()], dtype=np.float64).reshape(-1, 2).T
     x, y = centers.T
     m = _identities(*np.broadcast_shapes(angles.shape, x.shape))
     with np.errstate(all="ignore"):  # a centre may be so far away that positions overflow; the kernels take any
@@ -276,6 +293,40 @@ def resize(
     return _resize(images, pixels, whole, target, interpolation, antialias, arithmetic, out, threads)
 
 
+def resized_crop(
+    images: ArrayLike,
+    rectangle: ArrayLike,
+    size: tuple[int, int],
+    *,
+    interpolation: ResizeInterpolation = "bilinear",
+    antialias: bool = True,
+    arithmetic: Arithmetic = "exact",
+    out: Images | None = None,
+    threads: int | None = None,
+) -> Images:
+    """Cut a rectangle out of each image and resize it, as `resize` does, to one size.
+
+    Parameters
+    ----------
+    images : array (N, H, W) or (N, H, W, C)
+    rectangle : (top, left, height, width) or array (N, 4)
+        Whole pixels; within the image. Nothing outside of it is read.
+    size : (height, width)
+        Of the result.
+    interpolation, antialias, arithmetic, out, threads
+        As in `resize`.
+
+    Returns
+    -------
+    array (N, height, width) or (N, height, width, C) of the dtype of images
+    """
+    pixels = _validate.images("images", images)
+    height, width = pixels.shape[1:3]
+    rectangles = _validate.rectangles("rectangle", rectangle, len(pixels), height, width)
+    target = _validate.size("size", size)
+    return _resize(images, pixels, rectangles, target, interpolation, antialias, arithmetic, out, threads)
+
+
 def flip(
     images: ArrayLike,
     axis: Literal["horizontal", "vertical", "both"] = "horizontal",
@@ -305,71 +356,6 @@ def flip(
             pixels, horizontal=axis != "vertical", vertical=axis != "horizontal", out=result, threads=n_threads
         )
     return result
-
-
-def transform_points(points: ArrayLike, matrix: ArrayLike) -> Floats:
-    """Where `warp_affine` with this matrix takes points.
-
-    Parameters
-    ----------
-    points : array (..., 2), or (N, ..., 2) with N matrices
-        x, y in pixel-centre coordinates.
-    matrix : array (2, 3), (3, 3), (N, 2, 3) or (N, 3, 3)
-        Source -> destination.
-
-    Returns
-    -------
-    array of the shape of points, float64
-
-    Raises
-    ------
-    ValueError
-        Also when a projective matrix takes a point to infinity or beyond the horizon.
-    """
-    values = _validate.points("points", points, 2)
-    m = _validate.matrix("matrix", matrix)
-    if len(m) == 1 and _validate.array("matrix", matrix).ndim == 2:
-        m = m[0]
-    elif values.ndim > 1 and len(values) == len(m):
-        m = m.reshape(-1, *[1] * (values.ndim - 2), 3, 3)
-    else:
-        raise ValueError(f"matrix: {len(m)} matrices for points of shape {values.shape}")
-    x, y = values[..., 0], values[..., 1]
-    with np.errstate(all="ignore"):
-        mapped = [m[..., row, 0] * x + (m[..., row, 1] * y + m[..., row, 2]) for row in range(3)]
-        result = np.stack([mapped[0] / mapped[2], mapped[1] / mapped[2]], axis=-1)
-    if not (mapped[2] > 0).all() or not np.isfinite(result).all():
-        raise ValueError("matrix: takes a point to infinity or beyond the horizon")
-    return result
-
-
-def transform_boxes(boxes: ArrayLike, matrix: ArrayLike, size: tuple[int, int]) -> Floats:
-    """The boxes around boxes that `warp_affine` with this matrix has mapped, clipped to the image.
-
-    Parameters
-    ----------
-    boxes : array (..., 4), or (N, ..., 4) with N matrices
-        x1, y1, x2, y2 at pixel edges: the whole image is 0, 0, W, H, half a pixel off the centres.
-    matrix : array (2, 3), (3, 3), (N, 2, 3) or (N, 3, 3)
-        Source -> destination, in pixel-centre coordinates.
-    size : (height, width)
-        Of the destination. A box that leaves it altogether has an area of zero.
-
-    Returns
-    -------
-    array of the shape of boxes, float64
-    """
-    values = _validate.points("boxes", boxes, 4)
-    height, width = _validate.size("size", size)
-    corners = values[..., [[0, 1], [2, 1], [0, 3], [2, 3]]] - 0.5
-    m = _validate.array("matrix", matrix)
-    if m.ndim == 3 and (values.ndim == 1 or len(values) != len(m)):
-        raise ValueError(f"matrix: shape {m.shape} does not fit boxes of shape {values.shape}")
-    mapped = transform_points(corners, matrix) + 0.5
-    limits = np.array([width, height], dtype=np.float64)
-    low = np.clip(mapped.min(axis=-2), 0, limits)
-    high = np.clip(mapped.max(axis=-2), 0, limits)
-    return np.concatenate([low, high], axis=-1)
 
 
 # ---- what the functions share ----------------------------------------------------------------------------------------
@@ -482,15 +468,6 @@ def _identities(n: int) -> Floats:
 
 def _are_whole_shifts(inverse: Floats) -> bool:
     return bool((inverse[:, :2, :2] == np.eye(2)).all() and (inverse[:, :2, 2] == np.rint(inverse[:, :2, 2])).all())
-
-
-def _cos_sin(degrees: float) -> tuple[float, float]:
-    """Of one angle, by the C library: vectorised versions differ in the last bit between processors."""
-    turn = math.fmod(degrees, 360.0)
-    if turn % 90.0 == 0.0:
-        return ((1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0))[int(turn // 90.0) % 4]
-    radians = turn * (math.pi / 180.0)
-    return math.cos(radians), math.sin(radians)
 
 
 def _opencv4_inverse(m: Floats) -> Floats:
