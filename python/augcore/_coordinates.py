@@ -343,7 +343,7 @@ def _clip(polygons: Floats, axis: int, sign: float, limit: float) -> Floats:
     valid = np.stack([keeps, crosses], axis=2).reshape(m, 2 * corners)
     count = valid.sum(axis=1)
     order = np.argsort(~valid, axis=1, kind="stable")
-    column = np.minimum(np.arange(max(1, int(count.max(initial=0)))), np.maximum(count, 1)[:, np.newaxis] - 1)
+    column = np.minimum(np.arange(max(3, int(count.max(initial=0)))), np.maximum(count, 1)[:, np.newaxis] - 1)
     result: Floats = np.take_along_axis(candidates, np.take_along_axis(order, column, axis=1)[..., np.newaxis], axis=1)
     vanished = count == 0
     result[vanished] = result[vanished, :1]
@@ -355,7 +355,9 @@ def areas(polygons: Floats) -> Floats:
     """Of polygons (m, v, 2), whichever way round their corners go."""
     with np.errstate(all="ignore"):
         x, y = np.moveaxis(polygons[:, 1:] - polygons[:, :1], -1, 0)
-        result: Floats = 0.5 * np.abs((x[:, :-1] * y[:, 1:] - x[:, 1:] * y[:, :-1]).sum(axis=1))
+        # One after the other: a corner that is repeated adds 0, so the sum does not depend on the other polygons.
+        sums = np.cumsum(x[:, :-1] * y[:, 1:] - x[:, 1:] * y[:, :-1], axis=1)
+        result: Floats = 0.5 * np.abs(sums[:, -1])
     return result
 
 

@@ -147,8 +147,8 @@ class IntegerUniform(Distribution):
 
     Examples
     --------
-    >>> sorted(set(IntegerUniform(-1, 1).sample(50, rng=0)))
-    [-1.0, 0.0, 1.0]
+    >>> np.unique(IntegerUniform(-1, 1).sample(50, rng=0))
+    array([-1.,  0.,  1.])
     """
 
     low: int
@@ -291,8 +291,8 @@ class Choice(Distribution):
 
     Examples
     --------
-    >>> sorted(set(Choice([0, 90, 180, 270]).sample(100, rng=0)))
-    [0.0, 90.0, 180.0, 270.0]
+    >>> np.unique(Choice([0, 90, 180, 270]).sample(100, rng=0))
+    array([  0.,  90., 180., 270.])
     """
 
     values: tuple[float, ...]

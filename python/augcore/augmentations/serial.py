@@ -26,8 +26,8 @@ def encode(name: str, value: Any) -> Any:
         return value.value
     if isinstance(value, Distribution):
         return value.to_dict()
-    if isinstance(value, tuple):
-        return [encode(name, part) for part in value]
+    if isinstance(value, tuple):  # in which constants are written out: a list of two numbers is a range
+        return [part.to_dict() if isinstance(part, Constant) else encode(name, part) for part in value]
     if isinstance(value, Augmentation):
         return describe("family", value)
     if value is None or isinstance(value, str | bool | int | float):
