@@ -3,9 +3,9 @@
     python docs/make_gallery.py [NAME ...]                 docs/images/gallery/NAME.png; all of them without names
     python docs/make_gallery.py --originals CIFAR10.npz    the images it starts from; needs scikit-image
 
-Whatever a block of the page gives a name to is shown: an array as a strip of its images under the line that made it, a
-dict as labelled tiles, the result of a pipeline with its masks, boxes and keypoints. Pixels are placed exactly, and
-enlarged by whole numbers.
+Whatever a block of the page gives a name to is shown, unless it is there to be transformed: an array as a strip of its
+images under the line that made it, a dict as labelled tiles, the result of a pipeline with its masks, boxes and
+keypoints. Pixels are placed exactly, and enlarged by whole numbers.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from __future__ import annotations
 import argparse
 import ast
 import io
+import math
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -33,11 +34,13 @@ ORIGINALS = PICTURES / "originals"
 
 WIDTH, MARGIN = 1184, 24
 INNER = WIDTH - 2 * MARGIN
-INK, MUTED = "#1a1a1a", "#6b6b6b"
+INK, MUTED, FRAME = "#1a1a1a", "#6b6b6b", 205
 DPI = 100
 
 CIFAR10_TRAIN = [5, 7, 8, 13, 30, 35, 104, 105]
-DIGITS = [0, 1, 2, 5, 8, 10, 13, 20, 31]
+DIGITS = [0, 6, 2, 9, 13, 33, 22, 59, 36]
+
+INPUTS = {"bird", "cars", "five", "frog"}
 
 
 # ---- what it starts from ---------------------------------------------------------------------------------------------
@@ -65,6 +68,7 @@ def originals() -> dict[str, Any]:
     head = ((x - 54.5) / 18) ** 2 + ((y - 25) / 21) ** 2 <= 1
     patch = (x - 40) ** 2 + (y - 96) ** 2 <= 9**2
     return {
+        "math": math,
         "np": np,
         "transforms": transforms,
         **{name: getattr(augmentations, name) for name in augmentations.__all__},
@@ -80,9 +84,8 @@ def originals() -> dict[str, Any]:
 # ---- the page --------------------------------------------------------------------------------------------------------
 
 
-@dataclass
-class Shown:
-    """A named result of a block: the line that made it, without its name, and its value."""
+class Shown(NamedTuple):
+    """A named result of a block: the call that made it, and its value."""
 
     source: str
     value: Any
@@ -101,12 +104,20 @@ def run(code: str) -> list[Shown]:
     made = []
     for statement in ast.parse(code).body:
         if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
-            value = names[statement.targets[0].id]
-            pictures = isinstance(value, dict | augmentations.Applied) or np.ndim(value) >= 3
-            repeated = isinstance(statement.value, ast.Subscript) or "np.repeat" in ast.unparse(statement.value)
-            if pictures and not repeated:
-                made.append(Shown(ast.get_source_segment(code, statement.value) or "", value))
+            name = statement.targets[0].id
+            pictures = isinstance(names[name], np.ndarray | dict | augmentations.Applied)
+            if pictures and name not in INPUTS:
+                made.append(Shown(_call(code, statement.value), names[name]))
     return made
+
+
+def _call(code: str, expression: ast.expr) -> str:
+    """The source of an expression; of a dict that is made for many keys, that for one of them."""
+    comprehensions = [node for node in ast.walk(expression) if isinstance(node, ast.DictComp)]
+    if isinstance(expression, ast.Dict):
+        return ""
+    one = comprehensions[0].value if comprehensions else expression
+    return ast.get_source_segment(code, one) or ""
 
 
 # ---- the canvas ------------------------------------------------------------------------------------------------------
@@ -128,28 +139,28 @@ class Canvas:
             self.y += 24 if number == 0 else 22
         self.y += 4
 
-    def row(self, images: list[np.ndarray], side: int, labels: list[str] | None = None) -> list[tuple[int, int]]:
-        """Square places of one size across the width; what is smaller than its place is enlarged by a whole number."""
-        columns = len(images)
-        gap = (INNER - columns * side) // max(1, columns - 1) if columns * side > 0.8 * INNER else 16
+    def row(self, images: list[np.ndarray], labels: list[str] | None = None) -> list[tuple[int, int]]:
+        """Square places across the whole width; what is smaller than its place is enlarged by a whole number."""
+        side = SIDES[len(images)]
+        gap = (INNER - len(images) * side) // (len(images) - 1)
         corners = []
         for column, image in enumerate(images):
-            scale = max(1, side // max(image.shape[:2]))
-            tile = np.repeat(np.repeat(image, scale, axis=0), scale, axis=1)
+            scale = side // image.shape[0]
             x = MARGIN + column * (side + gap)
-            self.tiles.append((x, self.y, tile))
+            self.tiles.append((x, self.y, np.repeat(np.repeat(image, scale, axis=0), scale, axis=1)))
             corners.append((x, self.y))
             if labels:
-                style = {"size": 11.5, "color": MUTED, "ha": "left"}
-                self.texts.append((x, self.y + side + 14, labels[column], style))
-        self.y += side + (30 if labels else 0)
+                self.texts.append((x, self.y + side + 15, labels[column], {"size": 11.5, "color": MUTED}))
+        self.y += side + (28 if labels else 0)
         return corners
 
-    def png(self, bottom: int) -> bytes:
-        height = self.y - bottom + MARGIN
+    def png(self) -> bytes:
+        height = self.y + MARGIN
         pixels = np.full((height, WIDTH, 3), 255, np.uint8)
         for x, y, tile in self.tiles:
-            pixels[y : y + tile.shape[0], x : x + tile.shape[1]] = tile
+            height_here, width_here = tile.shape[:2]
+            pixels[y - 1 : y + height_here + 1, x - 1 : x + width_here + 1] = FRAME
+            pixels[y : y + height_here, x : x + width_here] = tile
         figure = Figure(figsize=(WIDTH / DPI, height / DPI), dpi=DPI)
         FigureCanvasAgg(figure)
         figure.figimage(pixels, 0, 0)
@@ -171,39 +182,39 @@ def _broken(text: str, limit: int = 116) -> list[str]:
 
 
 def _rgb(image: np.ndarray) -> np.ndarray:
+    """(H, W), (H, W, 1) or (H, W, 3) of any dtype to (H, W, 3) uint8."""
     pixels = np.clip(image, 0, 255).astype(np.uint8)
-    return np.repeat(pixels.reshape(*pixels.shape[:2], -1), 3 if pixels.size == pixels.shape[0] * pixels.shape[1] else 1, 2)
+    return np.broadcast_to(pixels.reshape(*pixels.shape[:2], -1), (*pixels.shape[:2], 3))
 
 
-SIDES = {32: 128, 28: 112}  # of a strip's images -> on the page
+# Images in a row -> the side of their places: whole multiples of the images' own, and all of the width.
+SIDES = {4: 272, 5: 216, 6: 176, 8: 128, 9: 112}
 ROW_GAP = 22
 
 
-def draw(made: list[Shown]) -> bytes:
+def draw(made: list[Shown]) -> Canvas:
     canvas = Canvas()
     for shown in made:
-        if isinstance(shown.value, dict):
-            if not shown.source.startswith("{\n"):
-                canvas.heading(shown.source)
-            canvas.row([_rgb(images[0]) for images in shown.value.values()], 216, [*shown.value])
-        elif isinstance(shown.value, augmentations.Applied):
+        if shown.source:
             canvas.heading(shown.source)
+        if isinstance(shown.value, dict):
+            canvas.row([_rgb(images[0]) for images in shown.value.values()], [*shown.value])
+        elif isinstance(shown.value, augmentations.Applied):
             _followers(canvas, shown.value)
         else:
-            canvas.heading(shown.source)
-            images = [_rgb(image) for image in shown.value]
-            canvas.row(images, SIDES.get(images[0].shape[0], 216))
+            canvas.row([_rgb(image) for image in shown.value])
         canvas.y += ROW_GAP
-    return canvas.png(ROW_GAP)
+    canvas.y -= ROW_GAP
+    return canvas
 
 
-def _followers(canvas: Canvas, applied: augmentations.Applied) -> None:
+def _followers(canvas: Canvas, applied: augmentations.Applied, labels: list[str] | None = None) -> None:
     """Masks tinted, boxes and points drawn over the images, those that are invisible left out."""
     tinted = []
     for image, mask in zip(applied.images, applied.masks, strict=True):
         tint = np.where(mask[..., np.newaxis], 0.55 * image + 0.45 * np.array([0, 170, 255]), image)
         tinted.append(_rgb(tint))
-    corners = canvas.row(tinted, 216)
+    corners = canvas.row(tinted, labels)
     for index, (left, top) in enumerate(corners):
         for box, visible in zip(applied.boxes[index], applied.box_visibility[index], strict=True):
             if visible > 0:
@@ -224,23 +235,21 @@ def _dot(x: float, y: float) -> Any:
     return lambda height: Circle((x, height - y), 4.5, facecolor="#ff2d78", edgecolor="white", transform=None)
 
 
-def draw_originals() -> bytes:
+def draw_originals() -> Canvas:
     names = originals()
     canvas = Canvas()
     for name in ("photos", "digits"):
         canvas.heading(name)
-        images = [_rgb(image) for image in names[name]]
-        canvas.row(images, SIDES[images[0].shape[0]])
+        canvas.row([_rgb(image) for image in names[name]])
         canvas.y += ROW_GAP
-    canvas.heading("scene, mask, boxes, keypoints")
-    followed = augmentations.Compose([])(
-        np.repeat(names["scene"], 2, axis=0),
-        masks=np.stack([np.zeros_like(names["mask"]), names["mask"]]),
-        boxes=[[], names["boxes"]],
-        keypoints=[[], names["keypoints"]],
-    )
-    _followers(canvas, followed)
-    return canvas.png(0)
+    labels = ["scene", "mask", "boxes", "keypoints", "all of them"]
+    masks = np.stack([names["mask"] if label in ("mask", "all of them") else 0 * names["mask"] for label in labels])
+    drawn = {
+        kind: [names[kind] if label in (kind, "all of them") else [] for label in labels]
+        for kind in ("boxes", "keypoints")
+    }
+    _followers(canvas, augmentations.Compose([])(np.repeat(names["scene"], 5, axis=0), masks=masks, **drawn), labels)
+    return canvas
 
 
 def main() -> None:
@@ -253,7 +262,8 @@ def main() -> None:
     code = blocks(PAGE.read_text())
     for name in arguments.names or ["originals", *code]:
         path = PICTURES / f"{name}.png"
-        path.write_bytes(draw_originals() if name == "originals" else draw(run(code[name])))
+        canvas = draw_originals() if name == "originals" else draw(run(code[name]))
+        path.write_bytes(canvas.png())
         print(f"{path.relative_to(DOCS)}  {path.stat().st_size / 1e3:.0f} kB")
 
 
