@@ -6,13 +6,14 @@ pixel is at (0, 0). Boxes are x1, y1, x2, y2 at pixel edges: the whole image is 
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from augcore import _validate
+from augcore._matrices import cos_sin
+from augcore._matrices import identities as identities
 
 Floats = NDArray[np.float64]
 
@@ -129,10 +130,6 @@ def _shaped(matrices: Floats, *parameters: ArrayLike) -> Floats:
 # ---- the same for the steps of a pipeline, which have checked their parameters ---------------------------------------
 
 
-def identities(n: int) -> Floats:
-    return np.tile(np.eye(3), (n, 1, 1))
-
-
 def shifts(dx: Floats, dy: Floats) -> Floats:
     matrices = identities(len(dx))
     matrices[:, 0, 2], matrices[:, 1, 2] = dx, dy
@@ -176,15 +173,6 @@ def product(later: Floats, earlier: Floats) -> Floats:
             result[:, row, column] = a * earlier[:, 0, column] + b * earlier[:, 1, column]
         result[:, row, 2] += c
     return result
-
-
-def cos_sin(degrees: float) -> tuple[float, float]:
-    """Of one angle, by the C library: vectorised versions differ in the last bit between processors."""
-    turn = math.fmod(degrees, 360.0)
-    if turn % 90.0 == 0.0:
-        return ((1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0))[int(turn // 90.0) % 4]
-    radians = turn * (math.pi / 180.0)
-    return math.cos(radians), math.sin(radians)
 
 
 # ---- points and boxes ------------------------------------------------------------------------------------------------

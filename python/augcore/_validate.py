@@ -271,12 +271,12 @@ def _pixel_dtype(name: str, dtype: np.dtype[Any]) -> None:
         raise TypeError(f"{name}: expected one of the dtypes {', '.join(PIXEL_DTYPES)}, got {dtype}")
 
 
-def images(name: str, value: Any) -> NDArray[Any]:
-    """A batch of images, N x H x W or N x H x W x C, C-contiguous, aligned, in native byte order."""
+def images(name: str, value: Any, layout: str = "NHWC") -> NDArray[Any]:
+    """A batch of images, N x H x W or of the layout, C-contiguous, aligned, in native byte order."""
     values = array(name, value)
     _pixel_dtype(name, values.dtype)
     if values.ndim not in (3, 4):
-        raise ValueError(f"{name}: expected shape (N, H, W) or (N, H, W, C), got {values.shape}")
+        raise ValueError(f"{name}: expected shape (N, H, W) or ({', '.join(layout)}), got {values.shape}")
     return contiguous(name, values)
 
 
@@ -323,6 +323,34 @@ def per_image(name: str, value: Any, n: int) -> NDArray[np.float64]:
 def per_image_tuple(name: str, value: Any, n: int, k: int) -> NDArray[np.float64]:
     """k finite numbers for all images, or an (n, k) array: (1, k) or (n, k)."""
     return _components(name, _numbers(name, value), n, k)
+
+
+def rows(name: str, value: Any, n: int) -> NDArray[np.float64]:
+    """Some finite numbers for all images, or a row of them for each: (1, k) or (n, k); None is no numbers."""
+    values = _numbers(name, () if value is None else value)
+    if values.ndim == 2 and len(values) == n:
+        return np.ascontiguousarray(values)
+    if values.ndim > 1:
+        raise ValueError(f"{name}: expected shape (k,) or ({n}, k), got {values.shape}")
+    return values.reshape(1, -1)
+
+
+def positions(name: str, value: Any, size: tuple[int, int]) -> NDArray[np.float64]:
+    """What a function gave for pixels of `size`: arrays x and y that broadcast to it, as (height, width, 2)."""
+    if not isinstance(value, tuple | list | np.ndarray):
+        raise TypeError(f"{name}: must return a pair of arrays (x, y), got {describe(value)}")
+    if len(value) != 2:
+        raise ValueError(f"{name}: must return a pair of arrays (x, y), got {len(value)} values")
+    found = np.empty((*size, 2))
+    for axis, part in enumerate(value):
+        numbers = _numbers(name, part, finite=False)
+        try:
+            found[..., axis] = numbers
+        except ValueError:
+            raise ValueError(
+                f"{name}: must return arrays that broadcast to shape {size}, got shape {numbers.shape}"
+            ) from None
+    return found
 
 
 def fill(value: Any, pixels: NDArray[Any]) -> NDArray[np.float64]:
