@@ -54,16 +54,13 @@ struct Method {
   std::int32_t before() const { return taps() == 4 ? 1 : 0; }
   std::int32_t after() const { return taps() / 2; }
 
-  // With edge borders, and but for bicubic interpolation, positions are moved into the image, and then every pixel has
-  // its neighbours inside.
+  // Positions are clamped to the edge, or folded into the image as the border repeats it. What they mix is then inside,
+  // but for the seam of wrap, the wide bicubic kernel, and where the fill value stands.
   simd::Axis axis(std::int64_t n) const {
-    const bool clamped = border == Border::edge && taps() < 4;
-    const std::int32_t right = clamped && n == 1 ? 0 : after();
-    return {static_cast<std::int32_t>(n), before(), right, taps() == 1, clamped};
-  }
-
-  point::Taps taps_at(const Images& in, point::Position at) const {
-    return point::taps_at(at, in.h, in.w, interpolation, border);
+    const bool seam = border == Border::wrap && taps() > 1;
+    const bool inside = taps() < 4 && border != Border::constant && !seam;
+    const std::int32_t right = inside && n == 1 ? 0 : after();
+    return {static_cast<std::int32_t>(n), before(), right, taps() == 1, inside, border};
   }
 };
 
@@ -101,7 +98,7 @@ class Plan {
     const simd::Axis across = method.axis(in.w);
     method.kernels.locate(m, projective, {cell.y0, cell.y1, cell.x0, cell.x1}, across, method.axis(in.h),
                           scratch_.data(), column_.data(), row_.data(), fx.data(), fy.data(), inside_.data());
-    if (across.clamped) return;
+    if (across.inside) return;
     find_near(method, in, [&](std::int64_t i) {
       const double x = static_cast<double>(cell.x0 + i % w);
       const double y = static_cast<double>(cell.y0 + i / w);
@@ -115,7 +112,7 @@ class Plan {
     const simd::Axis across = method.axis(in.w);
     method.kernels.split(sx, sy, pixels, across, method.axis(in.h), column_.data(), row_.data(), fx.data(), fy.data(),
                          inside_.data());
-    if (across.clamped) return;
+    if (across.inside) return;
     find_near(method, in, [&](std::int64_t i) { return point::Position{sx[i], sy[i]}; });
   }
 
@@ -173,7 +170,8 @@ class Plan {
   }
 
  private:
-  static constexpr std::int64_t kRoom = 128;  // what kernels may read and write behind the last pixel
+  static constexpr std::uint8_t kNone = 0, kAll = 2;  // of the pixels to mix are inside
+  static constexpr std::int64_t kRoom = 128;          // what kernels may read and write behind the last pixel
 
   void resize(const Cell& cell) {
     pixels = cell.pixels();
@@ -188,9 +186,13 @@ class Plan {
   template <typename Position>
   void find_near(const Method<T, F>& method, const Images& in, const Position& position) {
     for (std::int64_t i = 0; i < pixels; ++i) {
-      if (inside_[i] != 0) continue;
+      if (inside_[i] == kAll) continue;
       near.push_back(static_cast<std::int32_t>(i));
-      sources_.push_back(point::taps_at(position(i), in.h, in.w, method.interpolation, method.border));
+      if (inside_[i] == kNone && method.border == Border::constant) {
+        sources_.push_back({method.taps(), true, {-1, -1, -1, -1}, {-1, -1, -1, -1}, 0.0, 0.0});
+      } else {
+        sources_.push_back(point::taps_at(position(i), in.h, in.w, method.interpolation, method.border));
+      }
       fx[i] = static_cast<F>(sources_.back().fx);
       fy[i] = static_cast<F>(sources_.back().fy);
     }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "augcore/point/border.hpp"
 #include "augcore/point/interpolate.hpp"
 
 namespace augcore::simd {
@@ -52,7 +53,8 @@ struct Axis {
   std::int32_t before;  // pixels that are mixed before the one at or left of the position,
   std::int32_t after;   // and after it
   bool nearest;         // the position is rounded, half to even
-  bool clamped;         // the position is first moved into the image: all pixels that are mixed are inside
+  bool inside;          // all pixels that are mixed are inside the image, wherever the position is
+  Border border;
 };
 
 // Pixels of an output image.
@@ -74,9 +76,9 @@ constexpr std::int32_t kOutside = -2;
 template <typename T, typename F>
 struct WarpKernels {
   // The sources of the pixels of a rectangle under m (3 x 3), see point::source_position. column, row: the pixel at or
-  // left of (above) the position; fx, fy: the fractions from there; inside: whether all pixels to mix are inside the
-  // image, left alone where the axes are clamped. A clamped position at the last pixel is the second of a pair, at
-  // fraction 1. scratch: room for 3 * (width + kPlanStep).
+  // left of (above) the position; fx, fy: the fractions from there; inside: 0, 1, 2 where none, some, all of the
+  // pixels to mix are inside the image, left alone where that is said by the axes. Where it is, a position at the last
+  // pixel is the second of a pair, at fraction 1. scratch: room for 3 * (width + kPlanStep).
   void (*locate)(const double* m, bool projective, const Rectangle& out, const Axis& across, const Axis& down,
                  double* scratch, std::int32_t* column, std::int32_t* row, F* fx, F* fy, std::uint8_t* inside);
 

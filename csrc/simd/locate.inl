@@ -10,6 +10,7 @@
 namespace {
 
 namespace point = augcore::point;
+using augcore::Border;
 using augcore::simd::Axis;
 using augcore::simd::Rectangle;
 
@@ -26,53 +27,79 @@ inline void for_steps(std::int64_t n, const Body& body) {
 // ---- exact
 // -----------------------------------------------------------------------------------------------------------
 
+// Calls use(folded), where folded(s) brings a position into the image as the border repeats it.
+template <typename Use>
+inline void with_fold(const Axis& axis, const Use& use) {
+  const double n = axis.n;
+  if (axis.border == Border::reflect) {
+    use([n](double s) { return point::fold_reflect(point::limit_position(s), n); });
+  } else if (axis.border == Border::symmetric) {
+    use([n](double s) { return point::fold_symmetric(point::limit_position(s), n); });
+  } else if (axis.border == Border::wrap) {
+    use([n](double s) { return point::fold_wrap(point::limit_position(s), n); });
+  } else {
+    use([](double s) { return s; });
+  }
+}
+
+// Where an axis is clamped, or folded so that no neighbour is outside.
+template <typename F, typename Position>
+inline void split_inside(const Axis& axis, std::int64_t n, std::int32_t* first, F* fraction, const Position& position) {
+  const double high = axis.n - 1.0;
+  const std::int32_t most = axis.n - 1 - axis.after;
+  for_steps(n, [&](std::int64_t i) {
+    const double s = point::clamp(position(i), 0.0, high);
+    const std::int32_t whole = static_cast<std::int32_t>(s);
+    const std::int32_t at = whole < most ? whole : most;
+    first[i] = at;
+    fraction[i] = static_cast<F>(s - at);
+  });
+}
+
+// Far enough outside to be seen as outside, near enough to be an int32.
+template <typename F, typename Position>
+inline void split_anywhere(const Axis& axis, std::int64_t n, std::int32_t* first, F* fraction,
+                           const Position& position) {
+  const double high = axis.n + 1.0;
+  for_steps(n, [&](std::int64_t i) {
+    const double s = point::clamp(position(i), -4.0, high);
+    const std::int32_t whole = static_cast<std::int32_t>(s);
+    const std::int32_t at = whole - (s < whole ? 1 : 0);
+    first[i] = at;
+    fraction[i] = static_cast<F>(s - at);
+  });
+}
+
 // position(i), i < n, along one axis: the pixel at or left of it, and the fraction from there.
 template <typename F, typename Position>
 inline void split_axis(const Axis& axis, std::int64_t n, std::int32_t* first, F* fraction, const Position& position) {
-  if (axis.nearest) {
-    const double low = axis.clamped ? 0.0 : -2.0;
-    const double high = axis.clamped ? axis.n - 1.0 : axis.n + 1.0;
-    for_steps(n, [&](std::int64_t i) {
-      const double s = point::clamp(point::round_half_even(point::limit_position(position(i))), low, high);
-      first[i] = static_cast<std::int32_t>(s);
-      fraction[i] = 0;
-    });
-  } else if (axis.clamped) {
-    const double high = axis.n - 1.0;
-    const std::int32_t most = axis.n - 1 - axis.after;
-    for_steps(n, [&](std::int64_t i) {
-      const double s = point::clamp(position(i), 0.0, high);
-      const std::int32_t whole = static_cast<std::int32_t>(s);
-      const std::int32_t at = whole < most ? whole : most;
-      first[i] = at;
-      fraction[i] = static_cast<F>(s - at);
-    });
-  } else {
-    // Far enough outside to be seen as outside, near enough to be an int32.
-    const double high = axis.n + 1.0;
-    for_steps(n, [&](std::int64_t i) {
-      const double s = point::clamp(position(i), -2.0, high);
-      const std::int32_t whole = static_cast<std::int32_t>(s);
-      const std::int32_t at = whole - (s < whole ? 1 : 0);
-      first[i] = at;
-      fraction[i] = static_cast<F>(s - at);
-    });
-  }
+  with_fold(axis, [&](const auto& folded) {
+    if (axis.nearest) {
+      const auto rounded = [&](std::int64_t i) {
+        return folded(point::round_half_even(point::limit_position(position(i))));
+      };
+      axis.inside ? split_inside(axis, n, first, fraction, rounded) : split_anywhere(axis, n, first, fraction, rounded);
+    } else {
+      const auto there = [&](std::int64_t i) { return folded(position(i)); };
+      axis.inside ? split_inside(axis, n, first, fraction, there) : split_anywhere(axis, n, first, fraction, there);
+    }
+  });
 }
 
 inline void find_inside(const std::int32_t* column, const std::int32_t* row, std::int64_t n, const Axis& across,
                         const Axis& down, std::uint8_t* inside) {
-  // Unsigned: what is before the first pixel is far behind the last one.
-  const auto room = [](const Axis& axis) {
-    const std::int32_t pixels = axis.n - axis.before - axis.after;
-    return static_cast<std::uint32_t>(pixels > 0 ? pixels : 0);
+  // 0, 1, 2: none, some, all of the pixels to mix are inside.
+  const auto along = [](const Axis& axis, std::int32_t at) {
+    const std::int32_t low = at - axis.before;
+    const std::int32_t high = at + axis.after;
+    const std::int32_t all = (low >= 0 ? 1 : 0) & (high < axis.n ? 1 : 0);
+    const std::int32_t some = (low < axis.n ? 1 : 0) & (high >= 0 ? 1 : 0);
+    return some + all;
   };
-  const std::uint32_t width = room(across);
-  const std::uint32_t height = room(down);
   for_steps(n, [&](std::int64_t i) {
-    const std::uint32_t x = static_cast<std::uint32_t>(column[i] - across.before);
-    const std::uint32_t y = static_cast<std::uint32_t>(row[i] - down.before);
-    inside[i] = static_cast<std::uint8_t>((x < width ? 1 : 0) & (y < height ? 1 : 0));
+    const std::int32_t x = along(across, column[i]);
+    const std::int32_t y = along(down, row[i]);
+    inside[i] = static_cast<std::uint8_t>(x < y ? x : y);
   });
 }
 
@@ -108,7 +135,7 @@ void locate(const double* m, bool projective, const Rectangle& out, const Axis& 
       split_axis(across, w, column + at, fx + at, [&](std::int64_t i) { return products[0][i] + terms[0]; });
       split_axis(down, w, row + at, fy + at, [&](std::int64_t i) { return products[1][i] + terms[1]; });
     }
-    if (!across.clamped) find_inside(column + at, row + at, w, across, down, inside + at);
+    if (!across.inside) find_inside(column + at, row + at, w, across, down, inside + at);
   }
 }
 

@@ -232,11 +232,28 @@ def source_positions(inverse: Floats, height: int, width: int) -> tuple[Floats, 
     return limited(sx), limited(sy)
 
 
+def fold(s: Floats, n: int, border: str) -> Floats:
+    """Where positions along an axis of n pixels are seen in the image that the border repeats."""
+    if border == "reflect":
+        period = 2.0 * (n - 1) if n > 1 else 1.0
+        t = s - period * np.floor(s / period)
+        seen = np.where(t <= n - 1, t, period - t) if n > 1 else np.zeros_like(s)
+        return np.where((s >= 0) & (s <= n - 1), s, seen)
+    if border == "symmetric":
+        t = (s + 0.5) - 2.0 * n * np.floor((s + 0.5) / (2.0 * n))
+        return np.where((s >= -0.5) & (s <= n - 0.5), s, np.where(t <= n, t, 2.0 * n - t) - 0.5)
+    if border == "wrap":
+        t = s - float(n) * np.floor(s / n)
+        return np.where((s >= 0) & (s < n), s, np.where(t < n, t, 0.0))
+    return s
+
+
 def _axis_taps(s: Floats, n: int, interpolation: str, border: str) -> tuple[Indices, Floats]:
     """The pixels that a position s along an axis of n mixes, and their weights: (taps, pixels) each."""
     if interpolation == "nearest":
         return border_index(np.rint(s).astype(np.int64)[np.newaxis], n, border), np.ones((1, s.size))
-    if interpolation == "bilinear" and border == "edge":
+    s = fold(s, n, border)
+    if interpolation == "bilinear" and border in ("edge", "symmetric"):  # between the edge and its repetition
         s = np.clip(s, 0, n - 1)
     first = np.floor(s).astype(np.int64)
     f = s - first

@@ -26,6 +26,35 @@ AUGCORE_POINT Position source_position(const double* m, bool projective, double 
   return {limit_position(sx), limit_position(sy)};
 }
 
+// Largest whole number not above x, |x| <= 2^51.
+AUGCORE_POINT double round_down(double x) {
+  const double r = round_half_even(x);
+  return r - (r > x ? 1.0 : 0.0);
+}
+
+// Where a position along an axis of n pixels is seen in the image that the border repeats: for reflect and wrap in
+// [0, n - 1] and [0, n), for symmetric, whose mirrors stand at the outer edges of pixels, in [-0.5, n - 0.5].
+AUGCORE_POINT double fold_reflect(double s, double n) {
+  const double period = n > 1.0 ? 2.0 * (n - 1.0) : 1.0;
+  const double t = s - period * round_down(s / period);
+  return s >= 0.0 && s <= n - 1.0 ? s : n > 1.0 ? (t <= n - 1.0 ? t : period - t) : 0.0;
+}
+AUGCORE_POINT double fold_symmetric(double s, double n) {
+  const double period = 2.0 * n;
+  const double t = (s + 0.5) - period * round_down((s + 0.5) / period);
+  return s >= -0.5 && s <= n - 0.5 ? s : (t <= n ? t : period - t) - 0.5;
+}
+AUGCORE_POINT double fold_wrap(double s, double n) {
+  const double t = s - n * round_down(s / n);
+  return s >= 0.0 && s < n ? s : t < n ? t : 0.0;
+}
+AUGCORE_POINT double fold(double s, double n, Border border) {
+  return border == Border::reflect     ? fold_reflect(s, n)
+         : border == Border::symmetric ? fold_symmetric(s, n)
+         : border == Border::wrap      ? fold_wrap(s, n)
+                                       : s;
+}
+
 // The pixels that are mixed for a position: rows x columns, `per_axis` (1, 2 or 4) of each; -1 is outside of the image,
 // where the fill value stands.
 struct Taps {
@@ -40,8 +69,13 @@ struct Taps {
 AUGCORE_POINT Taps taps_at(Position at, std::int64_t h, std::int64_t w, Interpolation interpolation, Border border) {
   Taps taps = {};
   taps.per_axis = interpolation == Interpolation::nearest ? 1 : interpolation == Interpolation::bilinear ? 2 : 4;
-  if (taps.per_axis == 1) at = {round_half_even(at.x), round_half_even(at.y)};
-  if (taps.per_axis == 2 && border == Border::edge) {
+  if (taps.per_axis == 1) {
+    at = {round_half_even(at.x), round_half_even(at.y)};
+  } else {
+    at = {fold(at.x, static_cast<double>(w), border), fold(at.y, static_cast<double>(h), border)};
+  }
+  // Between the edge and its repetition there is nothing to mix.
+  if (taps.per_axis == 2 && (border == Border::edge || border == Border::symmetric)) {
     at = {clamp(at.x, 0.0, static_cast<double>(w - 1)), clamp(at.y, 0.0, static_cast<double>(h - 1))};
   }
   const std::int64_t x0 = floor_to_int(at.x);
