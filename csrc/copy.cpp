@@ -2,53 +2,232 @@
 
 #include <cstring>
 #include <stdexcept>
+#include <vector>
 
 #include "augcore/point/interpolate.hpp"
 #include "cells.hpp"
+#include "simd/levels.hpp"
+#include "writer.hpp"
 
 namespace augcore {
 namespace {
 
-constexpr std::int64_t kTaskElements = 262144;  // about a millisecond
+using simd::CopyKernels;
+using simd::Piece;
+using simd::PixelBytes;
 
-template <typename T>
-void fill_pixels(const double* fill, std::int64_t c, std::int64_t n, T* out) {
-  for (std::int64_t i = 0; i < n; ++i) {
-    for (std::int64_t channel = 0; channel < c; ++channel) out[i * c + channel] = point::to_pixel<T>(fill[channel]);
-  }
+constexpr std::int64_t kTaskBytes = 262144;  // well below a millisecond
+constexpr std::int64_t kFillBytes = 256;     // of a row of fill values
+
+static_assert(CopyKernels::kSlack <= Writer::kSlack);
+
+std::int64_t element_bytes(Dtype dtype) {
+  std::int64_t bytes = 0;
+  by_dtype(dtype, [&](auto pixel) { bytes = sizeof pixel; });
+  return bytes;
 }
 
-// out (the cell's pixels) := pixel (x + shift.x, y + shift.y) of the image.
-template <typename T>
-void copy_shifted(const T* image, const Images& in, Shift shift, Border border, const double* fill, const Cell& cell,
-                  T* out) {
-  const std::int64_t c = in.c;
-  // Columns inside ... end - 1 of the cell come from inside the image.
-  const std::int64_t inside = std::min(std::max(cell.x0, -shift.x), cell.x1);
-  const std::int64_t end = std::max(std::min(cell.x1, in.w - shift.x), inside);
-  const auto border_pixels = [&](const T* row, std::int64_t x0, std::int64_t x1, T* to) {
-    for (std::int64_t x = x0; x < x1; ++x, to += c) {
-      const std::int64_t from = point::border_index(x + shift.x, in.w, border);
-      if (from < 0) {
-        fill_pixels(fill, c, 1, to);
+// ---- one axis: which pixels show ------------------------------------------------------------------------------------
+
+// Neighbouring pixels of the output show first, first + step, ... of the image along one axis; first == -1: the fill.
+struct Run {
+  std::int64_t first;
+  std::int64_t step;  // 1, 0 or -1
+  std::int64_t count;
+};
+
+// What stands at i and behind it, n pixels being there: at most `most` pixels.
+Run run_at(std::int64_t i, std::int64_t n, Border border, std::int64_t most) {
+  if (i >= 0 && i < n) return {i, 1, std::min(most, n - i)};
+  const std::int64_t before = i < 0 ? std::min(most, -i) : most;  // pixels that are outside for sure
+  if (border == Border::constant) return {-1, 0, before};
+  if (border == Border::edge || n == 1) return {i < 0 ? 0 : n - 1, 0, before};
+  if (border == Border::wrap) {
+    const std::int64_t at = point::modulo(i, n);
+    return {at, 1, std::min(most, n - at)};
+  }
+  // Back and forth, turning at the outermost pixels or behind them.
+  const std::int64_t turn = border == Border::reflect ? n - 1 : n;
+  const std::int64_t at = point::modulo(i, 2 * turn);
+  if (at < turn) return {at, 1, std::min(most, turn - at)};
+  return {border == Border::reflect ? 2 * turn - at : 2 * turn - 1 - at, -1, std::min(most, 2 * turn - at)};
+}
+
+void add_shifted(std::int64_t from, std::int64_t to, std::int64_t shift, std::int64_t n, Border border,
+                 std::vector<Run>& runs) {
+  for (std::int64_t i = from; i < to; i += runs.back().count) runs.push_back(run_at(i + shift, n, border, to - i));
+}
+
+Run run_of_flip(std::int64_t from, std::int64_t to, std::int64_t n, bool flipped) {
+  return {flipped ? n - 1 - from : from, flipped ? -1 : 1, to - from};
+}
+
+// ---- two axes: rows of pieces ---------------------------------------------------------------------------------------
+
+// How the rows of one cell are put together, the same for all images that move alike.
+class Plan {
+ public:
+  explicit Plan(const Images& in)
+      : pixel_(in.c * element_bytes(in.dtype)),
+        row_bytes_(in.w * pixel_.size),
+        begin_(static_cast<const std::uint8_t*>(in.data)),
+        end_(begin_ + in.n * in.h * row_bytes_),
+        fill_bytes_(std::max<std::int64_t>(1, kFillBytes / pixel_.size) * pixel_.size),
+        kernels_(simd::kernels().copy) {}
+
+  std::vector<Run> rows;
+  std::vector<Run> columns;
+
+  // To be called when the columns have changed.
+  void make_pieces() {
+    pieces_.clear();
+    outside_.clear();
+    bytes_ = 0;
+    low_ = row_bytes_;
+    high_ = 0;
+    for (const Run& run : columns) add(run);
+    add_fill(bytes_, outside_);
+  }
+
+  std::int64_t pixel_bytes() const { return pixel_.size; }
+  std::int64_t fill_bytes() const { return fill_bytes_; }
+
+  void run(const std::uint8_t* image, const std::uint8_t* fill, Writer& writer) const {
+    for (const Run& r : rows) {
+      if (r.first < 0) {
+        write(outside_, image, 0, r.count, fill, writer);
       } else {
-        for (std::int64_t channel = 0; channel < c; ++channel) to[channel] = row[from * c + channel];
+        write(pieces_, image + r.first * row_bytes_, r.step * row_bytes_, r.count, fill, writer);
       }
     }
-  };
-  for (std::int64_t y = cell.y0; y < cell.y1; ++y, out += (cell.x1 - cell.x0) * c) {
-    const std::int64_t from = point::border_index(y + shift.y, in.h, border);
-    if (from < 0) {
-      fill_pixels(fill, c, cell.x1 - cell.x0, out);
-      continue;
-    }
-    const T* row = image + from * in.w * c;
-    border_pixels(row, cell.x0, inside, out);
-    if (end > inside) {
-      std::memcpy(out + (inside - cell.x0) * c, row + (inside + shift.x) * c, (end - inside) * c * sizeof(T));
-    }
-    border_pixels(row, end, cell.x1, out + (end - cell.x0) * c);
   }
+
+ private:
+  void add(const Run& run) {
+    const std::int64_t size = pixel_.size;
+    bytes_ += run.count * size;
+    if (run.first < 0) return add_fill(run.count * size, pieces_);
+    const std::int64_t last = run.first + run.step * (run.count - 1);
+    low_ = std::min(low_, std::min(run.first, last) * size);
+    high_ = std::max(high_, (std::max(run.first, last) + 1) * size);
+    if (run.step == 1 || run.count == 1) {
+      pieces_.push_back({Piece::copy, run.first * size, run.count * size});
+    } else if (size <= PixelBytes::kLargest) {
+      pieces_.push_back({run.step == 0 ? Piece::repeat : Piece::reverse, run.first * size, run.count * size});
+    } else {
+      for (std::int64_t i = 0; i < run.count; ++i) {
+        pieces_.push_back({Piece::copy, (run.first + i * run.step) * size, size});
+      }
+    }
+  }
+
+  void add_fill(std::int64_t bytes, std::vector<Piece>& pieces) const {
+    for (; bytes > 0; bytes -= fill_bytes_) pieces.push_back({Piece::fill, 0, std::min(bytes, fill_bytes_)});
+  }
+
+  // n_rows rows of pieces; `row` is what the first one reads.
+  void write(const std::vector<Piece>& pieces, const std::uint8_t* row, std::int64_t stride, std::int64_t n_rows,
+             const std::uint8_t* fill, Writer& writer) const {
+    for (std::int64_t n = 0; n_rows > 0; n_rows -= n, row += n * stride) {
+      if (bytes_ > Writer::kCapacity) {
+        write_long_row(pieces, row, fill, writer);
+        n = 1;
+        continue;
+      }
+      std::uint8_t* to = writer.room_for(bytes_);
+      n = std::min(n_rows, writer.room() / bytes_);
+      rows_kernel(row, (n - 1) * stride)(pieces.data(), pieces.size(), pixel_, row, stride, n, fill, to);
+      writer.added(n * bytes_);
+    }
+  }
+
+  // A row that the writer has to be given in parts.
+  void write_long_row(const std::vector<Piece>& pieces, const std::uint8_t* row, const std::uint8_t* fill,
+                      Writer& writer) const {
+    constexpr std::int64_t kPart = Writer::kCapacity / 2;
+    const bool whole_pixels = pixel_.size <= PixelBytes::kLargest;
+    const std::int64_t most = whole_pixels ? kPart / pixel_.size * pixel_.size : kPart;
+    for (const Piece& piece : pieces) {
+      const std::int64_t forward = piece.kind == Piece::copy ? 1 : piece.kind == Piece::reverse ? -1 : 0;
+      for (std::int64_t done = 0; done < piece.bytes; done += most) {
+        const Piece part = {piece.kind, piece.from + forward * done, std::min(most, piece.bytes - done)};
+        const std::uint8_t* from = piece.kind == Piece::fill && !whole_pixels ? fill + done : fill;
+        std::uint8_t* to = writer.room_for(part.bytes);
+        rows_kernel(row, 0)(&part, 1, pixel_, row, 0, 1, from, to);
+        writer.added(part.bytes);
+      }
+    }
+  }
+
+  // The kernel for rows read between `row` and `row + distance`: at the ends of the batch, one that touches no byte
+  // outside.
+  simd::CopyRows rows_kernel(const std::uint8_t* row, std::int64_t distance) const {
+    const std::uint8_t* first = row + std::min<std::int64_t>(distance, 0) + low_;
+    const std::uint8_t* last = row + std::max<std::int64_t>(distance, 0) + high_;
+    const bool slack = first - begin_ >= CopyKernels::kSlack && end_ - last >= CopyKernels::kSlack;
+    return slack ? kernels_.loose : kernels_.exact;
+  }
+
+  const PixelBytes pixel_;
+  const std::int64_t row_bytes_;  // of an image
+  const std::uint8_t* const begin_;
+  const std::uint8_t* const end_;
+  const std::int64_t fill_bytes_;
+  const CopyKernels& kernels_;
+  std::vector<Piece> pieces_;
+  std::vector<Piece> outside_;  // those of a row above or below the image
+  std::int64_t bytes_ = 0;      // of a row of pieces
+  std::int64_t low_ = 0;        // where the pieces begin and end in the row that they read
+  std::int64_t high_ = 0;
+};
+
+// Rows of fill values for one image after the other.
+class FillRow {
+ public:
+  FillRow(const Images& in, const Fill& fill, std::int64_t bytes)
+      : in_(in), fill_(fill), row_(bytes), bytes_(bytes + CopyKernels::kSlack) {}
+
+  const std::uint8_t* of(std::int64_t image) {
+    const double* values = fill_.of(image, in_.c);
+    if (values == made_of_) return bytes_.data();
+    by_dtype(in_.dtype, [&](auto pixel) {
+      using T = decltype(pixel);
+      for (std::int64_t at = 0, i = 0; at < row_; at += sizeof(T), i = i + 1 < in_.c ? i + 1 : 0) {
+        const T value = point::to_pixel<T>(values[i]);
+        std::memcpy(&bytes_[at], &value, sizeof(T));
+      }
+    });
+    made_of_ = values;
+    return bytes_.data();
+  }
+
+ private:
+  const Images& in_;
+  const Fill& fill_;
+  const std::int64_t row_;
+  const double* made_of_ = nullptr;
+  std::vector<std::uint8_t> bytes_;
+};
+
+const std::uint8_t* image_of(const Images& in, std::int64_t i, std::int64_t pixel) {
+  return static_cast<const std::uint8_t*>(in.data) + i * in.h * in.w * pixel;
+}
+
+std::uint8_t* place_of(const OutputImages& out, std::int64_t i, const Cell& cell, std::int64_t pixel) {
+  return static_cast<std::uint8_t*>(out.data) + ((i * out.h + cell.y0) * out.w + cell.x0) * pixel;
+}
+
+// Runs f(cell, first, last, writer) for all of the output.
+template <typename F>
+void for_output(const OutputImages& out, std::int64_t n_images, int threads, const F& f) {
+  const std::int64_t pixel = out.c * element_bytes(out.dtype);
+  const std::int64_t pixels = std::max<std::int64_t>(1, kTaskBytes / pixel);
+  const bool past_cache = exceeds_cache(n_images * out.h * out.w * pixel);
+  for_cells(Cells(out.h, out.w, pixels), n_images, pixels, threads,
+            [&](const Cell& cell, std::int64_t first, std::int64_t last) {
+              Writer writer(past_cache);
+              f(cell, first, last, writer);
+            });
 }
 
 }  // namespace
@@ -57,47 +236,38 @@ void shift(const Images& in, const Selection& selection, const Shift* shifts, st
            const Fill& fill, const OutputImages& out, int threads) {
   if (selection.count == 0 || in.c == 0 || out.h == 0 || out.w == 0) return;
   if (in.h == 0 || in.w == 0) throw std::invalid_argument("images: have no pixels to read");
-  by_dtype(in.dtype, [&](auto pixel) {
-    using T = decltype(pixel);
-    const std::int64_t pixels = std::max<std::int64_t>(1, kTaskElements / in.c);
-    for_cells(Cells(out.h, out.w, pixels), selection.count, pixels, threads,
-              [&](const Cell& cell, std::int64_t first, std::int64_t last) {
-                for (std::int64_t i = first; i < last; ++i) {
-                  const std::int64_t image = selection[i];
-                  const T* from = static_cast<const T*>(in.data) + image * in.h * in.w * in.c;
-                  T* to = static_cast<T*>(out.data) + (image * out.h * out.w + cell.y0 * out.w + cell.x0) * out.c;
-                  copy_shifted(from, in, shifts[n_shifts > 1 ? i : 0], border, fill.of(image, in.c), cell, to);
-                }
-              });
-  });
+  for_output(out, selection.count, threads,
+             [&](const Cell& cell, std::int64_t first, std::int64_t last, Writer& writer) {
+               Plan plan(in);
+               FillRow fill_row(in, fill, plan.fill_bytes());
+               for (std::int64_t i = first; i < last; ++i) {
+                 if (i == first || n_shifts > 1) {
+                   const Shift by = shifts[n_shifts > 1 ? i : 0];
+                   plan.rows.clear();
+                   plan.columns.clear();
+                   add_shifted(cell.y0, cell.y1, by.y, in.h, border, plan.rows);
+                   add_shifted(cell.x0, cell.x1, by.x, in.w, border, plan.columns);
+                   plan.make_pieces();
+                 }
+                 const std::int64_t image = selection[i];
+                 writer.go_to(place_of(out, image, cell, plan.pixel_bytes()));
+                 plan.run(image_of(in, image, plan.pixel_bytes()),
+                          border == Border::constant ? fill_row.of(image) : nullptr, writer);
+               }
+             });
 }
 
 void flip(const Images& in, bool horizontal, bool vertical, const OutputImages& out, int threads) {
   if (in.n == 0 || in.c == 0 || in.h == 0 || in.w == 0) return;
-  by_dtype(in.dtype, [&](auto pixel) {
-    using T = decltype(pixel);
-    const auto flip_row = [&](const T* row, const Cell& cell, T* to) {
-      if (!horizontal) {
-        std::memcpy(to, row + cell.x0 * in.c, (cell.x1 - cell.x0) * in.c * sizeof(T));
-        return;
-      }
-      for (std::int64_t x = cell.x0; x < cell.x1; ++x, to += in.c) {
-        const T* from = row + (in.w - 1 - x) * in.c;
-        for (std::int64_t channel = 0; channel < in.c; ++channel) to[channel] = from[channel];
-      }
-    };
-    const std::int64_t pixels = std::max<std::int64_t>(1, kTaskElements / in.c);
-    for_cells(Cells(in.h, in.w, pixels), in.n, pixels, threads,
-              [&](const Cell& cell, std::int64_t first, std::int64_t last) {
-                for (std::int64_t image = first; image < last; ++image) {
-                  const T* from = static_cast<const T*>(in.data) + image * in.h * in.w * in.c;
-                  T* to = static_cast<T*>(out.data) + image * in.h * in.w * in.c;
-                  for (std::int64_t y = cell.y0; y < cell.y1; ++y) {
-                    const std::int64_t row = vertical ? in.h - 1 - y : y;
-                    flip_row(from + row * in.w * in.c, cell, to + (y * in.w + cell.x0) * in.c);
-                  }
-                }
-              });
+  for_output(out, in.n, threads, [&](const Cell& cell, std::int64_t first, std::int64_t last, Writer& writer) {
+    Plan plan(in);
+    plan.rows.push_back(run_of_flip(cell.y0, cell.y1, in.h, vertical));
+    plan.columns.push_back(run_of_flip(cell.x0, cell.x1, in.w, horizontal));
+    plan.make_pieces();
+    for (std::int64_t image = first; image < last; ++image) {
+      writer.go_to(place_of(out, image, cell, plan.pixel_bytes()));
+      plan.run(image_of(in, image, plan.pixel_bytes()), nullptr, writer);
+    }
   });
 }
 

@@ -72,6 +72,51 @@ struct ResizeKernels {
 using GatherSum = void (*)(const double* in, const std::int64_t* index, const double* weight, std::int64_t taps,
                            std::int64_t n, double* out);
 
+// A part of a row of moved pixels: `bytes` of them, whole pixels.
+struct Piece {
+  enum Kind {
+    copy,     // the bytes at `from`
+    reverse,  // the pixel at `from`, then the one before it, and so on
+    repeat,   // the pixel at `from`, again and again
+    fill,     // the first bytes of the row of fill values
+  };
+
+  Kind kind;
+  std::int64_t from;  // in bytes, counted from the beginning of the row that is read
+  std::int64_t bytes;
+};
+
+// How many bytes a pixel has, and shuffles of sixteen bytes that move as many pixels as fit. Larger pixels are copied
+// one by one, not reversed or repeated.
+struct PixelBytes {
+  static constexpr std::int64_t kLargest = 16;
+
+  std::int64_t size;
+  std::int64_t step;                                  // bytes of the pixels that fit
+  alignas(kLargest) std::uint8_t repeated[kLargest];  // the pixel at the first byte, again and again
+  alignas(kLargest) std::uint8_t reversed[kLargest];  // the pixels up to the last byte, the last one first
+
+  explicit PixelBytes(std::int64_t bytes) : size(bytes), step(bytes <= kLargest ? kLargest / bytes * bytes : 0) {
+    for (std::int64_t i = 0; i < kLargest; ++i) {
+      repeated[i] = static_cast<std::uint8_t>(i % size);
+      reversed[i] = static_cast<std::uint8_t>(i < step ? kLargest - (i / size + 1) * size + i % size : 0);
+    }
+  }
+};
+
+// Makes n_rows rows of pieces, one behind the other, at `out`; each reads the row `stride` bytes behind the last one's.
+using CopyRows = void (*)(const Piece* pieces, std::int64_t n_pieces, const PixelBytes& pixel, const std::uint8_t* row,
+                          std::int64_t stride, std::int64_t n_rows, const std::uint8_t* fill, std::uint8_t* out);
+
+struct CopyKernels {
+  // How far `loose`, which moves whole vectors, may read before and behind what the pieces name, and write behind
+  // the end.
+  static constexpr std::int64_t kSlack = 32;
+
+  CopyRows loose;
+  CopyRows exact;
+};
+
 // One table of kernels for each pixel type.
 template <template <typename> class Table>
 struct ByPixel {
@@ -94,6 +139,7 @@ struct Kernels {
   OpenCV4Bilinear opencv4_bilinear;
   ByPixel<ResizeKernels> resize;
   GatherSum gather_sum;
+  CopyKernels copy;
 };
 
 }  // namespace augcore::simd
