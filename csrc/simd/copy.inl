@@ -77,38 +77,84 @@ void rows_exact(const Piece* pieces, std::int64_t n_pieces, const PixelBytes& pi
 inline __m128i load16(const std::uint8_t* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); }
 inline void store16(std::uint8_t* p, __m128i a) { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), a); }
 
-inline void copy_loose(const std::uint8_t* from, std::int64_t bytes, std::uint8_t* to) {
-  for (std::int64_t i = 0; i < bytes; i += 32) {
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + i),
-                        _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + i)));
+// The constants of a pixel size, kept apart from the memory that is written, which could be any.
+struct Constants {
+  __m128i repeated, reversed;
+  std::int64_t step, to_last;
+  const std::uint8_t* fill;
+};
+
+template <Piece::Kind kKind>
+inline void piece_loose(const Constants& constants, const std::uint8_t* from, std::int64_t bytes, std::uint8_t* to) {
+  if constexpr (kKind == Piece::copy || kKind == Piece::fill) {
+    if constexpr (kKind == Piece::fill) from = constants.fill;
+    for (std::int64_t i = 0; i < bytes; i += 32) {
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + i),
+                          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + i)));
+    }
+  } else if constexpr (kKind == Piece::reverse) {
+    from -= constants.to_last;
+    for (std::int64_t i = 0; i < bytes; i += constants.step) {
+      store16(to + i, _mm_shuffle_epi8(load16(from - i), constants.reversed));
+    }
+  } else {
+    const __m128i pixels = _mm_shuffle_epi8(load16(from), constants.repeated);
+    for (std::int64_t i = 0; i < bytes; i += constants.step) store16(to + i, pixels);
+  }
+}
+
+// Rows of pieces of known kinds.
+template <Piece::Kind... kKinds>
+void rows_of(const Piece* pieces, const Constants& of_pixel, const std::uint8_t* row, std::int64_t stride,
+             std::int64_t n_rows, std::uint8_t* out) {
+  const Constants constants = of_pixel;
+  Piece mine[sizeof...(kKinds)];
+  for (unsigned k = 0; k < sizeof...(kKinds); ++k) mine[k] = pieces[k];
+  for (std::int64_t r = 0; r < n_rows; ++r, row += stride) {
+    const Piece* piece = mine;
+    ((piece_loose<kKinds>(constants, row + piece->from, piece->bytes, out), out += piece->bytes, ++piece), ...);
+  }
+}
+
+void row_loose(const Piece* pieces, std::int64_t n_pieces, const Constants& constants, const std::uint8_t* row,
+               std::uint8_t* out) {
+  for (const Piece* piece = pieces; piece != pieces + n_pieces; out += piece->bytes, ++piece) {
+    switch (piece->kind) {
+      case Piece::copy:
+        piece_loose<Piece::copy>(constants, row + piece->from, piece->bytes, out);
+        break;
+      case Piece::fill:
+        piece_loose<Piece::fill>(constants, row + piece->from, piece->bytes, out);
+        break;
+      case Piece::reverse:
+        piece_loose<Piece::reverse>(constants, row + piece->from, piece->bytes, out);
+        break;
+      case Piece::repeat:
+        piece_loose<Piece::repeat>(constants, row + piece->from, piece->bytes, out);
+        break;
+    }
   }
 }
 
 void rows_loose(const Piece* pieces, std::int64_t n_pieces, const PixelBytes& pixel, const std::uint8_t* row,
                 std::int64_t stride, std::int64_t n_rows, const std::uint8_t* fill, std::uint8_t* out) {
-  const __m128i repeated = load16(pixel.repeated), reversed = load16(pixel.reversed);
-  for (std::int64_t r = 0; r < n_rows; ++r, row += stride) {
-    for (const Piece* piece = pieces; piece != pieces + n_pieces; out += piece->bytes, ++piece) {
-      const std::uint8_t* from = row + piece->from;
-      switch (piece->kind) {
-        case Piece::copy:
-          copy_loose(from, piece->bytes, out);
-          break;
-        case Piece::fill:
-          copy_loose(fill, piece->bytes, out);
-          break;
-        case Piece::reverse:
-          from += pixel.size - 16;
-          for (std::int64_t i = 0; i < piece->bytes; i += pixel.step) {
-            store16(out + i, _mm_shuffle_epi8(load16(from - i), reversed));
-          }
-          break;
-        case Piece::repeat: {
-          const __m128i pixels = _mm_shuffle_epi8(load16(from), repeated);
-          for (std::int64_t i = 0; i < piece->bytes; i += pixel.step) store16(out + i, pixels);
-          break;
-        }
-      }
+  const Constants constants = {load16(pixel.repeated), load16(pixel.reversed), pixel.step, 16 - pixel.size, fill};
+  const auto are = [&](Piece::Kind first, Piece::Kind second) {
+    return n_pieces == 2 && pieces[0].kind == first && pieces[1].kind == second;
+  };
+  if (n_pieces == 1 && pieces[0].kind == Piece::copy) {
+    rows_of<Piece::copy>(pieces, constants, row, stride, n_rows, out);
+  } else if (n_pieces == 1 && pieces[0].kind == Piece::reverse) {
+    rows_of<Piece::reverse>(pieces, constants, row, stride, n_rows, out);
+  } else if (are(Piece::repeat, Piece::copy)) {
+    rows_of<Piece::repeat, Piece::copy>(pieces, constants, row, stride, n_rows, out);
+  } else if (are(Piece::copy, Piece::repeat)) {
+    rows_of<Piece::copy, Piece::repeat>(pieces, constants, row, stride, n_rows, out);
+  } else {
+    std::int64_t bytes = 0;
+    for (std::int64_t k = 0; k < n_pieces; ++k) bytes += pieces[k].bytes;
+    for (std::int64_t r = 0; r < n_rows; ++r) {
+      row_loose(pieces, n_pieces, constants, row + r * stride, out + r * bytes);
     }
   }
 }
