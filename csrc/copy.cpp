@@ -54,14 +54,17 @@ Run run_at(std::int64_t i, std::int64_t n, Border border, std::int64_t most) {
   return {border == Border::reflect ? 2 * turn - at : 2 * turn - 1 - at, -1, std::min(most, 2 * turn - at)};
 }
 
-void add_shifted(std::int64_t from, std::int64_t to, std::int64_t shift, std::int64_t n, Border border,
-                 std::vector<Run>& runs) {
-  for (std::int64_t i = from; i < to; i += runs.back().count) runs.push_back(run_at(i + shift, n, border, to - i));
-}
+// What an output shows along one axis of an image.
+struct Axis {
+  std::int64_t n;  // pixels of the image
+  std::int64_t shift;
+  Border border;
+  bool flipped;
 
-Run run_of_flip(std::int64_t from, std::int64_t to, std::int64_t n, bool flipped) {
-  return {flipped ? n - 1 - from : from, flipped ? -1 : 1, to - from};
-}
+  Run at(std::int64_t i, std::int64_t most) const {
+    return flipped ? Run{n - 1 - i, -1, most} : run_at(i + shift, n, border, most);
+  }
+};
 
 // ---- two axes: rows of pieces ---------------------------------------------------------------------------------------
 
@@ -77,38 +80,40 @@ class Plan {
         fill_bytes_(std::max<std::int64_t>(1, kFillBytes / pixel_.size) * pixel_.size),
         kernels_(simd::kernels().copy) {}
 
-  std::vector<Run> rows;
-  std::vector<Run> columns;
-
-  // To be called when the columns have changed.
-  void make_pieces() {
+  void set_columns(const Axis& columns, const Cell& cell) {
     pieces_.clear();
     outside_.clear();
-    bytes_ = 0;
     low_ = row_bytes_;
     high_ = 0;
-    for (const Run& run : columns) add(run);
-    add_fill(bytes_, outside_);
+    bytes_ = (cell.x1 - cell.x0) * pixel_.size;
     rows_at_once_ = Writer::kCapacity / bytes_;
+    for (std::int64_t x = cell.x0; x < cell.x1;) {
+      const Run run = columns.at(x, cell.x1 - x);
+      add(run);
+      x += run.count;
+    }
+    if (columns.border == Border::constant) add_fill(bytes_, outside_);
   }
 
   std::int64_t pixel_bytes() const { return pixel_.size; }
   std::int64_t fill_bytes() const { return fill_bytes_; }
 
-  void run(const std::uint8_t* image, const std::uint8_t* fill, Writer& writer) const {
-    for (const Run& r : rows) {
+  void run(const std::uint8_t* image, const Axis& rows, const Cell& cell, const std::uint8_t* fill,
+           Writer& writer) const {
+    for (std::int64_t y = cell.y0; y < cell.y1;) {
+      const Run r = rows.at(y, cell.y1 - y);
       if (r.first < 0) {
         write(outside_, image, 0, r.count, fill, writer);
       } else {
         write(pieces_, image + r.first * row_bytes_, r.step * row_bytes_, r.count, fill, writer);
       }
+      y += r.count;
     }
   }
 
  private:
   void add(const Run& run) {
     const std::int64_t size = pixel_.size;
-    bytes_ += run.count * size;
     if (run.first < 0) return add_fill(run.count * size, pieces_);
     const std::int64_t last = run.first + run.step * (run.count - 1);
     low_ = std::min(low_, std::min(run.first, last) * size);
@@ -139,7 +144,7 @@ class Plan {
       }
       n = std::min(n_rows, rows_at_once_);
       std::uint8_t* to = writer.room_for(n * bytes_);
-      fetch(row + (ahead_ > 0 ? ahead_ : 2 * n * stride), (n - 1) * stride);
+      if (stride != 0) fetch(row + (ahead_ > 0 ? ahead_ : 2 * n * stride), (n - 1) * stride);
       rows_kernel(row, (n - 1) * stride)(pieces.data(), pieces.size(), pixel_, row, stride, n, fill, to);
       writer.added(n * bytes_);
     }
@@ -257,17 +262,11 @@ void shift(const Images& in, const Selection& selection, const Shift* shifts, st
                Plan plan(in);
                FillRow fill_row(in, fill, plan.fill_bytes());
                for (std::int64_t i = first; i < last; ++i) {
-                 if (i == first || n_shifts > 1) {
-                   const Shift by = shifts[n_shifts > 1 ? i : 0];
-                   plan.rows.clear();
-                   plan.columns.clear();
-                   add_shifted(cell.y0, cell.y1, by.y, in.h, border, plan.rows);
-                   add_shifted(cell.x0, cell.x1, by.x, in.w, border, plan.columns);
-                   plan.make_pieces();
-                 }
+                 const Shift by = shifts[n_shifts > 1 ? i : 0];
+                 if (i == first || n_shifts > 1) plan.set_columns({in.w, by.x, border, false}, cell);
                  const std::int64_t image = selection[i];
                  writer.go_to(place_of(out, image, cell, plan.pixel_bytes()));
-                 plan.run(image_of(in, image, plan.pixel_bytes()),
+                 plan.run(image_of(in, image, plan.pixel_bytes()), {in.h, by.y, border, false}, cell,
                           border == Border::constant ? fill_row.of(image) : nullptr, writer);
                }
              });
@@ -277,12 +276,10 @@ void flip(const Images& in, bool horizontal, bool vertical, const OutputImages& 
   if (in.n == 0 || in.c == 0 || in.h == 0 || in.w == 0) return;
   for_output(out, in.n, threads, [&](const Cell& cell, std::int64_t first, std::int64_t last, Writer& writer) {
     Plan plan(in);
-    plan.rows.push_back(run_of_flip(cell.y0, cell.y1, in.h, vertical));
-    plan.columns.push_back(run_of_flip(cell.x0, cell.x1, in.w, horizontal));
-    plan.make_pieces();
+    plan.set_columns({in.w, 0, Border::edge, horizontal}, cell);
     for (std::int64_t image = first; image < last; ++image) {
       writer.go_to(place_of(out, image, cell, plan.pixel_bytes()));
-      plan.run(image_of(in, image, plan.pixel_bytes()), nullptr, writer);
+      plan.run(image_of(in, image, plan.pixel_bytes()), {in.h, 0, Border::edge, vertical}, cell, nullptr, writer);
     }
   });
 }
