@@ -144,7 +144,7 @@ class Plan {
       }
       n = std::min(n_rows, rows_at_once_);
       std::uint8_t* to = writer.room_for(n * bytes_);
-      if (stride != 0) fetch(row + (ahead_ > 0 ? ahead_ : 2 * n * stride), (n - 1) * stride);
+      if (stride < 0 || (stride > 0 && (ahead_ == 0 || writer.past_cache()))) fetch(row + (ahead_ > 0 ? ahead_ : 2 * n * stride), (n - 1) * stride);
       rows_kernel(row, (n - 1) * stride)(pieces.data(), pieces.size(), pixel_, row, stride, n, fill, to);
       writer.added(n * bytes_);
     }
@@ -234,8 +234,12 @@ const std::uint8_t* image_of(const Images& in, std::int64_t i, std::int64_t pixe
   return static_cast<const std::uint8_t*>(in.data) + i * in.h * in.w * pixel;
 }
 
-std::uint8_t* place_of(const OutputImages& out, std::int64_t i, const Cell& cell, std::int64_t pixel) {
-  return static_cast<std::uint8_t*>(out.data) + ((i * out.h + cell.y0) * out.w + cell.x0) * pixel;
+// The writer is to write one cell of images image ... last - 1.
+void go_to(Writer& writer, const OutputImages& out, const Cell& cell, std::int64_t image, std::int64_t last) {
+  const std::int64_t pixel = out.c * element_bytes(out.dtype), pixels = out.h * out.w;
+  const std::int64_t images = cell.pixels() == pixels ? last - image : 1;  // that follow each other without a gap
+  writer.go_to(static_cast<std::uint8_t*>(out.data) + (image * pixels + cell.y0 * out.w + cell.x0) * pixel,
+               images * cell.pixels() * pixel);
 }
 
 // Runs f(cell, first, last, writer) for all of the output.
@@ -265,7 +269,7 @@ void shift(const Images& in, const Selection& selection, const Shift* shifts, st
                  const Shift by = shifts[n_shifts > 1 ? i : 0];
                  if (i == first || n_shifts > 1) plan.set_columns({in.w, by.x, border, false}, cell);
                  const std::int64_t image = selection[i];
-                 writer.go_to(place_of(out, image, cell, plan.pixel_bytes()));
+                 go_to(writer, out, cell, image, selection.indices == nullptr ? last : image + 1);
                  plan.run(image_of(in, image, plan.pixel_bytes()), {in.h, by.y, border, false}, cell,
                           border == Border::constant ? fill_row.of(image) : nullptr, writer);
                }
@@ -278,7 +282,7 @@ void flip(const Images& in, bool horizontal, bool vertical, const OutputImages& 
     Plan plan(in);
     plan.set_columns({in.w, 0, Border::edge, horizontal}, cell);
     for (std::int64_t image = first; image < last; ++image) {
-      writer.go_to(place_of(out, image, cell, plan.pixel_bytes()));
+      go_to(writer, out, cell, image, last);
       plan.run(image_of(in, image, plan.pixel_bytes()), {in.h, 0, Border::edge, vertical}, cell, nullptr, writer);
     }
   });

@@ -56,31 +56,36 @@ bool exceeds_cache(std::int64_t bytes) {
   return bytes > limit;
 }
 
-void Writer::go_to(std::uint8_t* out) {
-  if (lines_ != nullptr && out == lines_ + end_) return;
-  finish();
-  begin_ = end_ = static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(out) % kLine);
-  lines_ = out - begin_;
+Writer::~Writer() {
+  flush_all();
+  if (past_cache_) fence();
 }
 
+void Writer::go_to(std::uint8_t* out, std::int64_t bytes) {
+  if (out != out_ + (end_ - begin_)) {
+    flush_all();
+    place(out);
+  }
+  left_ = bytes;
+}
+
+// All whole cache lines; the rest moves to the front.
 void Writer::flush() {
   const std::int64_t whole = end_ / kLine * kLine;
   if (whole == 0) return;
-  const std::int64_t first = begin_ == 0 ? 0 : kLine;
-  std::memcpy(lines_ + begin_, buffer_ + begin_, first - begin_ + (past_cache_ ? 0 : whole - first));
-  if (past_cache_) copy_past_cache(buffer_ + first, whole - first, lines_ + first);
+  const std::int64_t first = past_cache_ ? (begin_ + kLine - 1) / kLine * kLine : whole;
+  std::memcpy(out_, buffer_ + begin_, first - begin_);
+  if (past_cache_) copy_past_cache(buffer_ + first, whole - first, out_ + (first - begin_));
   std::memcpy(buffer_, buffer_ + whole, kLine);
-  lines_ += whole;
+  out_ += whole - begin_;
   begin_ = 0;
   end_ -= whole;
 }
 
-void Writer::finish() {
+void Writer::flush_all() {
   flush();
-  if (end_ > begin_) std::memcpy(lines_ + begin_, buffer_ + begin_, end_ - begin_);
-  begin_ = end_ = 0;
-  lines_ = nullptr;
-  if (past_cache_) fence();
+  if (end_ > begin_) std::memcpy(out_, buffer_ + begin_, end_ - begin_);
+  place(out_ + (end_ - begin_));
 }
 
 }  // namespace augcore

@@ -1,15 +1,16 @@
 // Writes contiguous results at the speed of the memory.
 //
-// Bytes are gathered in a small buffer and leave it as whole cache lines. So whoever makes them may write carelessly,
-// in whole vectors, a little past what is meant; and results too large for the cache can go past it, as they do in a
-// large memcpy: the processor need not read lines that it overwrites.
+// Whoever makes them may work carelessly, in whole vectors, and touch a little more than is meant. What follows is
+// written later and covers it; near the end, and for results too large for the cache, bytes are gathered in a small
+// buffer first. Large results leave it as whole cache lines that go past the cache, as they do in a large memcpy: so
+// the processor need not read what it overwrites.
 #pragma once
 
 #include <cstdint>
 
 namespace augcore {
 
-// Whether an array of so many bytes should go past the caches.
+// Whether an array of so many bytes should go past the cache.
 bool exceeds_cache(std::int64_t bytes);
 
 class Writer {
@@ -18,36 +19,50 @@ class Writer {
   static constexpr std::int64_t kSlack = 64;       // bytes that may be touched behind those that are asked for
 
   explicit Writer(bool past_cache) : past_cache_(past_cache) {}
-  ~Writer() { finish(); }
+  ~Writer();
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
 
-  // What is added next belongs at `out`.
-  void go_to(std::uint8_t* out);
+  // The next `bytes` bytes are written in order from `out` on, before anything is written elsewhere.
+  void go_to(std::uint8_t* out, std::int64_t bytes);
 
-  // Where to write the next bytes: 1 to kCapacity of them.
+  // Where to put the next bytes: 1 to kCapacity of them.
   std::uint8_t* room_for(std::int64_t bytes) {
-    if (bytes > room()) flush();
+    direct_ = !past_cache_ && begin_ == end_ && bytes + kSlack <= left_;
+    if (direct_) return out_;
+    if (bytes > kSize - end_) flush();
     return buffer_ + end_;
   }
 
-  // How many bytes fit before the buffer has to be emptied.
-  std::int64_t room() const { return kSize - end_; }
+  // They are there, so many.
+  void added(std::int64_t bytes) {
+    left_ -= bytes;
+    if (direct_) {
+      place(out_ + bytes);
+    } else {
+      end_ += bytes;
+    }
+  }
 
-  void added(std::int64_t bytes) { end_ += bytes; }
+  bool past_cache() const { return past_cache_; }
 
  private:
   static constexpr std::int64_t kLine = 64;
   static constexpr std::int64_t kSize = kCapacity + kLine;
 
+  void place(std::uint8_t* out) {
+    out_ = out;
+    begin_ = end_ = static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(out) % kLine);
+  }
   void flush();
-  void finish();
+  void flush_all();
 
   const bool past_cache_;
-  // buffer_[i] belongs at lines_[i], begin_ <= i < end_; lines_ is where a cache line begins.
-  std::uint8_t* lines_ = nullptr;
+  bool direct_ = false;
+  std::uint8_t* out_ = nullptr;  // where buffer_[begin_] belongs; both stand at the same place of a cache line
   std::int64_t begin_ = 0;
-  std::int64_t end_ = 0;
+  std::int64_t end_ = 0;   // of what the buffer holds
+  std::int64_t left_ = 0;  // bytes still to come before go_to
   alignas(kLine) std::uint8_t buffer_[kSize + kSlack];
 };
 

@@ -77,6 +77,12 @@ void rows_exact(const Piece* pieces, std::int64_t n_pieces, const PixelBytes& pi
 inline __m128i load16(const std::uint8_t* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); }
 inline void store16(std::uint8_t* p, __m128i a) { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), a); }
 
+inline __m256i load32(const std::uint8_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
+inline void store32(std::uint8_t* p, __m256i a) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), a); }
+
+constexpr std::uint8_t kPlaces[32] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
+                                      16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31};
+
 // The constants of a pixel size, kept apart from the memory that is written, which could be any.
 struct Constants {
   __m128i repeated, reversed;
@@ -88,10 +94,7 @@ template <Piece::Kind kKind>
 inline void piece_loose(const Constants& constants, const std::uint8_t* from, std::int64_t bytes, std::uint8_t* to) {
   if constexpr (kKind == Piece::copy || kKind == Piece::fill) {
     if constexpr (kKind == Piece::fill) from = constants.fill;
-    for (std::int64_t i = 0; i < bytes; i += 32) {
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + i),
-                          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + i)));
-    }
+    for (std::int64_t i = 0; i < bytes; i += 32) store32(to + i, load32(from + i));
   } else if constexpr (kKind == Piece::reverse) {
     from -= constants.to_last;
     for (std::int64_t i = 0; i < bytes; i += constants.step) {
@@ -113,6 +116,22 @@ void rows_of(const Piece* pieces, const Constants& of_pixel, const std::uint8_t*
   for (std::int64_t r = 0; r < n_rows; ++r, row += stride) {
     const Piece* piece = mine;
     ((piece_loose<kKinds>(constants, row + piece->from, piece->bytes, out), out += piece->bytes, ++piece), ...);
+  }
+}
+
+// Rows of at most one vector: a copied piece beside repeated pixels, on whichever side.
+void short_rows(const Piece* pieces, const PixelBytes& pixel, const std::uint8_t* row, std::int64_t stride,
+                std::int64_t n_rows, std::uint8_t* out) {
+  const bool left = pieces[0].kind == Piece::repeat;
+  const std::int64_t split = pieces[0].bytes, bytes = split + pieces[1].bytes;
+  const std::uint8_t* edge = row + pieces[left ? 0 : 1].from;
+  const std::uint8_t* middle = row + (left ? pieces[1].from - split : pieces[0].from);
+  const __m256i behind = _mm256_cmpgt_epi8(load32(kPlaces), _mm256_set1_epi8(static_cast<char>(split - 1)));
+  const __m256i copied = _mm256_xor_si256(behind, _mm256_set1_epi8(left ? 0 : -1));
+  const __m256i repeated = load32(pixel.repeated);
+  for (std::int64_t r = 0; r < n_rows; ++r, out += bytes, edge += stride, middle += stride) {
+    const __m256i repeats = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(load16(edge)), repeated);
+    store32(out, _mm256_blendv_epi8(repeats, load32(middle), copied));
   }
 }
 
@@ -146,6 +165,9 @@ void rows_loose(const Piece* pieces, std::int64_t n_pieces, const PixelBytes& pi
     rows_of<Piece::copy>(pieces, constants, row, stride, n_rows, out);
   } else if (n_pieces == 1 && pieces[0].kind == Piece::reverse) {
     rows_of<Piece::reverse>(pieces, constants, row, stride, n_rows, out);
+  } else if ((are(Piece::repeat, Piece::copy) || are(Piece::copy, Piece::repeat)) &&
+             pieces[0].bytes + pieces[1].bytes <= 32) {
+    short_rows(pieces, pixel, row, stride, n_rows, out);
   } else if (are(Piece::repeat, Piece::copy)) {
     rows_of<Piece::repeat, Piece::copy>(pieces, constants, row, stride, n_rows, out);
   } else if (are(Piece::copy, Piece::repeat)) {

@@ -93,12 +93,12 @@ struct PixelBytes {
 
   std::int64_t size;
   std::int64_t step;                                  // bytes of the pixels that fit
-  alignas(kLargest) std::uint8_t repeated[kLargest];  // the pixel at the first byte, again and again
+  std::uint8_t repeated[2 * kLargest];                // the pixel at the first byte, again and again
   alignas(kLargest) std::uint8_t reversed[kLargest];  // the pixels up to the last byte, the last one first
 
   explicit PixelBytes(std::int64_t bytes) : size(bytes), step(bytes <= kLargest ? kLargest / bytes * bytes : 0) {
+    for (std::int64_t i = 0; i < 2 * kLargest; ++i) repeated[i] = static_cast<std::uint8_t>(i % size);
     for (std::int64_t i = 0; i < kLargest; ++i) {
-      repeated[i] = static_cast<std::uint8_t>(i % size);
       reversed[i] = static_cast<std::uint8_t>(i < step ? kLargest - (i / size + 1) * size + i % size : 0);
     }
   }
