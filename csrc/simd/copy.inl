@@ -50,9 +50,10 @@ void repeat_exact(const std::uint8_t* from, std::int64_t bytes, std::int64_t pix
   }
 }
 
-void rows_exact(const Piece* pieces, std::int64_t n_pieces, const PixelBytes& pixel, const std::uint8_t* row,
-                std::int64_t stride, std::int64_t n_rows, const std::uint8_t* fill, std::uint8_t* out) {
-  for (std::int64_t r = 0; r < n_rows; ++r, row += stride) {
+void rows_exact(const Piece* pieces, std::int64_t n_pieces, const PixelBytes& pixel, const std::uint8_t* image,
+                const std::int64_t* rows, std::int64_t n_rows, const std::uint8_t* fill, std::uint8_t* out) {
+  for (std::int64_t r = 0; r < n_rows; ++r) {
+    const std::uint8_t* row = image + rows[r];
     for (const Piece* piece = pieces; piece != pieces + n_pieces; out += piece->bytes, ++piece) {
       switch (piece->kind) {
         case Piece::copy:
@@ -108,76 +109,74 @@ inline void piece_loose(const Constants& constants, const std::uint8_t* from, st
 
 // Rows of pieces of known kinds.
 template <Piece::Kind... kKinds>
-void rows_of(const Piece* pieces, const Constants& of_pixel, const std::uint8_t* row, std::int64_t stride,
+void rows_of(const Piece* pieces, const Constants& of_pixel, const std::uint8_t* image, const std::int64_t* rows,
              std::int64_t n_rows, std::uint8_t* out) {
   const Constants constants = of_pixel;
   Piece mine[sizeof...(kKinds)];
   for (unsigned k = 0; k < sizeof...(kKinds); ++k) mine[k] = pieces[k];
-  for (std::int64_t r = 0; r < n_rows; ++r, row += stride) {
+  for (std::int64_t r = 0; r < n_rows; ++r) {
+    const std::uint8_t* row = image + rows[r];
     const Piece* piece = mine;
     ((piece_loose<kKinds>(constants, row + piece->from, piece->bytes, out), out += piece->bytes, ++piece), ...);
   }
 }
 
 // Rows of at most one vector: a copied piece beside repeated pixels, on whichever side.
-void short_rows(const Piece* pieces, const PixelBytes& pixel, const std::uint8_t* row, std::int64_t stride,
+void short_rows(const Piece* pieces, const PixelBytes& pixel, const std::uint8_t* image, const std::int64_t* rows,
                 std::int64_t n_rows, std::uint8_t* out) {
   const bool left = pieces[0].kind == Piece::repeat;
   const std::int64_t split = pieces[0].bytes, bytes = split + pieces[1].bytes;
-  const std::uint8_t* edge = row + pieces[left ? 0 : 1].from;
-  const std::uint8_t* middle = row + (left ? pieces[1].from - split : pieces[0].from);
+  const std::uint8_t* edge = image + pieces[left ? 0 : 1].from;
+  const std::uint8_t* middle = image + (left ? pieces[1].from - split : pieces[0].from);
   const __m256i behind = _mm256_cmpgt_epi8(load32(kPlaces), _mm256_set1_epi8(static_cast<char>(split - 1)));
   const __m256i copied = _mm256_xor_si256(behind, _mm256_set1_epi8(left ? 0 : -1));
   const __m256i repeated = load32(pixel.repeated);
-  for (std::int64_t r = 0; r < n_rows; ++r, out += bytes, edge += stride, middle += stride) {
-    const __m256i repeats = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(load16(edge)), repeated);
-    store32(out, _mm256_blendv_epi8(repeats, load32(middle), copied));
+  for (std::int64_t r = 0; r < n_rows; ++r, out += bytes) {
+    const __m256i repeats = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(load16(edge + rows[r])), repeated);
+    store32(out, _mm256_blendv_epi8(repeats, load32(middle + rows[r]), copied));
   }
 }
 
-void row_loose(const Piece* pieces, std::int64_t n_pieces, const Constants& constants, const std::uint8_t* row,
-               std::uint8_t* out) {
-  for (const Piece* piece = pieces; piece != pieces + n_pieces; out += piece->bytes, ++piece) {
-    switch (piece->kind) {
-      case Piece::copy:
-        piece_loose<Piece::copy>(constants, row + piece->from, piece->bytes, out);
-        break;
-      case Piece::fill:
-        piece_loose<Piece::fill>(constants, row + piece->from, piece->bytes, out);
-        break;
-      case Piece::reverse:
-        piece_loose<Piece::reverse>(constants, row + piece->from, piece->bytes, out);
-        break;
-      case Piece::repeat:
-        piece_loose<Piece::repeat>(constants, row + piece->from, piece->bytes, out);
-        break;
+void rows_of_any(const Piece* pieces, std::int64_t n_pieces, const Constants& constants, const std::uint8_t* image,
+                 const std::int64_t* rows, std::int64_t n_rows, std::uint8_t* out) {
+  for (std::int64_t r = 0; r < n_rows; ++r) {
+    for (const Piece* piece = pieces; piece != pieces + n_pieces; out += piece->bytes, ++piece) {
+      const std::uint8_t* from = image + rows[r] + piece->from;
+      switch (piece->kind) {
+        case Piece::copy:
+          piece_loose<Piece::copy>(constants, from, piece->bytes, out);
+          break;
+        case Piece::fill:
+          piece_loose<Piece::fill>(constants, from, piece->bytes, out);
+          break;
+        case Piece::reverse:
+          piece_loose<Piece::reverse>(constants, from, piece->bytes, out);
+          break;
+        case Piece::repeat:
+          piece_loose<Piece::repeat>(constants, from, piece->bytes, out);
+          break;
+      }
     }
   }
 }
 
-void rows_loose(const Piece* pieces, std::int64_t n_pieces, const PixelBytes& pixel, const std::uint8_t* row,
-                std::int64_t stride, std::int64_t n_rows, const std::uint8_t* fill, std::uint8_t* out) {
+void rows_loose(const Piece* pieces, std::int64_t n_pieces, const PixelBytes& pixel, const std::uint8_t* image,
+                const std::int64_t* rows, std::int64_t n_rows, const std::uint8_t* fill, std::uint8_t* out) {
   const Constants constants = {load16(pixel.repeated), load16(pixel.reversed), pixel.step, 16 - pixel.size, fill};
-  const auto are = [&](Piece::Kind first, Piece::Kind second) {
-    return n_pieces == 2 && pieces[0].kind == first && pieces[1].kind == second;
-  };
-  if (n_pieces == 1 && pieces[0].kind == Piece::copy) {
-    rows_of<Piece::copy>(pieces, constants, row, stride, n_rows, out);
-  } else if (n_pieces == 1 && pieces[0].kind == Piece::reverse) {
-    rows_of<Piece::reverse>(pieces, constants, row, stride, n_rows, out);
-  } else if ((are(Piece::repeat, Piece::copy) || are(Piece::copy, Piece::repeat)) &&
-             pieces[0].bytes + pieces[1].bytes <= 32) {
-    short_rows(pieces, pixel, row, stride, n_rows, out);
-  } else if (are(Piece::repeat, Piece::copy)) {
-    rows_of<Piece::repeat, Piece::copy>(pieces, constants, row, stride, n_rows, out);
-  } else if (are(Piece::copy, Piece::repeat)) {
-    rows_of<Piece::copy, Piece::repeat>(pieces, constants, row, stride, n_rows, out);
+  const Piece::Kind first = pieces[0].kind, last = pieces[n_pieces - 1].kind;
+  if (n_pieces == 1 && first == Piece::copy) {
+    rows_of<Piece::copy>(pieces, constants, image, rows, n_rows, out);
+  } else if (n_pieces == 1 && first == Piece::reverse) {
+    rows_of<Piece::reverse>(pieces, constants, image, rows, n_rows, out);
+  } else if (n_pieces != 2 ||
+             !((first == Piece::repeat && last == Piece::copy) || (first == Piece::copy && last == Piece::repeat))) {
+    rows_of_any(pieces, n_pieces, constants, image, rows, n_rows, out);
+  } else if (pieces[0].bytes + pieces[1].bytes <= 32) {
+    short_rows(pieces, pixel, image, rows, n_rows, out);
+  } else if (first == Piece::repeat) {
+    rows_of<Piece::repeat, Piece::copy>(pieces, constants, image, rows, n_rows, out);
   } else {
-    std::int64_t bytes = 0;
-    for (std::int64_t k = 0; k < n_pieces; ++k) bytes += pieces[k].bytes;
-    for (std::int64_t r = 0; r < n_rows; ++r) {
-      row_loose(pieces, n_pieces, constants, row + r * stride, out + r * bytes);
-    }
+    rows_of<Piece::copy, Piece::repeat>(pieces, constants, image, rows, n_rows, out);
   }
 }
 

@@ -86,27 +86,29 @@ struct Piece {
   std::int64_t bytes;
 };
 
-// How many bytes a pixel has, and shuffles of sixteen bytes that move as many pixels as fit. Larger pixels are copied
-// one by one, not reversed or repeated.
+// How many bytes a pixel has, and the shuffles of sixteen bytes that repeat and reverse pixels. Larger pixels are
+// copied one by one instead.
 struct PixelBytes {
   static constexpr std::int64_t kLargest = 16;
 
   std::int64_t size;
-  std::int64_t step;                                  // bytes of the pixels that fit
-  std::uint8_t repeated[2 * kLargest];                // the pixel at the first byte, again and again
-  alignas(kLargest) std::uint8_t reversed[kLargest];  // the pixels up to the last byte, the last one first
+  std::int64_t step = 0;      // bytes of the whole pixels in sixteen bytes
+  std::uint8_t repeated[32];  // the pixel at the first byte, again and again; for two vectors
+  std::uint8_t reversed[16];  // the pixels that end at the last byte, the last one first
 
-  explicit PixelBytes(std::int64_t bytes) : size(bytes), step(bytes <= kLargest ? kLargest / bytes * bytes : 0) {
-    for (std::int64_t i = 0; i < 2 * kLargest; ++i) repeated[i] = static_cast<std::uint8_t>(i % size);
-    for (std::int64_t i = 0; i < kLargest; ++i) {
-      reversed[i] = static_cast<std::uint8_t>(i < step ? kLargest - (i / size + 1) * size + i % size : 0);
+  explicit PixelBytes(std::int64_t bytes) : size(bytes) {
+    while (step + size <= kLargest) step += size;
+    for (std::int64_t i = 0; i < 32; ++i) repeated[i] = static_cast<std::uint8_t>(i < size ? i : repeated[i - size]);
+    for (std::int64_t i = 0; i < 16; ++i) {
+      reversed[i] = static_cast<std::uint8_t>(i >= step ? 0 : i < size ? 16 - size + i : reversed[i - size] - size);
     }
   }
 };
 
-// Makes n_rows rows of pieces, one behind the other, at `out`; each reads the row `stride` bytes behind the last one's.
-using CopyRows = void (*)(const Piece* pieces, std::int64_t n_pieces, const PixelBytes& pixel, const std::uint8_t* row,
-                          std::int64_t stride, std::int64_t n_rows, const std::uint8_t* fill, std::uint8_t* out);
+// Makes n_rows rows of pieces, one behind the other, at `out`; row i reads the row that begins at image + rows[i].
+using CopyRows = void (*)(const Piece* pieces, std::int64_t n_pieces, const PixelBytes& pixel,
+                          const std::uint8_t* image, const std::int64_t* rows, std::int64_t n_rows,
+                          const std::uint8_t* fill, std::uint8_t* out);
 
 struct CopyKernels {
   // How far `loose`, which moves whole vectors, may read before and behind what the pieces name, and write behind
