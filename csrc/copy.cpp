@@ -18,7 +18,7 @@ using simd::PixelBytes;
 
 constexpr std::int64_t kTaskBytes = 262144;  // well below a millisecond
 constexpr std::int64_t kSmallImage = 32768;  // bytes; of smaller ones the next image is fetched, not the next rows
-constexpr std::int64_t kFetchAhead = 8192;   // bytes
+constexpr std::int64_t kFetchAhead = 8192;   // bytes, more than the writer takes in one go
 constexpr std::int64_t kFillBytes = 256;     // of a row of fill values
 constexpr std::int64_t kOutside = -1;        // stands for a row that shows fill values
 
@@ -78,6 +78,7 @@ class Plan {
         pixel_(pixel_bytes(in.dtype, in.c)),
         row_bytes_(in.w * pixel_.size),
         image_bytes_(in.h * row_bytes_),
+        small_ahead_((kFetchAhead / image_bytes_ + 1) * image_bytes_),
         begin_(static_cast<const std::uint8_t*>(in.data)),
         end_(begin_ + in.n * image_bytes_),
         bytes_((cell.x1 - cell.x0) * pixel_.size),
@@ -111,7 +112,7 @@ class Plan {
       for (std::int64_t k = 1; !outside_.empty() && k < n; ++k) {
         if ((rows[k] == kOutside) != outside) n = k;
       }
-      if (!outside && (backward_ || image_bytes_ > kSmallImage || writer.past_cache())) fetch(image, rows, n, n_images);
+      if (!outside) fetch(image, rows, n, n_images);
       const std::vector<Piece>& pieces = outside ? outside_ : pieces_;
       const simd::CopyRows kernel = outside || has_slack(image, rows, n, n_images) ? kernels_.loose : kernels_.exact;
       if (rows_at_once_ > 0) {
@@ -181,16 +182,15 @@ class Plan {
     return before + *lowest + low_ >= 0 && behind >= *highest + high_;
   }
 
-  // Asks for what is read next but one: processors do not foresee a walk that jumps back from row to row.
-  void fetch(const std::uint8_t* image, const std::int64_t* rows, std::int64_t n, std::int64_t n_images) const {
-    const bool small = image_bytes_ <= kSmallImage;
+  // Asks for what is read next but one: processors do not foresee a walk that jumps back from row to row. Inline, as
+  // gcc drops calls of functions that do nothing but this.
+  __attribute__((always_inline)) void fetch(const std::uint8_t* image, const std::int64_t* rows, std::int64_t n,
+                                            std::int64_t n_images) const {
     std::int64_t first = std::min(rows[0], rows[n - 1]) + low_, last = std::max(rows[0], rows[n - 1]) + high_;
-    std::int64_t ahead = 2 * (last - first);
-    if (small) {
+    std::int64_t ahead = 2 * (backward_ ? first - last : last - first);
+    if (image_bytes_ <= kSmallImage) {  // the next images
       if (n_images > 1) first = 0, last = n_images * image_bytes_;
-      ahead = (std::max(last, kFetchAhead) + image_bytes_ - 1) / image_bytes_ * image_bytes_;
-    } else if (rows[n - 1] < rows[0] || backward_) {
-      ahead = -ahead;
+      ahead = small_ahead_;
     }
     const std::uint8_t* begin = image + ahead + first;
     const std::uint8_t* end = image + ahead + last;
@@ -222,6 +222,7 @@ class Plan {
   const PixelBytes pixel_;
   const std::int64_t row_bytes_;  // of an image
   const std::int64_t image_bytes_;
+  const std::int64_t small_ahead_;  // bytes of so many images that they are fetched in time
   const std::uint8_t* const begin_;
   const std::uint8_t* const end_;
   const std::int64_t bytes_;         // of a row of the cell

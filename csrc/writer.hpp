@@ -8,12 +8,14 @@
 
 #include <cstdint>
 
+#include "augcore/api.hpp"
+
 namespace augcore {
 
 // Whether an array of so many bytes should go past the cache.
-bool exceeds_cache(std::int64_t bytes);
+AUGCORE_API bool exceeds_cache(std::int64_t bytes);
 
-class Writer {
+class AUGCORE_API Writer {
  public:
   static constexpr std::int64_t kCapacity = 4096;  // of the buffer, which stays in the first-level cache
   static constexpr std::int64_t kSlack = 64;       // bytes that may be touched behind those that are asked for
