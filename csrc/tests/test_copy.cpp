@@ -179,6 +179,7 @@ void test_shifts_of_each_image() {
       check_case(some, list, 1, false);
       some.shifts.resize(1);
       check_case(some, list, 2, true);
+      check_case(some, {}, 1, true);
     }
   }
 }
