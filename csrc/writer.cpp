@@ -50,10 +50,10 @@ void fence() {}
 
 }  // namespace
 
-// What is written shares the cache with what is read.
+// Up to there it is quicker to write through the cache, even though what is read shares it.
 bool exceeds_cache(std::int64_t bytes) {
-  static const std::int64_t limit = last_level_cache() / 2;
-  return bytes > limit;
+  static const std::int64_t size = last_level_cache();
+  return bytes > size;
 }
 
 Writer::~Writer() {

@@ -111,12 +111,12 @@ def test_moved_pixels_keep_the_payloads_of_their_nans(dtype):
 
 
 def test_batches_larger_than_the_cache():
-    """More than half of many a processor's last-level cache: what is written goes past it."""
-    images = noise((6000, 32, 32, 3), "uint8")
+    """More than the last-level cache of many a processor: what is written goes past it."""
+    images = noise((12_000, 32, 32, 3), "uint8")
     want = np.pad(images, ((0, 0), (3, 0), (3, 0), (0, 0)), mode="edge")[:, :32, :32]
     for threads in (1, 2):
         same(T.translate(images, 3, 3, threads=threads), want)
-        same(T.translate(images, np.full(6000, 3), 3, threads=threads), want)
+        same(T.translate(images, np.full(12_000, 3), 3, threads=threads), want)
         same(T.flip(images, "both", threads=threads), images[:, ::-1, ::-1])
 
 

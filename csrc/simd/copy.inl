@@ -121,8 +121,10 @@ void rows_of(const Piece* pieces, const Constants& of_pixel, const std::uint8_t*
   }
 }
 
-// Rows of at most one vector: a copied piece beside repeated pixels, on whichever side.
-void short_rows(const Piece* pieces, const PixelBytes& pixel, const std::uint8_t* image, const std::int64_t* rows,
+// Rows of a copied piece beside repeated pixels, all of which are in the first vector: on the left, or in rows of one
+// vector on whichever side. They are laid over a row that is copied as if it went on beyond the image, so that stores
+// begin where the row does.
+void edged_rows(const Piece* pieces, const PixelBytes& pixel, const std::uint8_t* image, const std::int64_t* rows,
                 std::int64_t n_rows, std::uint8_t* out) {
   const bool left = pieces[0].kind == Piece::repeat;
   const std::int64_t split = pieces[0].bytes, bytes = split + pieces[1].bytes;
@@ -133,7 +135,9 @@ void short_rows(const Piece* pieces, const PixelBytes& pixel, const std::uint8_t
   const __m256i repeated = load32(pixel.repeated);
   for (std::int64_t r = 0; r < n_rows; ++r, out += bytes) {
     const __m256i repeats = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(load16(edge + rows[r])), repeated);
-    store32(out, _mm256_blendv_epi8(repeats, load32(middle + rows[r]), copied));
+    const std::uint8_t* from = middle + rows[r];
+    store32(out, _mm256_blendv_epi8(repeats, load32(from), copied));
+    for (std::int64_t i = 32; i < bytes; i += 32) store32(out + i, load32(from + i));
   }
 }
 
@@ -171,8 +175,8 @@ void rows_loose(const Piece* pieces, std::int64_t n_pieces, const PixelBytes& pi
   } else if (n_pieces != 2 ||
              !((first == Piece::repeat && last == Piece::copy) || (first == Piece::copy && last == Piece::repeat))) {
     rows_of_any(pieces, n_pieces, constants, image, rows, n_rows, out);
-  } else if (pieces[0].bytes + pieces[1].bytes <= 32) {
-    short_rows(pieces, pixel, image, rows, n_rows, out);
+  } else if (pieces[0].bytes + pieces[1].bytes <= 32 || (first == Piece::repeat && pieces[0].bytes <= 32)) {
+    edged_rows(pieces, pixel, image, rows, n_rows, out);
   } else if (first == Piece::repeat) {
     rows_of<Piece::repeat, Piece::copy>(pieces, constants, image, rows, n_rows, out);
   } else {
