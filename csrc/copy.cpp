@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "augcore/point/interpolate.hpp"
+#include "axis.hpp"
 #include "cells.hpp"
 #include "simd/levels.hpp"
 #include "writer.hpp"
@@ -29,46 +30,6 @@ std::int64_t pixel_bytes(Dtype dtype, std::int64_t c) {
   by_dtype(dtype, [&](auto pixel) { bytes = c * static_cast<std::int64_t>(sizeof pixel); });
   return bytes;
 }
-
-// ---- one axis: which pixels show ------------------------------------------------------------------------------------
-
-// Neighbouring pixels of the output show first, first + step, ... of the image along one axis; first == -1: the fill.
-struct Run {
-  std::int64_t first;
-  std::int64_t step;  // 1, 0 or -1
-  std::int64_t count;
-};
-
-// What stands at i and behind it where there are n pixels; `most` at most.
-Run run_at(std::int64_t i, std::int64_t n, Border border, std::int64_t most) {
-  if (i >= 0 && i < n) return {i, 1, std::min(most, n - i)};
-  const std::int64_t outside = i < 0 ? std::min(most, -i) : most;
-  if (border == Border::constant) return {-1, 0, outside};
-  if (border == Border::edge || n == 1) return {i < 0 ? 0 : n - 1, 0, outside};
-  if (border == Border::wrap) {
-    const std::int64_t at = point::modulo(i, n);
-    return {at, 1, std::min(most, n - at)};
-  }
-  // Forth and back, turning at the outermost pixel or behind it.
-  const std::int64_t turn = border == Border::reflect ? n - 1 : n;
-  const std::int64_t at = point::modulo(i, 2 * turn);
-  if (at < turn) return {at, 1, std::min(most, turn - at)};
-  return {point::border_index(i, n, border), -1, std::min(most, 2 * turn - at)};
-}
-
-// What the output shows along one axis of an image.
-struct Axis {
-  std::int64_t n;  // pixels of the image
-  std::int64_t shift;
-  Border border;
-  bool flipped;
-
-  Run at(std::int64_t i, std::int64_t most) const {
-    return flipped ? Run{n - 1 - i, -1, most} : run_at(i + shift, n, border, most);
-  }
-};
-
-// ---- two axes: rows of pieces ---------------------------------------------------------------------------------------
 
 // How the cells of some neighbouring images are put together; the same wherever images move alike.
 class Plan {
@@ -269,12 +230,12 @@ class FillRow {
 
 // Runs f(cell, first, last, writer) for all of the output.
 template <typename F>
-void for_output(const OutputImages& out, std::int64_t n_images, int threads, const F& f) {
+void for_output(const OutputImages& out, std::int64_t n_images, bool past_cache, int threads, const F& f) {
   const std::int64_t bytes = pixel_bytes(out.dtype, out.c), pixels = std::max<std::int64_t>(1, kTaskBytes / bytes);
-  const bool past_cache = exceeds_cache(n_images * out.h * out.w * bytes);
+  const bool large = exceeds_cache(n_images * out.h * out.w * bytes);
   for_cells(Cells(out.h, out.w, pixels), n_images, pixels, threads,
             [&](const Cell& cell, std::int64_t first, std::int64_t last) {
-              Writer writer(past_cache);
+              Writer writer(past_cache && large);
               f(cell, first, last, writer);
             });
 }
@@ -293,7 +254,7 @@ void shift(const Images& in, const Selection& selection, const Shift* shifts, st
            const Fill& fill, const OutputImages& out, int threads) {
   if (selection.count == 0 || in.c == 0 || out.h == 0 || out.w == 0) return;
   if (in.h == 0 || in.w == 0) throw std::invalid_argument("images: have no pixels to read");
-  for_output(out, selection.count, threads,
+  for_output(out, selection.count, true, threads,
              [&](const Cell& cell, std::int64_t first, std::int64_t last, Writer& writer) {
                Plan plan(in, cell);
                FillRow fill_row(in, fill, plan.fill_bytes());
@@ -314,16 +275,20 @@ void shift(const Images& in, const Selection& selection, const Shift* shifts, st
 
 void flip(const Images& in, bool horizontal, bool vertical, const OutputImages& out, int threads) {
   if (in.n == 0 || in.c == 0 || in.h == 0 || in.w == 0) return;
-  for_output(out, in.n, threads, [&](const Cell& cell, std::int64_t first, std::int64_t last, Writer& writer) {
-    Plan plan(in, cell);
-    const std::int64_t at_once = cell.pixels() == out.h * out.w ? plan.images_at_once() : 1;
-    plan.set({in.w, 0, Border::edge, horizontal}, {in.h, 0, Border::edge, vertical}, std::min(at_once, last - first));
-    for (std::int64_t i = first, n = 1; i < last; i += n) {
-      n = std::min(at_once, last - i);
-      go_to(writer, out, cell, i, last);
-      plan.run(i, n, nullptr, writer);
-    }
-  });
+  // Reversed rows are made of small stores: gathering them once more costs what the way past the cache would gain.
+  const bool past_cache = !horizontal;
+  for_output(out, in.n, past_cache, threads,
+             [&](const Cell& cell, std::int64_t first, std::int64_t last, Writer& writer) {
+               Plan plan(in, cell);
+               const std::int64_t at_once = cell.pixels() == out.h * out.w ? plan.images_at_once() : 1;
+               plan.set({in.w, 0, Border::edge, horizontal}, {in.h, 0, Border::edge, vertical},
+                        std::min(at_once, last - first));
+               for (std::int64_t i = first, n = 1; i < last; i += n) {
+                 n = std::min(at_once, last - i);
+                 go_to(writer, out, cell, i, last);
+                 plan.run(i, n, nullptr, writer);
+               }
+             });
 }
 
 }  // namespace augcore

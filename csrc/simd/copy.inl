@@ -167,20 +167,25 @@ void rows_of_any(const Piece* pieces, std::int64_t n_pieces, const Constants& co
 void rows_loose(const Piece* pieces, std::int64_t n_pieces, const PixelBytes& pixel, const std::uint8_t* image,
                 const std::int64_t* rows, std::int64_t n_rows, const std::uint8_t* fill, std::uint8_t* out) {
   const Constants constants = {load16(pixel.repeated), load16(pixel.reversed), pixel.step, 16 - pixel.size, fill};
-  const Piece::Kind first = pieces[0].kind, last = pieces[n_pieces - 1].kind;
-  if (n_pieces == 1 && first == Piece::copy) {
+  const auto are = [&](Piece::Kind first, Piece::Kind second) {
+    return n_pieces == 2 && pieces[0].kind == first && pieces[1].kind == second;
+  };
+  if (n_pieces == 1 && pieces[0].kind == Piece::copy) {
     rows_of<Piece::copy>(pieces, constants, image, rows, n_rows, out);
-  } else if (n_pieces == 1 && first == Piece::reverse) {
+  } else if (n_pieces == 1 && pieces[0].kind == Piece::reverse) {
     rows_of<Piece::reverse>(pieces, constants, image, rows, n_rows, out);
-  } else if (n_pieces != 2 ||
-             !((first == Piece::repeat && last == Piece::copy) || (first == Piece::copy && last == Piece::repeat))) {
-    rows_of_any(pieces, n_pieces, constants, image, rows, n_rows, out);
-  } else if (pieces[0].bytes + pieces[1].bytes <= 32 || (first == Piece::repeat && pieces[0].bytes <= 32)) {
+  } else if (are(Piece::repeat, Piece::copy) && pieces[0].bytes <= 32) {
     edged_rows(pieces, pixel, image, rows, n_rows, out);
-  } else if (first == Piece::repeat) {
-    rows_of<Piece::repeat, Piece::copy>(pieces, constants, image, rows, n_rows, out);
-  } else {
+  } else if (are(Piece::copy, Piece::repeat) && pieces[0].bytes + pieces[1].bytes <= 32) {
+    edged_rows(pieces, pixel, image, rows, n_rows, out);
+  } else if (are(Piece::copy, Piece::repeat)) {
     rows_of<Piece::copy, Piece::repeat>(pieces, constants, image, rows, n_rows, out);
+  } else if (are(Piece::fill, Piece::copy)) {
+    rows_of<Piece::fill, Piece::copy>(pieces, constants, image, rows, n_rows, out);
+  } else if (are(Piece::copy, Piece::fill)) {
+    rows_of<Piece::copy, Piece::fill>(pieces, constants, image, rows, n_rows, out);
+  } else {
+    rows_of_any(pieces, n_pieces, constants, image, rows, n_rows, out);
   }
 }
 
