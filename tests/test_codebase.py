@@ -16,9 +16,11 @@ PACKAGE = ROOT / "python" / "augcore"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 BASE = {"_validate", "_dispatch", "_random", "_errors", "_files", "_download"}
+BASE |= {"_batch", "_coordinates", "_matrices", "_words"}
 # What each module of the package may import from the package, the base layer aside.
 MAY_IMPORT = {
-    "transforms": set(),
+    "_own_warp": set(),
+    "transforms": {"_own_warp"},
     "linear_model": set(),
     "policies": set(),
     "datasets": {"transforms"},
@@ -28,13 +30,14 @@ MAY_IMPORT = {
     "augmentations": {"transforms"},
     "reference": set(),
 }
-EVERYTHING = {*MAY_IMPORT, "experiments", "cli"}
-MAY_IMPORT["experiments"] = EVERYTHING - {"cli", "reference"}
+EVERYTHING = {*MAY_IMPORT, "experiments", "benchmarks", "cli"}
+MAY_IMPORT["experiments"] = EVERYTHING - {"cli", "reference", "benchmarks"}
+MAY_IMPORT["benchmarks"] = EVERYTHING - {"cli", "experiments"}
 MAY_IMPORT["cli"] = EVERYTHING
 MAY_IMPORT["__main__"] = {"cli"}
 COMPILED = {path.stem for path in (ROOT / "augcore").glob("*.pyx")}
 LIGHT = {"numpy"}
-MAY_LOAD = {"linear_model": {"sklearn"}, "cli": {"typer", "rich"}}
+MAY_LOAD = {"linear_model": {"sklearn"}, "cli": {"typer", "rich"}, "benchmarks": {"rich"}}
 
 
 def module_of(path: Path) -> str:

@@ -20,8 +20,9 @@ extern const Kernels AUGCORE_JOIN(kernels_, AUGCORE_LEVEL);
 const Kernels AUGCORE_JOIN(kernels_, AUGCORE_LEVEL) = {
     AUGCORE_STRING(AUGCORE_LEVEL),
     linear_algebra_kernels,
-    {warp_kernels<std::uint8_t>, warp_kernels<std::uint16_t>, warp_kernels<float>, warp_kernels<double>},
-    opencv4_run,
+    {exact_warp_kernels<std::uint8_t>, exact_warp_kernels<std::uint16_t>, exact_warp_kernels<float>,
+     exact_warp_kernels<double>},
+    opencv4_warp_kernels,
     {resize_kernels<std::uint8_t>, resize_kernels<std::uint16_t>, resize_kernels<float>, resize_kernels<double>},
     gather_sum,
     copy_kernels,
