@@ -114,6 +114,27 @@ def test_flip_equals_the_reference(dtype, axis):
         same(T.flip(images, axis), reference.flip(images, axis))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_moved_pixels_keep_the_payloads_of_their_nans(dtype):
+    bits = np.random.default_rng(1).integers(0, 2**32, (3, 9, 7, 3, np.dtype(dtype).itemsize // 4), dtype=np.uint32)
+    images = (bits | np.uint32(0x7FF00000)).view(dtype)[..., 0]
+    assert np.isnan(images).any()
+    for axis in ("horizontal", "vertical", "both"):
+        assert T.flip(images, axis).tobytes() == reference.flip(images, axis).tobytes()
+    x, y = np.maximum(np.arange(7) - 2, 0), np.minimum(np.arange(9) + 1, 8)
+    assert T.translate(images, 2, -1).tobytes() == images[:, y][:, :, x].tobytes()
+
+
+def test_batches_larger_than_the_cache():
+    """More than the last-level cache of many a processor: what is written goes past it."""
+    images = noise((12_000, 32, 32, 3), "uint8")
+    want = np.pad(images, ((0, 0), (3, 0), (3, 0), (0, 0)), mode="edge")[:, :32, :32]
+    for threads in (1, 2):
+        same(T.translate(images, 3, 3, threads=threads), want)
+        same(T.translate(images, np.full(12_000, 3), 3, threads=threads), want)
+        same(T.flip(images, "both", threads=threads), images[:, ::-1, ::-1])
+
+
 def test_rows_wider_than_a_task_are_cut():
     for shape in [(1, 1, 40_000, 1), (1, 40_000, 1, 1), (1, 3, 5000, 2)]:
         images = noise(shape, "uint8")
@@ -290,6 +311,11 @@ for dtype in ("uint8", "uint16", "float32", "float64"):
     x = (np.random.default_rng(0).random((5, 33, 35, 3)) * 255).astype(dtype)
     for i in T.INTERPOLATIONS:
         h.update(T.rotate(x, 21, interpolation=i, border="reflect"))
+    for c in (1, 2, 3):
+        for b in T.BORDERS:
+            h.update(T.translate(x[..., :c], 4, -3, border=b, fill=7))
+        for axis in ("horizontal", "vertical", "both"):
+            h.update(T.flip(x[..., :c], axis))
     for i in T.RESIZE_INTERPOLATIONS:
         h.update(T.resize(x, (20, 50), interpolation=i))
     # Many images with one angle, and with one of a few each, take other ways than single images.

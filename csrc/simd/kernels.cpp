@@ -4,6 +4,7 @@
 // processor, for the whole library.
 #include "simd/kernels.hpp"
 
+#include "simd/copy.inl"
 #include "simd/linalg.inl"
 #include "simd/resize.inl"
 #include "simd/warp.inl"
@@ -24,6 +25,7 @@ const Kernels AUGCORE_JOIN(kernels_, AUGCORE_LEVEL) = {
     opencv4_warp_kernels,
     {resize_kernels<std::uint8_t>, resize_kernels<std::uint16_t>, resize_kernels<float>, resize_kernels<double>},
     gather_sum,
+    copy_kernels,
 };
 
 }  // namespace augcore::simd

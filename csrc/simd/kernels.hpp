@@ -136,6 +136,53 @@ struct ResizeKernels {
 using GatherSum = void (*)(const double* in, const std::int64_t* index, const double* weight, std::int64_t taps,
                            std::int64_t n, double* out);
 
+// A part of a row of moved pixels: `bytes` of them, whole pixels.
+struct Piece {
+  enum Kind {
+    copy,     // the bytes at `from`
+    reverse,  // the pixel at `from`, then the one before it, and so on
+    repeat,   // the pixel at `from`, again and again
+    fill,     // the first bytes of the row of fill values
+  };
+
+  Kind kind;
+  std::int64_t from;  // in bytes, counted from the beginning of the row that is read
+  std::int64_t bytes;
+};
+
+// How many bytes a pixel has, and the shuffles of sixteen bytes that repeat and reverse pixels. Larger pixels are
+// copied one by one instead.
+struct PixelBytes {
+  static constexpr std::int64_t kLargest = 16;
+
+  std::int64_t size;
+  std::int64_t step = 0;      // bytes of the whole pixels in sixteen bytes
+  std::uint8_t repeated[32];  // the pixel at the first byte, again and again; for two vectors
+  std::uint8_t reversed[16];  // the pixels that end at the last byte, the last one first
+
+  explicit PixelBytes(std::int64_t bytes) : size(bytes) {
+    while (step + size <= kLargest) step += size;
+    for (std::int64_t i = 0; i < 32; ++i) repeated[i] = static_cast<std::uint8_t>(i < size ? i : repeated[i - size]);
+    for (std::int64_t i = 0; i < 16; ++i) {
+      reversed[i] = static_cast<std::uint8_t>(i >= step ? 0 : i < size ? 16 - size + i : reversed[i - size] - size);
+    }
+  }
+};
+
+// Makes n_rows rows of pieces, one behind the other, at `out`; row i reads the row that begins at image + rows[i].
+using CopyRows = void (*)(const Piece* pieces, std::int64_t n_pieces, const PixelBytes& pixel,
+                          const std::uint8_t* image, const std::int64_t* rows, std::int64_t n_rows,
+                          const std::uint8_t* fill, std::uint8_t* out);
+
+struct CopyKernels {
+  // How far `loose`, which moves whole vectors, may read before and behind what the pieces name, and write behind
+  // the end.
+  static constexpr std::int64_t kSlack = 32;
+
+  CopyRows loose;
+  CopyRows exact;
+};
+
 // One table of kernels for each pixel type.
 template <template <typename> class Table>
 struct ByPixel {
@@ -158,6 +205,7 @@ struct Kernels {
   WarpKernels<std::uint8_t, std::int32_t> opencv4_warp;
   ByPixel<ResizeKernels> resize;
   GatherSum gather_sum;
+  CopyKernels copy;
 };
 
 }  // namespace augcore::simd
