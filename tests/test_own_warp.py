@@ -5,11 +5,14 @@ from __future__ import annotations
 import ctypes
 import math
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numba
 import numpy as np
@@ -486,7 +489,7 @@ def test_a_step_draws_params_for_each_image(function):
     params = result.parameters.steps[0]["params"]
     assert params.shape == (30, 2)
     assert -0.3 <= params[:, 0].min() < -0.1 < 0.1 < params[:, 0].max() <= 0.3
-    assert set(params[:, 1]) == {-1, 0.5, 2}
+    assert all(np.ptp(params[params[:, 1] == value, 0]) > 0.3 for value in (-1, 0.5, 2))  # drawn apart
     want = T.warp(PIXELS, LEAN, params, interpolation="bicubic", border="constant", fill=9)
     assert result.images.tobytes() == want.tobytes()
 
@@ -506,6 +509,15 @@ def test_a_step_in_a_pipeline():
     images = T.rotate(PIXELS, turns[0])  # a warp is never joined with its neighbours
     images[applied] = T.warp(images[applied], LEAN, result.parameters.steps[1]["params"][applied])
     assert T.rotate(images, turns[1]).tobytes() == result.images.tobytes()
+
+
+def test_a_step_without_params_is_replayed():
+    pipeline = A.Compose([A.Warp(T.warp_function(lambda x, y, params: (11 - x, y)), p=0.5)])
+    result = pipeline(PIXELS, 0)
+    applied = result.parameters.steps[0]["applied"]
+    assert np.array_equal(result.images[applied], PIXELS[applied][:, :, ::-1])
+    again = pipeline.replay(A.Parameters.from_json(result.parameters.to_json()), PIXELS)
+    assert again.images.tobytes() == result.images.tobytes()
 
 
 def test_masks_keep_their_values():
@@ -717,3 +729,49 @@ print(T.warp(images[:1, :3, :3], slow, params[:1]).sum())
         process.kill()
     assert output == "stopped\n0\n"
     assert process.returncode == 0
+
+
+# ---- the page of the documentation -----------------------------------------------------------------------------------
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "own_warps.md"
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGE.read_text(), re.S | re.M)
+
+
+def test_the_page_runs():
+    names = {}
+    try:
+        for code in blocks("python"):
+            exec(code, names)
+        images, result = names["images"], names["result"]
+        assert np.array_equal(names["mirrored"], images[:, :, ::-1])
+        assert names["swirled"].shape == images.shape
+        assert names["again"] == names["pipeline"]
+        there = names["swirl"](7.0, 9.0, (13.5, 12.0, 2.0, 6.0))
+        assert names["unswirl"](*there, (13.5, 12.0, 2.0, 6.0)) == pytest.approx((7.0, 9.0), abs=1e-12)
+        assert np.ptp(result.keypoints, axis=0).min() > 3
+    finally:
+        for name in ("swirl", "unswirl"):
+            A.WARPS.pop(name, None)
+    for name in re.findall(r"\]\(([^)]+)\)", PAGE.read_text()):
+        assert (PAGE.parent / name).is_file(), name
+
+
+def test_c_code_as_the_page_declares_it(tmp_path):
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("no C compiler")
+    (declaration,) = re.findall(r"^int warp.*(?=;)", blocks("c")[0], re.M)
+    (tmp_path / "warp.c").write_text(
+        f"#include <stdint.h>\n{declaration} {{\n"
+        "  if (n_params != 1) return 0;\n  source[0] = params[0] - x;\n  source[1] = y;\n  return 1;\n}\n"
+    )
+    library = tmp_path / "warp.so"
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, tmp_path / "warp.c"], check=True)
+    function = T.WarpPointer(("warp", ctypes.CDLL(str(library))))
+    images = noise((3, 5, 6, 2))
+    assert np.array_equal(T.warp(images, function, [5]), images[:, :, ::-1])
+    with pytest.raises(ValueError, match="^function: failed at the pixel"):
+        T.warp(images, function)
