@@ -1,15 +1,12 @@
 // Which images of a batch are warped together: those with the same matrix.
 #pragma once
 
-#include <cstring>
 #include <string_view>
 #include <unordered_map>
 
 #include "warp_lanes.hpp"
 
 namespace augcore::engine {
-
-inline bool is_affine(const double* m) { return m[6] == 0.0 && m[7] == 0.0 && m[8] == 1.0; }
 
 // One 3 x 3 matrix for all images, or one for each.
 struct Matrices {
@@ -66,67 +63,100 @@ void for_blocks(const OutputImages& out, std::int64_t block_pixels, std::int64_t
   });
 }
 
-// The sources of pixels under a matrix, as a plan asks for them.
-template <typename T, typename F>
-auto matrix_positions(const Method<T, F>& method, const double* m) {
-  return [&method, m](std::int64_t y, std::int64_t x, std::int64_t n, double* sx, double* sy) {
-    method.kernels.positions(m, !is_affine(m), static_cast<double>(y), x, n, sx, sy);
-  };
-}
-
 template <typename T, typename F>
 void warp_in_lanes(const Method<T, F>& method, const Images& in, const Group& group, const OutputImages& out,
                    int threads) {
   constexpr std::int64_t kTaskElements = 1048576;  // about a millisecond
   using Lanes = LaneWarp<T, F>;
   const std::int64_t fit = std::max<std::int64_t>(1, Lanes::tile_elements(method) / in.c);
-  // Where a tile holds whole images, a block may be large. Otherwise a block reads somewhat more than it writes.
-  const std::int64_t block = in.h * in.w <= fit ? 4 * fit : std::max<std::int64_t>(1, fit * 2 / 3);
+  const std::int64_t block = in.h * in.w <= fit ? fit : std::max<std::int64_t>(1, fit / 4);
   const std::int64_t lanes = method.kernels.lanes;
   const std::int64_t per_group = lanes * std::min(block, out.h * out.w) * in.c;
   const std::int64_t images = lanes * std::max<std::int64_t>(1, kTaskElements / per_group);
   for_blocks(out, block, static_cast<std::int64_t>(group.images.size()), images, threads,
              [&](const Cell& cell, std::int64_t first, std::int64_t last) {
-               Lanes lanes_of(method, in, out, cell, matrix_positions(method, group.matrix));
+               Lanes lanes_of(method, in, out, cell, group.matrix);
                lanes_of.run(&group.images[first], last - first);
              });
 }
 
+constexpr std::int64_t kCellPixels = 4096;      // a plan of so many pixels stays in the second-level cache
+constexpr std::int64_t kTaskElements = 262144;  // about a millisecond
+
+struct Single {
+  std::int64_t image;
+  const double* matrix;
+};
+
+// One after the other, with a plan for each image, or for neighbours in the list that share their matrix and are small;
+// an image that fits the cache is read once.
 template <typename T, typename F>
-void warp_one_by_one(const Method<T, F>& method, const Images& in, const Matrices& matrices,
-                     const std::vector<std::int64_t>& images, const OutputImages& out, int threads) {
-  constexpr std::int64_t kCellPixels = 4096;      // a plan of so many pixels stays in the second-level cache
-  constexpr std::int64_t kTaskElements = 262144;  // about a millisecond
+void warp_one_by_one(const Method<T, F>& method, const Images& in, const std::vector<Single>& singles,
+                     const OutputImages& out, int threads) {
   const std::int64_t pixels = std::max<std::int64_t>(1, kTaskElements / in.c);
-  for_cells(Cells(out.h, out.w, std::min(pixels, kCellPixels)), static_cast<std::int64_t>(images.size()), pixels,
-            threads, [&](const Cell& cell, std::int64_t first, std::int64_t last) {
+  for_cells(Cells(out.h, out.w, pixels), static_cast<std::int64_t>(singles.size()), pixels, threads,
+            [&](const Cell& part, std::int64_t first, std::int64_t last) {
               Plan<T, F> plan;
               const double* planned = nullptr;
+              const Cells cells(part.y1 - part.y0, part.x1 - part.x0, kCellPixels);
               for (std::int64_t i = first; i < last; ++i) {
-                const double* m = matrices.of(images[i]);
-                if (planned == nullptr || (m != planned && std::memcmp(m, planned, 9 * sizeof(double)) != 0)) {
-                  plan.make(method, in, cell, matrix_positions(method, m));
-                  plan.set_offsets(method.before(), 0, 0, in.w, in.c);
-                  planned = m;
+                const auto [image, m] = singles[i];
+                T* to = static_cast<T*>(out.data) + image * out.h * out.w * out.c;
+                for (std::int64_t k = 0; k < cells.count(); ++k) {
+                  const Cell c = cells[k];
+                  const Cell cell = {part.y0 + c.y0, part.y0 + c.y1, part.x0 + c.x0, part.x0 + c.x1};
+                  if (cells.count() > 1 || m != planned) {
+                    plan.make(method, in, cell, m);
+                    plan.set_offsets(method, 0, 0, in.w, in.c);
+                    planned = m;
+                  }
+                  run_plan(method, plan, in, image, 0, cell.pixels(), to + (cell.y0 * out.w + cell.x0) * out.c);
                 }
-                T* to = static_cast<T*>(out.data) + ((images[i] * out.h + cell.y0) * out.w + cell.x0) * out.c;
-                run_plan(method, plan, in, images[i], 0, cell.pixels(), to);
               }
             });
+}
+
+// All images with one matrix: one plan for all of them.
+template <typename T, typename F>
+void warp_together(const Method<T, F>& method, const Images& in, const Group& group, const OutputImages& out,
+                   int threads) {
+  const std::int64_t pixels = std::max<std::int64_t>(1, kTaskElements / in.c);
+  for_cells(Cells(out.h, out.w, std::min(pixels, kCellPixels)), static_cast<std::int64_t>(group.images.size()), pixels,
+            threads, [&](const Cell& cell, std::int64_t first, std::int64_t last) {
+              Plan<T, F> plan;
+              plan.make(method, in, cell, group.matrix);
+              plan.set_offsets(method, 0, 0, in.w, in.c);
+              for (std::int64_t i = first; i < last; ++i) {
+                T* image = static_cast<T*>(out.data) + group.images[i] * out.h * out.w * out.c;
+                run_plan(method, plan, in, group.images[i], 0, cell.pixels(),
+                         image + (cell.y0 * out.w + cell.x0) * out.c);
+              }
+            });
+}
+
+// Whether lanes are worth the way there and back: for half a vector of images, and where one by one is slow or whole
+// images fit a tile.
+template <typename T, typename F>
+bool pays_in_lanes(const Method<T, F>& method, const Images& in, std::int64_t n_images) {
+  const bool quick = method.taps() == 2 && in.c <= method.kernels.gathered_channels;
+  const bool fits = in.h * in.w * in.c <= LaneWarp<T, F>::tile_elements(method);
+  return 2 * n_images >= method.kernels.lanes && (fits || !quick);
 }
 
 template <typename T, typename F>
 void warp_batch(const Method<T, F>& method, const Images& in, const Matrices& matrices,
                 const std::vector<std::int64_t>& images, const OutputImages& out, int threads) {
-  std::vector<std::int64_t> others;
+  std::vector<Single> singles;
   for (const Group& g : group(matrices, images)) {
-    if (static_cast<std::int64_t>(g.images.size()) * 2 >= method.kernels.lanes) {
+    if (pays_in_lanes(method, in, static_cast<std::int64_t>(g.images.size()))) {
       warp_in_lanes(method, in, g, out, threads);
+    } else if (matrices.n == 1) {
+      warp_together(method, in, g, out, threads);
     } else {
-      others.insert(others.end(), g.images.begin(), g.images.end());
+      for (const std::int64_t image : g.images) singles.push_back({image, g.matrix});
     }
   }
-  warp_one_by_one(method, in, matrices, others, out, threads);
+  warp_one_by_one(method, in, singles, out, threads);
 }
 
 }  // namespace augcore::engine

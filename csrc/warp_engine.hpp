@@ -19,6 +19,8 @@ namespace augcore::engine {
 constexpr std::int64_t kMaxSide = std::int64_t{1} << 25;
 constexpr std::int64_t kMaxElements = (std::int64_t{1} << 31) - 1;
 
+inline bool is_affine(const double* m) { return m[6] == 0.0 && m[7] == 0.0 && m[8] == 1.0; }
+
 inline bool has_plan(const Images& in) {
   return in.h <= kMaxSide && in.w <= kMaxSide && in.c <= kMaxElements && (in.h + 2) * (in.w + 2) <= kMaxElements / in.c;
 }
@@ -97,49 +99,35 @@ class Plan {
     }
   };
 
+  std::int64_t pixels = 0;
   std::vector<Near> near;
   std::vector<std::int32_t> column, row;  // the first pixel to mix
   std::vector<std::int32_t> offset;       // of it, in elements from the first of a box
   std::vector<F> fx, fy;
 
-  // positions(y, x, n, sx, sy) gives the sources of n pixels of a row.
-  template <typename Positions>
-  void make(const Method<T, F>& method, const Images& in, const Cell& cell, const Positions& positions) {
+  // The sources under a matrix.
+  void make(const Method<T, F>& method, const Images& in, const Cell& cell, const double* m) {
+    resize(cell);
+    const bool projective = !is_affine(m);
+    const std::int64_t w = cell.x1 - cell.x0;
+    scratch_.resize(3 * (w + simd::kPlanStep));
     const simd::Axis across = method.axis(in.w);
-    const simd::Axis down = method.axis(in.h);
-    near.clear();
-    column.resize(cell.pixels());
-    row.resize(cell.pixels());
-    fx.resize(cell.pixels());
-    fy.resize(cell.pixels());
-    std::int64_t i = 0;
-    for (std::int64_t y = cell.y0; y < cell.y1; ++y) {
-      for (std::int64_t x = cell.x0; x < cell.x1; x += kRun) {
-        const std::int64_t n = std::min(kRun, cell.x1 - x);
-        double sx[kRun], sy[kRun];
-        std::uint8_t inside[kRun];
-        std::fill_n(inside, n, std::uint8_t{1});
-        positions(y, x, n, sx, sy);
-        method.kernels.split(sx, n, across, &column[i], &fx[i], inside);
-        method.kernels.split(sy, n, down, &row[i], &fy[i], inside);
-        if (!across.clamped) {
-          for (std::int64_t j = 0; j < n; ++j) {
-            if (inside[j] == 0) near.push_back({i + j, {sx[j], sy[j]}});
-          }
-        }
-        i += n;
-      }
-    }
+    method.kernels.locate(m, projective, {cell.y0, cell.y1, cell.x0, cell.x1}, across, method.axis(in.h),
+                          scratch_.data(), column.data(), row.data(), fx.data(), fy.data(), inside_.data());
+    if (across.clamped) return;
+    find_near([&](std::int64_t i) {
+      const double x = static_cast<double>(cell.x0 + i % w);
+      const double y = static_cast<double>(cell.y0 + i / w);
+      return point::source_position(m, projective, x, y);
+    });
   }
 
   // Offsets count from the first pixel of the box, rows of box_w pixels, c elements each.
-  void set_offsets(std::int32_t before, std::int64_t box_y, std::int64_t box_x, std::int64_t box_w, std::int64_t c) {
-    const std::int32_t width = static_cast<std::int32_t>(box_w);
-    const std::int32_t from =
-        static_cast<std::int32_t>(box_y + before) * width + static_cast<std::int32_t>(box_x) + before;
-    const std::int32_t channels = static_cast<std::int32_t>(c);
-    offset.resize(column.size());
-    for (std::size_t i = 0; i < offset.size(); ++i) offset[i] = (row[i] * width + column[i] - from) * channels;
+  void set_offsets(const Method<T, F>& method, std::int64_t box_y, std::int64_t box_x, std::int64_t box_w,
+                   std::int64_t c) {
+    const std::int64_t from = (box_y + method.before()) * box_w + box_x + method.before();
+    method.kernels.offsets(column.data(), row.data(), pixels, static_cast<std::int32_t>(box_w),
+                           static_cast<std::int32_t>(from), static_cast<std::int32_t>(c), offset.data());
   }
 
   // Calls inside(first, n) for runs of pixels and outside(near pixel) for the others, in order, of first ... last - 1.
@@ -156,7 +144,26 @@ class Plan {
   }
 
  private:
-  static constexpr std::int64_t kRun = 256;
+  static constexpr std::int64_t kRoom = 128;  // what kernels may read and write behind the last pixel
+
+  void resize(const Cell& cell) {
+    pixels = cell.pixels();
+    const std::size_t room = static_cast<std::size_t>(pixels) + kRoom;
+    for (auto* array : {&column, &row, &offset}) array->resize(room);
+    for (auto* array : {&fx, &fy}) array->resize(room);
+    inside_.resize(room);
+    near.clear();
+  }
+
+  template <typename Position>
+  void find_near(const Position& position) {
+    for (std::int64_t i = 0; i < pixels; ++i) {
+      if (inside_[i] == 0) near.push_back({i, position(i)});
+    }
+  }
+
+  std::vector<std::uint8_t> inside_;
+  std::vector<double> scratch_;
 };
 
 // Runs a plan with offsets from the image's first pixel: pixels first ... last - 1 of the cell.

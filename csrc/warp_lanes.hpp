@@ -16,26 +16,24 @@ struct alignas(64) Line {
 template <typename T, typename F>
 class LaneWarp {
  public:
-  // positions: as of Plan::make, for all images.
-  template <typename Positions>
-  LaneWarp(const Method<T, F>& method, const Images& in, const OutputImages& out, const Cell& block,
-           const Positions& positions)
+  LaneWarp(const Method<T, F>& method, const Images& in, const OutputImages& out, const Cell& block, const double* m)
       : method_(method), kernels_(method.kernels), in_(in), out_(out), block_(block) {
-    plan_.make(method, in, block, positions);
+    plan_.make(method, in, block, m);
     find_box();
-    fits_ = box_.h() * box_.w() * in.c <= 2 * tile_elements(method);
+    fits_ = box_.h() * box_.w() * in.c <= tile_elements(method);
     if (fits_) {
-      plan_.set_offsets(method.before(), box_.y0, box_.x0, box_.w(), in.c);
+      plan_.set_offsets(method, box_.y0, box_.x0, box_.w(), in.c);
       find_taps();
       tile_.resize(lines(box_.h() * box_.w() * in.c + in.c));
       lanes_out_.resize(lines(kRunPixels * in.c));
     } else {
-      plan_.set_offsets(method.before(), 0, 0, in.w, in.c);
+      plan_.set_offsets(method, 0, 0, in.w, in.c);
     }
   }
 
-  // The size of tile to cut blocks for.
-  static constexpr std::int64_t kTileBytes = 196608;
+  // A tile is at most so large. Blocks are cut so that theirs are smaller: what a turned block reads is more than it
+  // writes.
+  static constexpr std::int64_t kTileBytes = 655360;
   static std::int64_t tile_elements(const Method<T, F>& method) {
     return kTileBytes / (method.kernels.lanes * std::int64_t{sizeof(T)});
   }
@@ -62,9 +60,8 @@ class LaneWarp {
   T* lanes_out() { return reinterpret_cast<T*>(lanes_out_.data()); }
 
   void find_box() {
-    const std::int64_t n = static_cast<std::int64_t>(plan_.column.size());
     plan_.walk(
-        0, n,
+        0, plan_.pixels,
         [&](std::int64_t first, std::int64_t count) {
           const auto [x0, x1] = std::minmax_element(&plan_.column[first], &plan_.column[first] + count);
           const auto [y0, y1] = std::minmax_element(&plan_.row[first], &plan_.row[first] + count);

@@ -6,6 +6,7 @@ import contextlib
 import doctest
 import importlib
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -147,6 +148,29 @@ def test_any_layout_gives_the_same_and_inputs_stay(dtype):
     np.testing.assert_array_equal(strided, before)
     np.testing.assert_array_equal(LONG.sample(images[..., 0], 3), want[..., 0])
     assert LONG(images[:0], 3, masks=images[:0], boxes=[], keypoints=np.zeros((0, 4, 2))).images.shape == (0, 9, 14, 2)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 5])
+def test_channels_first_gives_the_same_values(channels):
+    images = np.random.default_rng(0).integers(0, 256, (9, *SHAPE, channels), dtype=np.uint8)
+    pipeline = A.Compose([*LONG.steps, A.RandomTranslate(3, border="constant", fill=tuple(range(channels)))])
+    masks = images[..., :2] > 99
+    want = pipeline(images, 3, masks=masks)
+    planes = np.moveaxis(images, -1, 1)
+    got = pipeline(planes, 3, masks=np.moveaxis(masks, -1, 1), layout="NCHW")
+    np.testing.assert_array_equal(got.images, np.moveaxis(want.images, -1, 1))
+    np.testing.assert_array_equal(got.masks, np.moveaxis(want.masks, -1, 1))
+    assert got.images.flags.c_contiguous
+    np.testing.assert_array_equal(pipeline.sample(planes, 3, layout="NCHW"), got.images)
+    again = pipeline.replay(got.parameters, planes, masks=masks[..., 0], layout="NCHW")
+    np.testing.assert_array_equal(again.images, got.images)
+    np.testing.assert_array_equal(again.masks, want.masks[..., 0])
+    flipped = A.RandomFlip(p=1).sample(planes, layout="NCHW")
+    np.testing.assert_array_equal(flipped, planes[..., ::-1])
+    still = A.RandomFlip(p=0).sample(planes.copy(), layout="NCHW")
+    np.testing.assert_array_equal(still, planes)
+    gray = pipeline.steps[0](images[..., 0], 3, layout="NCHW", masks=images[..., 0])
+    np.testing.assert_array_equal(gray.images, gray.masks)
 
 
 # ---- one after the other, and joined ---------------------------------------------------------------------------------
@@ -490,6 +514,8 @@ def broken(change):
         (broken(lambda d: d["steps"][1].update(rectangle=[[0, 0, 1]] * 3)), ValueError, "parameters: "),
         (broken(lambda d: d["steps"][1].update(rectangle=[[0], [0, 1], [1]])), ValueError, r"steps\[1\].rectangle: "),
         (broken(lambda d: d["steps"][1].update(applied=[True, False, True])), ValueError, "parameters: "),
+        (lambda: A.Compose([R]).replay(A.Parameters(1, SHAPE, (
+            {"applied": np.array([True]), "degrees": np.array([np.inf])},)), pictures(1)), ValueError, "parameters: "),
         (lambda: LONG.replay(5, pictures()), TypeError, "parameters: "),
         (lambda: LONG.matrix(5), TypeError, "parameters: "),
         (lambda: LONG.replay(LONG(pictures(), 0).parameters[:3], pictures()), ValueError, "images: "),
@@ -516,6 +542,12 @@ def test_pipelines_go_to_json_and_back(pipeline):
     for step in pipeline.steps:
         assert A.Step.from_dict(step.to_dict()) == step
     np.testing.assert_array_equal(again.sample(pictures(), 1), pipeline.sample(pictures(), 1))
+
+
+def test_pipelines_and_parameters_go_to_other_processes():
+    again, drawn = pickle.loads(pickle.dumps((LONG, LONG(pictures(), 3).parameters)))
+    assert again == LONG
+    assert drawn == LONG(pictures(), 3).parameters
 
 
 def test_pipelines_differ_by_their_settings():
@@ -570,7 +602,7 @@ for _ in range(3000):
         (changed("steps", 0, "degrees", to=float("nan")), ValueError, r"steps\[0\].degrees: "),
         (changed("steps", 0, "degrees", to=10**400), ValueError, r"steps\[0\].degrees: "),
         (changed("steps", 0, "degrees", to=DEEP), (TypeError, ValueError), r"steps\[0\].degrees: "),
-        (changed("steps", 0, "degrees", to=[0] * 100_000), ValueError, r"steps\[0\].degrees: "),
+        (changed("steps", 0, "degrees", to=[0] * 100_000), ValueError, r"steps\[0\].degrees: has 100000"),
         (changed("steps", 0, "degrees", to={"distribution": "x"}), ValueError, r"steps\[0\].degrees.distribution: "),
         (changed("steps", 0, "degrees", "low", to=9), ValueError, r"steps\[0\].degrees.low: "),
         (changed("steps", 0, "degrees", "low", to=DEEP), TypeError, r"steps\[0\].degrees.low: "),
@@ -656,7 +688,10 @@ def test_what_has_no_name_cannot_be_written():
         (lambda: LONG(pictures()[0, 0]), ValueError, "images: "),
         (lambda: LONG(pictures(), 0, threads=0), ValueError, "threads: "),
         (lambda: A.Compose([])(pictures(), 0, threads="2"), TypeError, "threads: "),
+        (lambda: LONG(pictures(), 0, layout="CHWN"), ValueError, "layout: "),
         (lambda: LONG(pictures(), 0, masks=pictures()[:3]), ValueError, "masks: "),
+        (lambda: LONG(pictures(), 0, masks=np.zeros((9, 2, *SHAPE), bool)), ValueError, "masks: "),
+        (lambda: LONG(pictures(), 0, masks=pictures(), layout="NCHW"), ValueError, ""),
         (lambda: LONG(pictures(), 0, masks=pictures().astype(complex)), TypeError, "masks: "),
         (lambda: LONG(pictures(), 0, masks=pictures(), mask_fill=0.5), ValueError, "mask_fill: "),
         (lambda: LONG(pictures(), 0, masks=pictures(), mask_fill=256), ValueError, "mask_fill: "),

@@ -88,6 +88,11 @@ def test_the_ends_of_the_bits_stay_in_the_support(kind):
         np.testing.assert_allclose(drawn, [low, high], rtol=0.02)
 
 
+def test_what_has_no_weight_is_never_drawn():
+    ends = np.array([0, 2**64 - 1], dtype=np.uint64)
+    assert A.Choice([5, 1, 2, 7], [0, 1, 1, 0]).draw(ends).tolist() == [1, 2]
+
+
 @pytest.mark.parametrize("kind", DISTRIBUTIONS, ids=repr)
 def test_distributions_go_to_dicts_and_back(kind):
     assert A.Distribution.from_dict(kind.to_dict()) == kind
@@ -305,8 +310,8 @@ def test_rectangles_of_resized_crops():
         tall = A.RandomResizedCrop(4, scale=1)(np.zeros((50, *shape), np.uint8), 0).parameters.steps[0]["rectangle"]
         assert {tuple(x) for x in tall[:, 2:].tolist()} == {sides}
         assert len({tuple(x) for x in tall.tolist()}) > 10
-    whole = A.RandomResizedCrop(4, scale=1, ratio=(0.5, 2))(np.zeros((9, 7, 7), np.uint8), 0)
-    assert (whole.parameters.steps[0]["rectangle"][:, 2:].prod(axis=1) <= 49).all()
+    wide = A.RandomResizedCrop(4, scale=0.25, ratio=2)(np.zeros((9, 40, 40), np.uint8), 0)
+    assert (wide.parameters.steps[0]["rectangle"][:, 2:] == [14, 28]).all()
     one = A.RandomResizedCrop(3)(np.zeros((9, 1, 1), np.uint8), 0)
     assert (one.parameters.steps[0]["rectangle"] == [0, 0, 1, 1]).all()
 

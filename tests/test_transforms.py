@@ -225,6 +225,26 @@ def test_threads_do_not_change_a_bit(name):
             same(call(images, threads=threads), want)
 
 
+@pytest.mark.parametrize("arithmetic", T.ARITHMETICS)
+@pytest.mark.parametrize("interpolation", T.INTERPOLATIONS)
+def test_a_batch_gives_what_its_images_give_alone(interpolation, arithmetic):
+    """However many images share an angle: lanes of vectors, groups, single images."""
+    if (interpolation, arithmetic) in (("nearest", "opencv4"), ("bicubic", "opencv4")):
+        pytest.skip("not defined")
+    for dtype in DTYPES if arithmetic == "exact" else DTYPES[:1]:
+        for shape in [(13, 17, 3), (1, 9, 1), (9, 1, 2), (30, 28, 1), (60, 90, 4), (5, 6, 7)]:
+            images = noise((140, *shape), dtype)
+            angles = np.random.default_rng(1).choice([0.0, 31.0, -17.5, 90.0], 140, p=[0.1, 0.7, 0.1, 0.1])
+            angles[:5] = [1, 2, 3, 4, 5]
+            keywords = {"interpolation": interpolation, "arithmetic": arithmetic}
+            if arithmetic == "exact":
+                keywords |= {"border": "constant", "fill": tuple(range(shape[2]))}
+            together = T.rotate(images, angles, **keywords)
+            same(T.rotate(images, 31, **keywords)[angles == 31], together[angles == 31])
+            for i in [*range(5), *np.flatnonzero(angles == 90)[:2], *np.flatnonzero(angles == 31)[:3], 139]:
+                same(T.rotate(images[i : i + 1], angles[i], **keywords), together[i : i + 1])
+
+
 def layouts(images):
     yield "fortran", np.asfortranarray(images)
     yield "reversed", np.ascontiguousarray(images[::-1, ::-1, ::-1])[::-1, ::-1, ::-1]
@@ -272,8 +292,16 @@ for dtype in ("uint8", "uint16", "float32", "float64"):
         h.update(T.rotate(x, 21, interpolation=i, border="reflect"))
     for i in T.RESIZE_INTERPOLATIONS:
         h.update(T.resize(x, (20, 50), interpolation=i))
-x = x.astype("uint8")
-h.update(T.rotate(x, 21, arithmetic="opencv4"))
+    # Many images with one angle, and with one of a few each, take other ways than single images.
+    x = (np.random.default_rng(0).random((150, 14, 17, 2)) * 255).astype(dtype)
+    for i in T.INTERPOLATIONS:
+        h.update(T.rotate(x, 21, interpolation=i, border="constant", fill=(3, 9)))
+        h.update(T.rotate(x, np.arange(150) % 3 * 7.0, interpolation=i))
+for c in range(1, 6):
+    x = (np.random.default_rng(0).random((7, 33, 35, c)) * 255).astype("uint8")
+    for arithmetic in T.ARITHMETICS:
+        h.update(T.rotate(x, np.arange(7) * 11, arithmetic=arithmetic))
+h.update(T.rotate(np.tile(x, (30, 1, 1, 1)), 21, arithmetic="opencv4"))
 h.update(T.crop(x, 2, interpolation="area", arithmetic="opencv4"))
 print(h.hexdigest())
 """

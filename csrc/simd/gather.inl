@@ -13,6 +13,9 @@ namespace {
 
 using augcore::simd::Neighbours;
 
+template <typename T>
+constexpr std::int64_t kGatheredChannels = 0;
+
 template <typename T, typename F>
 inline bool gathered_bilinear(const T*, const T*, Neighbours, std::int64_t, const std::int32_t*, const F*, const F*,
                               std::int64_t, T*) {
@@ -21,7 +24,10 @@ inline bool gathered_bilinear(const T*, const T*, Neighbours, std::int64_t, cons
 
 #if defined(AUGCORE_LEVEL_v3) || defined(AUGCORE_LEVEL_v4)
 
-constexpr int kGather = 64;          // pixels handled at once
+template <>
+constexpr std::int64_t kGatheredChannels<std::uint8_t> = 4;
+
+constexpr int kGather = 128;         // pixels handled at once
 constexpr int kWords = kBytes / 2;   // 16-bit numbers of a vector
 constexpr int kPixels = kBytes / 8;  // pixels of four 16-bit numbers in a vector
 
@@ -39,26 +45,28 @@ inline Pair load_pair(const std::uint8_t* at) {
   return pair;
 }
 
-// bytes: of a pair. Loads of eight bytes may reach beyond them, but not to `end`.
+// n pairs, and zeros up to the next multiple of `step`. bytes: of a pair. Loads of a whole Pair may reach beyond them,
+// but not to `end`.
 template <typename Pair>
 inline void load_pairs(const std::uint8_t* image, const std::uint8_t* end, std::int64_t down, int bytes,
-                       const std::int32_t* offset, Pairs<Pair>& pairs) {
+                       const std::int32_t* offset, int n, int step, Pairs<Pair>& pairs) {
   std::int32_t last = 0;
-  for (int i = 0; i < kGather; ++i) last = offset[i] > last ? offset[i] : last;
+  for (int i = 0; i < n; ++i) last = offset[i] > last ? offset[i] : last;
   if (end - image >= last + down + static_cast<std::int64_t>(sizeof(Pair))) {
     const std::uint8_t* below = image + down;
-    for (int i = 0; i < kGather; ++i) {
+    for (int i = 0; i < n; ++i) {
       const std::int64_t at = offset[i];
       pairs.upper[i] = load_pair<Pair>(image + at);
       pairs.lower[i] = load_pair<Pair>(below + at);
     }
   } else {
-    for (int i = 0; i < kGather; ++i) {
+    for (int i = 0; i < n; ++i) {
       pairs.upper[i] = pairs.lower[i] = 0;
       std::memcpy(&pairs.upper[i], image + offset[i], bytes);
       std::memcpy(&pairs.lower[i], image + offset[i] + down, bytes);
     }
   }
+  for (int i = n; i % step != 0; ++i) pairs.upper[i] = pairs.lower[i] = 0;
 }
 
 // ---- the arithmetic of OpenCV 4, in 16 bits: see mix_bilinear in lanes.inl
@@ -76,9 +84,9 @@ inline Bytes pair_weights(Bytes fraction) {
   return add_words(shift_left<8>(fraction), subtract_words(all_words(32), fraction));
 }
 
-inline void mix_one_channel(const Pairs<std::uint16_t>& pairs, const std::int32_t* fx, const std::int32_t* fy,
+inline void mix_one_channel(const Pairs<std::uint16_t>& pairs, const std::int32_t* fx, const std::int32_t* fy, int n,
                             std::uint8_t* out) {
-  for (int i = 0; i < kGather; i += kBytes) {
+  for (int i = 0; i < n; i += kBytes) {
     Bytes words[2];
     for (int half = 0; half < 2; ++half) {
       const int at = i + half * kWords;
@@ -91,9 +99,9 @@ inline void mix_one_channel(const Pairs<std::uint16_t>& pairs, const std::int32_
 
 // Each pixel is four bytes in `out`; `turn` brings the bytes of two pixels side by side, channel by channel.
 inline void mix_channels(const Pairs<std::uint64_t>& pairs, int c, const std::int32_t* fx, const std::int32_t* fy,
-                         std::uint8_t* out) {
+                         int n, std::uint8_t* out) {
   const Bytes turn = pair_channels(c);
-  for (int i = 0; i < kGather; i += 2 * kPixels) {
+  for (int i = 0; i < n; i += 2 * kPixels) {
     Bytes words[2];
     for (int half = 0; half < 2; ++half) {
       const int at = i + half * kPixels;
@@ -110,8 +118,9 @@ inline void mix_channels(const Pairs<std::uint64_t>& pairs, int c, const std::in
 
 inline Floats mix_floats(Floats a, Floats b, Floats f) { return add(a, multiply(f, subtract(b, a))); }
 
-inline void mix_one_channel(const Pairs<std::uint16_t>& pairs, const float* fx, const float* fy, std::uint8_t* out) {
-  for (int i = 0; i < kGather; i += kFloats) {
+inline void mix_one_channel(const Pairs<std::uint16_t>& pairs, const float* fx, const float* fy, int n,
+                            std::uint8_t* out) {
+  for (int i = 0; i < n; i += kFloats) {
     const Floats x = load_floats(fx + i);
     const auto row = [&](const std::uint16_t* pair) {
       const Bytes both = widen_words(pair + i);
@@ -121,11 +130,11 @@ inline void mix_one_channel(const Pairs<std::uint16_t>& pairs, const float* fx, 
   }
 }
 
-inline void mix_channels(const Pairs<std::uint64_t>& pairs, int c, const float* fx, const float* fy,
+inline void mix_channels(const Pairs<std::uint64_t>& pairs, int c, const float* fx, const float* fy, int n,
                          std::uint8_t* out) {
   const Bytes first = widen_channels(0);
   const Bytes second = widen_channels(c);
-  for (int i = 0; i < kGather; i += kFloats / 4) {
+  for (int i = 0; i < n; i += kFloats / 4) {
     const Floats x = spread_to_floats(fx + i);
     const auto row = [&](const std::uint64_t* pair) {
       const Bytes both = load_quads(pair + i);
@@ -137,49 +146,33 @@ inline void mix_channels(const Pairs<std::uint64_t>& pairs, int c, const float* 
 
 // ----------------------------------------------------------------------------------------------------------------------
 
-// Pixels of four bytes become pixels of c; room for a whole vector behind the last one.
-inline void drop_bytes(const std::uint8_t* pixels, int c, std::uint8_t* out) {
-  for (int i = 0; i < kGather; i += kBytes / 4) store_bytes(out + i * c, pack_pixels(load_bytes(pixels + 4 * i), c));
+// Pixels of four bytes become pixels of c.
+inline void drop_bytes(const std::uint8_t* pixels, int c, int n, std::uint8_t* out) {
+  for (int i = 0; i < n; i += kBytes / 4) store_bytes(out + i * c, pack_pixels(load_bytes(pixels + 4 * i), c));
 }
 
+// What is computed beyond the n pixels, to fill vectors, stays in room.
 template <typename F>
-inline void gather_chunk(const std::uint8_t* image, const std::uint8_t* end, std::int64_t down, int c,
-                         const std::int32_t* offset, const F* fx, const F* fy, std::uint8_t* out) {
-  if (c == 1) {
-    Pairs<std::uint16_t> pairs;
-    load_pairs(image, end, down, 2, offset, pairs);
-    mix_one_channel(pairs, fx, fy, out);
-  } else {
-    Pairs<std::uint64_t> pairs;
-    alignas(64) std::uint8_t pixels[4 * kGather];
-    load_pairs(image, end, down, 2 * c, offset, pairs);
-    mix_channels(pairs, c, fx, fy, c == 4 ? out : pixels);
-    if (c < 4) drop_bytes(pixels, c, out);
-  }
-}
-
-template <typename F>
-inline bool gathered_bilinear(const std::uint8_t* image, const std::uint8_t* end, Neighbours step, std::int64_t c,
-                              const std::int32_t* offset, const F* fx, const F* fy, std::int64_t n, std::uint8_t* out) {
-  if (c > 4 || step.right != c) return false;
+inline bool gathered_bilinear(const std::uint8_t* image, const std::uint8_t* end, Neighbours step,
+                              std::int64_t channels, const std::int32_t* offset, const F* fx, const F* fy,
+                              std::int64_t n, std::uint8_t* out) {
+  if (channels > kGatheredChannels<std::uint8_t> || step.right != channels) return false;
+  const int c = static_cast<int>(channels);
   alignas(64) std::uint8_t room[4 * kGather + kBytes];
+  alignas(64) std::uint8_t pixels[4 * kGather];
   for (std::int64_t i = 0; i < n; i += kGather) {
-    const std::int64_t m = n - i < kGather ? n - i : kGather;
-    std::uint8_t* to = out + i * c;
-    if (m == kGather) {
-      gather_chunk(image, end, step.down, static_cast<int>(c), offset + i, fx + i, fy + i, room);
+    const int m = static_cast<int>(n - i < kGather ? n - i : kGather);
+    if (c == 1) {
+      Pairs<std::uint16_t> pairs;
+      load_pairs(image, end, step.down, 2, offset + i, m, kBytes, pairs);
+      mix_one_channel(pairs, fx + i, fy + i, m, room);
     } else {
-      std::int32_t at[kGather];
-      F x[kGather], y[kGather];
-      for (std::int64_t j = 0; j < kGather; ++j) {
-        const std::int64_t k = i + (j < m ? j : m - 1);
-        at[j] = offset[k];
-        x[j] = fx[k];
-        y[j] = fy[k];
-      }
-      gather_chunk(image, end, step.down, static_cast<int>(c), at, x, y, room);
+      Pairs<std::uint64_t> pairs;
+      load_pairs(image, end, step.down, 2 * c, offset + i, m, kBytes / 4, pairs);
+      mix_channels(pairs, c, fx + i, fy + i, m, c == 4 ? room : pixels);
+      if (c < 4) drop_bytes(pixels, c, m, room);
     }
-    std::memcpy(to, room, m * c);
+    std::memcpy(out + i * c, room, m * c);
   }
   return true;
 }

@@ -55,18 +55,35 @@ struct Axis {
   bool clamped;         // the position is first moved into the image: all pixels that are mixed are inside
 };
 
+// Pixels of an output image.
+struct Rectangle {
+  std::int64_t y0;
+  std::int64_t y1;
+  std::int64_t x0;
+  std::int64_t x1;
+};
+
+// The arrays of a plan, and positions, are read and written up to the next multiple of this behind their end.
+constexpr std::int64_t kPlanStep = 16;
+
 // The inner loops of warps: pixels of type T, fractions of type F. F is point::Real<T>, or std::int32_t for the
 // arithmetic of OpenCV 4, which counts positions and fractions in 1/32 pixel and has no bicubic interpolation.
 template <typename T, typename F>
 struct WarpKernels {
-  // Sources of the pixels x ... x + n - 1 of row y under m (3 x 3): see point::source_position.
-  void (*positions)(const double* m, bool projective, double y, std::int64_t x, std::int64_t n, double* sx, double* sy);
+  // The sources of the pixels of a rectangle under m (3 x 3), see point::source_position. column, row: the pixel at or
+  // left of (above) the position; fx, fy: the fractions from there; inside: whether all pixels to mix are inside the
+  // image, left alone where the axes are clamped. A clamped position at the last pixel is the second of a pair, at
+  // fraction 1. scratch: room for 3 * (width + kPlanStep).
+  void (*locate)(const double* m, bool projective, const Rectangle& out, const Axis& across, const Axis& down,
+                 double* scratch, std::int32_t* column, std::int32_t* row, F* fx, F* fy, std::uint8_t* inside);
 
-  // Along one axis: first[i], the pixel at or left of the position, and the fraction from it; inside[i] becomes 0 where
-  // not all pixels to mix are inside the image, else it stays. A clamped position at the last pixel is the second of a
-  // pair, at fraction 1.
-  void (*split)(const double* position, std::int64_t n, const Axis& axis, std::int32_t* first, F* fraction,
-                std::uint8_t* inside);
+  // The same for n positions that are given.
+  void (*split)(const double* sx, const double* sy, std::int64_t n, const Axis& across, const Axis& down,
+                std::int32_t* column, std::int32_t* row, F* fx, F* fy, std::uint8_t* inside);
+
+  // offset[i] = (row[i] * width + column[i] - from) * c
+  void (*offsets)(const std::int32_t* column, const std::int32_t* row, std::int64_t n, std::int32_t width,
+                  std::int32_t from, std::int32_t c, std::int32_t* offset);
 
   // n pixels of c channels; pixel i interpolates between the 2 x 2 (4 x 4) pixels of which the first is at
   // image + offset[i], at the fractions fx[i], fy[i] in [0, 1]. Nothing at or behind `end` is read.
@@ -74,6 +91,9 @@ struct WarpKernels {
                    const F* fx, const F* fy, std::int64_t n, T* out);
   void (*bicubic)(const T* image, const T* end, Neighbours step, std::int64_t c, const std::int32_t* offset,
                   const F* fx, const F* fy, std::int64_t n, T* out);
+
+  // Up to how many channels `bilinear` costs about the same for each pixel.
+  std::int64_t gathered_channels;
 
   // The same for `lanes` images at once. In lanes, element j of image i is at [j * lanes + i].
   std::int64_t lanes;

@@ -8,87 +8,15 @@
 
 #include "augcore/point/interpolate.hpp"
 #include "augcore/point/opencv4.hpp"
-#include "augcore/point/warp.hpp"
 #include "simd/gather.inl"
 #include "simd/kernels.hpp"
 #include "simd/lanes.inl"
+#include "simd/locate.inl"
 
 namespace {
 
 namespace point = augcore::point;
-using augcore::simd::Axis;
 using augcore::simd::Neighbours;
-
-// ---- where pixels come from
-// ------------------------------------------------------------------------------------------
-
-void exact_positions(const double* m, bool projective, double y, std::int64_t x, std::int64_t n, double* sx,
-                     double* sy) {
-  const double first = static_cast<double>(x);
-  if (projective) {
-    for (std::int64_t i = 0; i < n; ++i) {
-      const point::Position at = point::source_position(m, true, first + static_cast<std::int32_t>(i), y);
-      sx[i] = at.x;
-      sy[i] = at.y;
-    }
-  } else {
-    for (std::int64_t i = 0; i < n; ++i) {
-      const point::Position at = point::source_position(m, false, first + static_cast<std::int32_t>(i), y);
-      sx[i] = at.x;
-      sy[i] = at.y;
-    }
-  }
-}
-
-// In 1/32 pixel, before rounding down: a multiple of 1/32. point::opencv4::source_position in doubles, whose 53 bits
-// hold all sums.
-void opencv4_positions(const double* m, bool, double y, std::int64_t x, std::int64_t n, double* sx, double* sy) {
-  const auto fixed = [](double v) { return point::round_half_even(point::limit_position(v * 1024.0)); };
-  const double first = static_cast<double>(x);
-  const double row_x = fixed(m[1] * y + m[2]) + 16.0;
-  const double row_y = fixed(m[4] * y + m[5]) + 16.0;
-  for (std::int64_t i = 0; i < n; ++i) {
-    const double column = first + static_cast<std::int32_t>(i);
-    sx[i] = (fixed(m[0] * column) + row_x) * 0.03125;
-    sy[i] = (fixed(m[3] * column) + row_y) * 0.03125;
-  }
-}
-
-template <typename F>
-void exact_split(const double* position, std::int64_t n, const Axis& axis, std::int32_t* first, F* fraction,
-                 std::uint8_t* inside) {
-  // Far enough outside to be seen as outside, near enough to be an int32.
-  const double low = axis.clamped ? 0.0 : -2.0;
-  const double high = axis.clamped ? axis.n - 1.0 : axis.n + 1.0;
-  const std::int32_t most = axis.clamped ? axis.n - 1 - axis.after : axis.n + 1;
-  const std::int32_t begin = axis.before;
-  const std::int32_t end = axis.n - axis.after;
-  const bool nearest = axis.nearest;
-  for (std::int64_t i = 0; i < n; ++i) {
-    const double s = point::clamp(nearest ? point::round_half_even(position[i]) : position[i], low, high);
-    const std::int32_t whole = static_cast<std::int32_t>(s);
-    const std::int32_t down = whole - (s < whole ? 1 : 0);
-    const std::int32_t at = down < most ? down : most;
-    first[i] = at;
-    fraction[i] = static_cast<F>(s - at);
-  }
-  for (std::int64_t i = 0; i < n; ++i) {
-    inside[i] = static_cast<std::uint8_t>(inside[i] & (first[i] >= begin ? 1 : 0) & (first[i] < end ? 1 : 0));
-  }
-}
-
-void opencv4_split(const double* position, std::int64_t n, const Axis& axis, std::int32_t* first,
-                   std::int32_t* fraction, std::uint8_t*) {
-  const double high = (axis.n - 1.0) * point::opencv4::kPositionOne;
-  const std::int32_t most = axis.n - 1 - axis.after;
-  for (std::int64_t i = 0; i < n; ++i) {
-    const std::int32_t s = static_cast<std::int32_t>(point::clamp(position[i], 0.0, high));
-    const std::int32_t down = s >> point::opencv4::kPositionBits;
-    const std::int32_t at = down < most ? down : most;
-    first[i] = at;
-    fraction[i] = s - at * point::opencv4::kPositionOne;
-  }
-}
 
 // ---- mixing pixels
 // ---------------------------------------------------------------------------------------------------
@@ -178,10 +106,12 @@ void bicubic_run(const T* image, const T*, Neighbours step, std::int64_t c, cons
 
 template <typename T>
 constexpr augcore::simd::ExactWarpKernels<T> exact_warp_kernels = {
-    exact_positions,
-    exact_split<point::Real<T>>,
+    locate<point::Real<T>>,
+    split<point::Real<T>>,
+    find_offsets,
     bilinear_run<T, point::Real<T>>,
     bicubic_run<T>,
+    kGatheredChannels<T>,
     kImages<T>,
     collect_lanes<T>,
     distribute_lanes<T>,
@@ -192,10 +122,12 @@ constexpr augcore::simd::ExactWarpKernels<T> exact_warp_kernels = {
 };
 
 constexpr augcore::simd::WarpKernels<std::uint8_t, std::int32_t> opencv4_warp_kernels = {
-    opencv4_positions,
-    opencv4_split,
+    locate,
+    nullptr,
+    find_offsets,
     bilinear_run<std::uint8_t, std::int32_t>,
     nullptr,
+    kGatheredChannels<std::uint8_t>,
     kImages<std::uint8_t>,
     collect_lanes<std::uint8_t>,
     distribute_lanes<std::uint8_t>,

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from augcore import _coordinates, _random, _validate
+from augcore._words import LAYOUTS, Layout
 from augcore.augmentations import serial
 from augcore.augmentations.distributions import within
 from augcore.augmentations.families import Augmentation
@@ -118,13 +119,15 @@ class Compose:
         boxes: Any = None,
         keypoints: Any = None,
         mask_fill: float = 0,
+        layout: Layout = "NHWC",
         threads: int | None = None,
     ) -> Applied:
         """Draw for each image, and apply the steps.
 
         Parameters
         ----------
-        images : array (N, H, W) or (N, H, W, C) of uint8, uint16, float32 or float64
+        images : array (N, H, W) or (N, H, W, C), or (N, C, H, W) with layout="NCHW"
+            Of uint8, uint16, float32 or float64.
         rng : int, numpy.random.Generator or None
             With an int, draws are a function of (rng, epoch, index of the image). A Generator is advanced once per
             call, by two words of 64 bits, whatever is drawn. None: fresh entropy.
@@ -140,6 +143,8 @@ class Compose:
             x, y at pixel centres.
         mask_fill : float
             Between 0 and 1 for booleans.
+        layout : {"NHWC", "NCHW"}
+            Of images and masks of four dimensions; both give the same values.
         threads : int, optional
             The result does not depend on it.
 
@@ -152,11 +157,13 @@ class Compose:
         TypeError, ValueError
             Naming the argument. Also where a step that changes the size has p < 1.
         """
-        pixels = _validate.images("images", images)
-        which = np.arange(len(pixels)) if indices is None else _validate.indices("indices", indices, len(pixels))
+        layer = self._images(images, layout)
+        n, *size = layer.shape
+        which = np.arange(n) if indices is None else _validate.indices("indices", indices, n)
         epoch = _validate.integer("epoch", epoch, 0, 2**63 - 1)
-        parameters = self._draw(_random.key(rng), which.astype(np.int64, copy=False), epoch, pixels.shape[1:3])
-        return self._apply(images, pixels, parameters, masks, boxes, keypoints, mask_fill, threads)
+        parameters = self._draw(_random.key(rng), which.astype(np.int64, copy=False), epoch, (size[0], size[1]))
+        layers = [layer, *self._masks(masks, layer, mask_fill, layout)]
+        return self._apply(layers, parameters, boxes, keypoints, threads)
 
     def sample(
         self,
@@ -165,10 +172,11 @@ class Compose:
         *,
         indices: ArrayLike | None = None,
         epoch: int = 0,
+        layout: Layout = "NHWC",
         threads: int | None = None,
     ) -> Pixels:
         """The images alone: see `__call__`."""
-        return self(images, rng, indices=indices, epoch=epoch, threads=threads).images
+        return self(images, rng, indices=indices, epoch=epoch, layout=layout, threads=threads).images
 
     def replay(
         self,
@@ -179,6 +187,7 @@ class Compose:
         boxes: Any = None,
         keypoints: Any = None,
         mask_fill: float = 0,
+        layout: Layout = "NHWC",
         threads: int | None = None,
     ) -> Applied:
         """Apply what was drawn before: the same bits for the same images.
@@ -187,21 +196,19 @@ class Compose:
         ----------
         parameters : Parameters
             Of `Applied.parameters`, or of some of its images: `parameters[indices]`.
-        images, masks, boxes, keypoints, mask_fill, threads
+        images, masks, boxes, keypoints, mask_fill, layout, threads
             As in `__call__`; the images of the size for which was drawn.
 
         Returns
         -------
         Applied
         """
-        pixels = _validate.images("images", images)
+        layer = self._images(images, layout)
         checked = self._checked(parameters)
-        if checked.n != len(pixels) or checked.size != pixels.shape[1:3]:
-            height, width = checked.size
-            raise ValueError(
-                f"images: the parameters are of {checked.n} images of {height} x {width}, got shape {pixels.shape}"
-            )
-        return self._apply(images, pixels, checked, masks, boxes, keypoints, mask_fill, threads)
+        if (checked.n, *checked.size) != layer.shape:
+            raise ValueError(f"images: expected {checked.n} of {checked.size}, as were drawn for, got {layer.shape}")
+        layers = [layer, *self._masks(masks, layer, mask_fill, layout)]
+        return self._apply(layers, checked, boxes, keypoints, threads)
 
     def matrix(self, parameters: Parameters) -> Floats:
         """Where all steps together take each image: (N, 3, 3), source -> destination in pixel-centre coordinates.
@@ -272,22 +279,19 @@ class Compose:
         before = first - run.first
         return [*copies[:before], _Run(first, stop, run.resampling), *copies[before:]]
 
+    def _images(self, images: ArrayLike, layout: str) -> Images:
+        _validate.choice("layout", layout, LAYOUTS)
+        return Images(self.steps, images, _validate.images("images", images, layout), layout)
+
+    def _masks(self, masks: ArrayLike | None, images: Images, fill: Any, layout: str) -> list[Masks]:
+        return [] if masks is None else [Masks(self.steps, masks, images.shape, fill, layout)]
+
     def _apply(
-        self,
-        source: ArrayLike,
-        pixels: Pixels,
-        parameters: Parameters,
-        masks: ArrayLike | None,
-        boxes: Any,
-        keypoints: Any,
-        mask_fill: float,
-        threads: int | None,
+        self, layers: Sequence[Images], parameters: Parameters, boxes: Any, keypoints: Any, threads: int | None
     ) -> Applied:
+        """All that moves, through one run of steps after the other."""
         _validate.threads(threads)
-        n, height, width = pixels.shape[:3]
-        layers: list[Images] = [Images(self.steps, source, pixels)]
-        if masks is not None:
-            layers.append(Masks(self.steps, masks, (n, height, width), mask_fill))
+        n, height, width = layers[0].shape
         box_tracks = None if boxes is None else Boxes(boxes, n, (height, width))
         point_tracks = None if keypoints is None else Keypoints(keypoints, n, (height, width))
         followers = [track for track in (box_tracks, point_tracks) if track is not None]
@@ -313,7 +317,7 @@ class Compose:
 
         return Applied(
             layers[0].result(),
-            layers[1].result() if masks is not None else None,
+            layers[1].result() if len(layers) > 1 else None,
             box_tracks.boxes() if box_tracks else None,
             point_tracks.points() if point_tracks else None,
             parameters,

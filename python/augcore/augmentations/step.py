@@ -128,10 +128,11 @@ class Step(ABC):
         *,
         indices: ArrayLike | None = None,
         epoch: int = 0,
+        layout: str = "NHWC",
         threads: int | None = None,
     ) -> Images:
         """The images alone: see `Compose.__call__`."""
-        return self(images, rng, indices=indices, epoch=epoch, threads=threads).images
+        return self(images, rng, indices=indices, epoch=epoch, layout=layout, threads=threads).images
 
     def to_dict(self) -> dict[str, Any]:
         """The step as strings, numbers, lists and dicts."""
