@@ -13,9 +13,9 @@ import numpy as np
 import scipy.linalg
 from scipy.linalg.blas import dsyrk, dtrsm
 from threadpoolctl import threadpool_limits
-from timing import interleaved
 
 from augcore import build_info, influence
+from augcore.benchmarks.timing import interleaved
 
 
 def problem(n: int, p: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, float, float]:

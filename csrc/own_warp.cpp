@@ -18,7 +18,7 @@ constexpr std::int64_t kTaskElements = 131072;  // a few milliseconds
 struct Sources {
   std::vector<double> x, y;
 
-  explicit Sources(std::int64_t pixels) : x(pixels), y(pixels) {}
+  explicit Sources(std::int64_t pixels) : x(pixels + simd::kPlanStep), y(pixels + simd::kPlanStep) {}
 
   void set(std::int64_t i, const double* source) {
     x[i] = point::limit_position(source[0]);
@@ -26,15 +26,11 @@ struct Sources {
   }
 };
 
-template <typename T>
-using Method = engine::Method<T, point::Real<T>>;
-
-// The pixels of one cell of one image.
-template <typename T>
-void sample_cell(const Method<T>& method, const Images& in, std::int64_t image, const Sources& sources,
-                 const OutputImages& out, const Cell& cell) {
+// Images too large for a plan: pixel by pixel.
+template <typename T, typename F>
+void sample_cell(const engine::Method<T, F>& method, const Images& in, std::int64_t image, const Sources& sources,
+                 const Cell& cell, T* to) {
   const T* from = static_cast<const T*>(in.data) + image * in.h * in.w * in.c;
-  T* to = static_cast<T*>(out.data) + (image * out.h * out.w + cell.y0 * out.w + cell.x0) * out.c;
   for (std::int64_t i = 0; i < cell.pixels(); ++i, to += in.c) {
     point::sample(from, in.h, in.w, in.c, {sources.x[i], sources.y[i]}, method.interpolation, method.border,
                   method.fill(image, in.c), to);
@@ -54,13 +50,24 @@ void warp_cells(const Images& in, std::int64_t n_rows, const Sampling& sampling,
   const std::int64_t task_pixels = std::min(pixels, kCellPixels * per_row);
   by_dtype(in.dtype, [&](auto pixel) {
     using T = decltype(pixel);
-    const Method<T> method(simd::kernels().warp.of(T{}), sampling, in.c);
+    const engine::Method<T, point::Real<T>> method(simd::kernels().warp.of(T{}), sampling, in.c);
     for_cells(Cells(out.h, out.w, std::min(pixels, kCellPixels)), in.n, task_pixels, threads,
               [&](const Cell& cell, std::int64_t first, std::int64_t last) {
                 Sources sources(cell.pixels());
+                engine::Plan<T, point::Real<T>> plan;
                 for (std::int64_t image = first; image < last; ++image) {
-                  if (image == first || image % per_row == 0) locate(image / per_row, cell, sources);
-                  sample_cell(method, in, image, sources, out, cell);
+                  const bool is_new = image == first || image % per_row == 0;
+                  if (is_new) locate(image / per_row, cell, sources);
+                  T* to = static_cast<T*>(out.data) + (image * out.h * out.w + cell.y0 * out.w + cell.x0) * out.c;
+                  if (!engine::has_plan(in)) {
+                    sample_cell(method, in, image, sources, cell, to);
+                    continue;
+                  }
+                  if (is_new) {
+                    plan.make(method, in, cell, sources.x.data(), sources.y.data());
+                    plan.set_offsets(method, {0, in.h, 0, in.w}, in.c);
+                  }
+                  engine::run_plan(method, plan, in, image, 0, cell.pixels(), to);
                 }
               });
   });

@@ -67,23 +67,10 @@ struct Method {
   }
 };
 
-template <typename T>
-void copy_pixels(const T* image, std::int64_t c, const std::int32_t* offset, std::int64_t n, T* out) {
-  for (std::int64_t i = 0; i < n; ++i, out += c) {
-    for (std::int64_t channel = 0; channel < c; ++channel) out[channel] = image[offset[i] + channel];
-  }
-}
-
 // Where the pixels of one cell come from. Pixels are counted within the cell.
 template <typename T, typename F>
 class Plan {
  public:
-  // A pixel that mixes some from outside of the image.
-  struct Near {
-    std::int64_t pixel;
-    point::Position at;
-  };
-
   // The pixels that are mixed, all images alike.
   struct Box {
     std::int64_t y0 = 0, y1 = 0, x0 = 0, x1 = 0;
@@ -100,10 +87,10 @@ class Plan {
   };
 
   std::int64_t pixels = 0;
-  std::vector<Near> near;
-  std::vector<std::int32_t> column, row;  // the first pixel to mix
-  std::vector<std::int32_t> offset;       // of it, in elements from the first of a box
+  std::vector<std::int32_t> offset;  // of the first pixel to mix, in elements from the first of a box
   std::vector<F> fx, fy;
+  // Pixels that mix some from outside of the image, and for each of them all that it mixes: see WarpKernels::of_taps.
+  std::vector<std::int32_t> near, taps;
 
   // The sources under a matrix.
   void make(const Method<T, F>& method, const Images& in, const Cell& cell, const double* m) {
@@ -113,32 +100,74 @@ class Plan {
     scratch_.resize(3 * (w + simd::kPlanStep));
     const simd::Axis across = method.axis(in.w);
     method.kernels.locate(m, projective, {cell.y0, cell.y1, cell.x0, cell.x1}, across, method.axis(in.h),
-                          scratch_.data(), column.data(), row.data(), fx.data(), fy.data(), inside_.data());
+                          scratch_.data(), column_.data(), row_.data(), fx.data(), fy.data(), inside_.data());
     if (across.clamped) return;
-    find_near([&](std::int64_t i) {
+    find_near(method, in, [&](std::int64_t i) {
       const double x = static_cast<double>(cell.x0 + i % w);
       const double y = static_cast<double>(cell.y0 + i / w);
       return point::source_position(m, projective, x, y);
     });
   }
 
-  // Offsets count from the first pixel of the box, rows of box_w pixels, c elements each.
-  void set_offsets(const Method<T, F>& method, std::int64_t box_y, std::int64_t box_x, std::int64_t box_w,
-                   std::int64_t c) {
-    const std::int64_t from = (box_y + method.before()) * box_w + box_x + method.before();
-    method.kernels.offsets(column.data(), row.data(), pixels, static_cast<std::int32_t>(box_w),
-                           static_cast<std::int32_t>(from), static_cast<std::int32_t>(c), offset.data());
+  // Sources that are given; sx and sy have room for kPlanStep more.
+  void make(const Method<T, F>& method, const Images& in, const Cell& cell, const double* sx, const double* sy) {
+    resize(cell);
+    const simd::Axis across = method.axis(in.w);
+    method.kernels.split(sx, sy, pixels, across, method.axis(in.h), column_.data(), row_.data(), fx.data(), fy.data(),
+                         inside_.data());
+    if (across.clamped) return;
+    find_near(method, in, [&](std::int64_t i) { return point::Position{sx[i], sy[i]}; });
   }
 
-  // Calls inside(first, n) for runs of pixels and outside(near pixel) for the others, in order, of first ... last - 1.
+  // What the plan reads.
+  Box box(const Method<T, F>& method, const Images& in) const {
+    Box box;
+    walk(
+        0, pixels,
+        [&](std::int64_t first, std::int64_t n) {
+          const auto [x0, x1] = std::minmax_element(&column_[first], &column_[first] + n);
+          const auto [y0, y1] = std::minmax_element(&row_[first], &row_[first] + n);
+          box.include(*y0 - method.before(), *x0 - method.before());
+          // A pair at the last pixel of an axis of one pixel is that pixel twice.
+          box.include(std::min<std::int64_t>(*y1 + method.after(), in.h - 1),
+                      std::min<std::int64_t>(*x1 + method.after(), in.w - 1));
+        },
+        [&](std::size_t i) {
+          for (int j = 0; j < sources_[i].per_axis; ++j) {
+            for (int k = 0; k < sources_[i].per_axis; ++k) {
+              const std::int64_t y = sources_[i].rows[j], x = sources_[i].columns[k];
+              if (y >= 0 && x >= 0) box.include(y, x);
+            }
+          }
+        });
+    return box;
+  }
+
+  // Offsets count from the first pixel of the box, in elements, c to a pixel.
+  void set_offsets(const Method<T, F>& method, const Box& box, std::int64_t c) {
+    const std::int64_t from = (box.y0 + method.before()) * box.w() + box.x0 + method.before();
+    method.kernels.offsets(column_.data(), row_.data(), pixels, static_cast<std::int32_t>(box.w()),
+                           static_cast<std::int32_t>(from), static_cast<std::int32_t>(c), offset.data());
+    taps.clear();
+    for (const point::Taps& source : sources_) {
+      for (int j = 0; j < source.per_axis; ++j) {
+        for (int k = 0; k < source.per_axis; ++k) {
+          const bool inside = source.rows[j] >= 0 && source.columns[k] >= 0;
+          const std::int64_t at = ((source.rows[j] - box.y0) * box.w() + source.columns[k] - box.x0) * c;
+          taps.push_back(source.outside ? simd::kOutside : inside ? static_cast<std::int32_t>(at) : simd::kFill);
+        }
+      }
+    }
+  }
+
+  // Calls inside(first, n) for runs of the pixels first ... last - 1, and outside(i) for those in near[i], in order.
   template <typename Inside, typename Outside>
   void walk(std::int64_t first, std::int64_t last, const Inside& inside, const Outside& outside) const {
-    auto next = std::lower_bound(near.begin(), near.end(), first,
-                                 [](const Near& pixel, std::int64_t i) { return pixel.pixel < i; });
+    std::size_t next = std::lower_bound(near.begin(), near.end(), first) - near.begin();
     while (first < last) {
-      const std::int64_t stop = next == near.end() ? last : std::min(last, next->pixel);
+      const std::int64_t stop = next == near.size() ? last : std::min<std::int64_t>(last, near[next]);
       if (stop > first) inside(first, stop - first);
-      if (stop < last) outside(*next++);
+      if (stop < last) outside(next++);
       first = stop + 1;
     }
   }
@@ -149,46 +178,58 @@ class Plan {
   void resize(const Cell& cell) {
     pixels = cell.pixels();
     const std::size_t room = static_cast<std::size_t>(pixels) + kRoom;
-    for (auto* array : {&column, &row, &offset}) array->resize(room);
+    for (auto* array : {&column_, &row_, &offset}) array->resize(room);
     for (auto* array : {&fx, &fy}) array->resize(room);
     inside_.resize(room);
     near.clear();
+    sources_.clear();
   }
 
   template <typename Position>
-  void find_near(const Position& position) {
+  void find_near(const Method<T, F>& method, const Images& in, const Position& position) {
     for (std::int64_t i = 0; i < pixels; ++i) {
-      if (inside_[i] == 0) near.push_back({i, position(i)});
+      if (inside_[i] != 0) continue;
+      near.push_back(static_cast<std::int32_t>(i));
+      sources_.push_back(point::taps_at(position(i), in.h, in.w, method.interpolation, method.border));
+      fx[i] = static_cast<F>(sources_.back().fx);
+      fy[i] = static_cast<F>(sources_.back().fy);
     }
   }
 
+  std::vector<std::int32_t> column_, row_;  // the pixel at or left of, and above, the position
   std::vector<std::uint8_t> inside_;
+  std::vector<point::Taps> sources_;  // of the near pixels
   std::vector<double> scratch_;
 };
 
-// Runs a plan with offsets from the image's first pixel: pixels first ... last - 1 of the cell.
+// Runs a plan with offsets from the image's first pixel, for pixels first ... last - 1 of the cell.
 template <typename T, typename F>
 void run_plan(const Method<T, F>& method, const Plan<T, F>& plan, const Images& in, std::int64_t image,
               std::int64_t first, std::int64_t last, T* out) {
+  const simd::WarpKernels<T, F>& kernels = method.kernels;
   const simd::Neighbours step = {in.w > 1 ? in.c : 0, in.h > 1 ? in.w * in.c : 0};
   const std::int64_t size = in.h * in.w * in.c;
   const T* from = static_cast<const T*>(in.data) + image * size;
   const T* end = static_cast<const T*>(in.data) + in.n * size;
-  const auto mix = method.taps() == 4 ? method.kernels.bicubic : method.kernels.bilinear;
-  plan.walk(
-      first, last,
-      [&](std::int64_t i, std::int64_t n) {
-        T* to = out + (i - first) * in.c;
-        if (method.taps() == 1) {
-          copy_pixels(from, in.c, &plan.offset[i], n, to);
-        } else {
-          mix(from, end, step, in.c, &plan.offset[i], &plan.fx[i], &plan.fy[i], n, to);
-        }
-      },
-      [&](const auto& near) {
-        point::sample(from, in.h, in.w, in.c, near.at, method.interpolation, method.border, method.fill(image, in.c),
-                      out + (near.pixel - first) * in.c);
-      });
+  const auto mix = method.taps() == 4 ? kernels.bicubic : kernels.bilinear;
+  const auto inside = [&](std::int64_t i, std::int64_t n) {
+    T* to = out + (i - first) * in.c;
+    if (method.taps() == 1) {
+      kernels.nearest(from, in.c, &plan.offset[i], n, to);
+    } else {
+      mix(from, end, step, in.c, &plan.offset[i], &plan.fx[i], &plan.fy[i], n, to);
+    }
+  };
+  // Neighbours near the border are few: they are mixed together.
+  std::size_t first_near = plan.near.size(), n_near = 0;
+  plan.walk(first, last, inside, [&](std::size_t i) {
+    first_near = std::min(first_near, i);
+    ++n_near;
+  });
+  if (n_near == 0) return;
+  const int count = method.taps() * method.taps();
+  kernels.of_taps(from, method.fill(image, in.c), in.c, count, &plan.taps[first_near * count], plan.fx.data(),
+                  plan.fy.data(), &plan.near[first_near], static_cast<std::int64_t>(n_near), out - first * in.c);
 }
 
 }  // namespace augcore::engine

@@ -19,16 +19,15 @@ class LaneWarp {
   LaneWarp(const Method<T, F>& method, const Images& in, const OutputImages& out, const Cell& block, const double* m)
       : method_(method), kernels_(method.kernels), in_(in), out_(out), block_(block) {
     plan_.make(method, in, block, m);
-    find_box();
+    box_ = plan_.box(method, in);
     fits_ = box_.h() * box_.w() * in.c <= tile_elements(method);
     if (fits_) {
-      plan_.set_offsets(method, box_.y0, box_.x0, box_.w(), in.c);
-      find_taps();
       tile_.resize(lines(box_.h() * box_.w() * in.c + in.c));
       lanes_out_.resize(lines(kRunPixels * in.c));
     } else {
-      plan_.set_offsets(method, 0, 0, in.w, in.c);
+      box_ = {0, in.h, 0, in.w};
     }
+    plan_.set_offsets(method, box_, in.c);
   }
 
   // A tile is at most so large. Blocks are cut so that theirs are smaller: what a turned block reads is more than it
@@ -58,44 +57,6 @@ class LaneWarp {
 
   T* tile() { return reinterpret_cast<T*>(tile_.data()); }
   T* lanes_out() { return reinterpret_cast<T*>(lanes_out_.data()); }
-
-  void find_box() {
-    plan_.walk(
-        0, plan_.pixels,
-        [&](std::int64_t first, std::int64_t count) {
-          const auto [x0, x1] = std::minmax_element(&plan_.column[first], &plan_.column[first] + count);
-          const auto [y0, y1] = std::minmax_element(&plan_.row[first], &plan_.row[first] + count);
-          const std::int64_t before = method_.before();
-          // A pair at the last pixel of an axis of one pixel is that pixel twice.
-          box_.include(*y0 - before, *x0 - before);
-          box_.include(std::min<std::int64_t>(*y1 + method_.after(), in_.h - 1),
-                       std::min<std::int64_t>(*x1 + method_.after(), in_.w - 1));
-        },
-        [&](const auto& near) {
-          const point::Taps taps = method_.taps_at(in_, near.at);
-          for (int j = 0; j < taps.per_axis; ++j) {
-            for (int i = 0; i < taps.per_axis; ++i) {
-              if (taps.rows[j] >= 0 && taps.columns[i] >= 0) box_.include(taps.rows[j], taps.columns[i]);
-            }
-          }
-        });
-  }
-
-  // Of the pixels near a border: where in the tile their taps are. The fill value stands behind the box.
-  void find_taps() {
-    for (const auto& near : plan_.near) {
-      const point::Taps taps = method_.taps_at(in_, near.at);
-      plan_.fx[near.pixel] = static_cast<F>(taps.fx);
-      plan_.fy[near.pixel] = static_cast<F>(taps.fy);
-      for (int j = 0; j < taps.per_axis; ++j) {
-        for (int i = 0; i < taps.per_axis; ++i) {
-          const bool inside = taps.rows[j] >= 0 && taps.columns[i] >= 0;
-          const std::int64_t at = ((taps.rows[j] - box_.y0) * box_.w() + taps.columns[i] - box_.x0) * in_.c;
-          taps_.push_back(taps.outside ? kOutside : static_cast<std::int32_t>(inside ? at : fill_at()));
-        }
-      }
-    }
-  }
 
   // Where in the tile the fill value stands.
   std::int64_t fill_at() const { return box_.h() * box_.w() * in_.c; }
@@ -165,22 +126,20 @@ class LaneWarp {
             mix_inside(tile(), step, in_.c, &plan_.offset[i], &plan_.fx[i], &plan_.fy[i], n, to);
           }
         },
-        [&](const auto& near) { mix_near(near.pixel, &near - plan_.near.data(), out + (near.pixel - first) * pixel); });
+        [&](std::size_t i) { mix_near(i, out + (plan_.near[i] - first) * pixel); });
   }
 
-  // A pixel that mixes some from outside of the image: number `number` of them.
-  void mix_near(std::int64_t pixel, std::int64_t number, T* out) {
+  // Number i of the pixels near the border.
+  void mix_near(std::size_t i, T* out) {
     const int count = method_.taps() * method_.taps();
-    const std::int32_t* at = &taps_[number * count];
-    const bool outside = at[0] == kOutside;
+    const std::int32_t* at = &plan_.taps[i * count];
+    const int used = at[0] == simd::kOutside ? 1 : count;
     for (std::int64_t channel = 0; channel < in_.c; ++channel, out += kernels_.lanes) {
       const T* taps[16];
-      for (int k = 0; k < count; ++k) taps[k] = tile() + ((outside ? fill_at() : at[k]) + channel) * kernels_.lanes;
-      kernels_.lanes_of_taps(taps, outside ? 1 : count, plan_.fx[pixel], plan_.fy[pixel], out);
+      for (int k = 0; k < used; ++k) taps[k] = tile() + ((at[k] < 0 ? fill_at() : at[k]) + channel) * kernels_.lanes;
+      kernels_.lanes_of_taps(taps, used, plan_.fx[plan_.near[i]], plan_.fy[plan_.near[i]], out);
     }
   }
-
-  static constexpr std::int32_t kOutside = -1;
 
   const Method<T, F>& method_;
   const simd::WarpKernels<T, F>& kernels_;
@@ -190,7 +149,6 @@ class LaneWarp {
   Plan<T, F> plan_;
   typename Plan<T, F>::Box box_;
   bool fits_ = false;
-  std::vector<std::int32_t> taps_;
   std::vector<std::int64_t> images_;
   std::vector<const T*> sources_;
   std::vector<T*> targets_;

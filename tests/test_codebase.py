@@ -29,13 +29,14 @@ MAY_IMPORT = {
     "augmentations": {"transforms"},
     "reference": set(),
 }
-EVERYTHING = {*MAY_IMPORT, "experiments", "cli"}
-MAY_IMPORT["experiments"] = EVERYTHING - {"cli", "reference"}
+EVERYTHING = {*MAY_IMPORT, "experiments", "benchmarks", "cli"}
+MAY_IMPORT["experiments"] = EVERYTHING - {"cli", "reference", "benchmarks"}
+MAY_IMPORT["benchmarks"] = EVERYTHING - {"cli", "experiments"}
 MAY_IMPORT["cli"] = EVERYTHING
 MAY_IMPORT["__main__"] = {"cli"}
 COMPILED = {path.stem for path in (ROOT / "augcore").glob("*.pyx")}
 LIGHT = {"numpy"}
-MAY_LOAD = {"linear_model": {"sklearn"}, "cli": {"typer", "rich"}}
+MAY_LOAD = {"linear_model": {"sklearn"}, "cli": {"typer", "rich"}, "benchmarks": {"rich"}}
 
 
 def module_of(path: Path) -> str:

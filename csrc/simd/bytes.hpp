@@ -105,9 +105,10 @@ inline Floats add(Floats a, Floats b) { return _mm512_add_ps(a, b); }
 inline Floats subtract(Floats a, Floats b) { return _mm512_sub_ps(a, b); }
 inline Floats multiply(Floats a, Floats b) { return _mm512_mul_ps(a, b); }
 inline Bytes low_bytes(Bytes a) { return _mm512_and_si512(a, _mm512_set1_epi32(255)); }
-template <int n>
-inline Bytes shift_right_32(Bytes a) {
-  return _mm512_srli_epi32(a, n);
+// Byte i of each.
+inline Bytes byte_of_32(Bytes a, int i) { return low_bytes(_mm512_srli_epi32(a, 8 * i)); }
+inline Floats limit_to_bytes(Floats a) {
+  return _mm512_min_ps(_mm512_max_ps(a, _mm512_setzero_ps()), _mm512_set1_ps(255.0F));
 }
 inline Bytes widen_words(const std::uint16_t* p) {
   return _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
@@ -207,9 +208,9 @@ inline Floats add(Floats a, Floats b) { return _mm256_add_ps(a, b); }
 inline Floats subtract(Floats a, Floats b) { return _mm256_sub_ps(a, b); }
 inline Floats multiply(Floats a, Floats b) { return _mm256_mul_ps(a, b); }
 inline Bytes low_bytes(Bytes a) { return _mm256_and_si256(a, _mm256_set1_epi32(255)); }
-template <int n>
-inline Bytes shift_right_32(Bytes a) {
-  return _mm256_srli_epi32(a, n);
+inline Bytes byte_of_32(Bytes a, int i) { return low_bytes(_mm256_srli_epi32(a, 8 * i)); }
+inline Floats limit_to_bytes(Floats a) {
+  return _mm256_min_ps(_mm256_max_ps(a, _mm256_setzero_ps()), _mm256_set1_ps(255.0F));
 }
 inline Bytes widen_words(const std::uint16_t* p) {
   return _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));

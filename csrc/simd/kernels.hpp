@@ -66,6 +66,9 @@ struct Rectangle {
 // The arrays of a plan, and positions, are read and written up to the next multiple of this behind their end.
 constexpr std::int64_t kPlanStep = 16;
 
+constexpr std::int32_t kFill = -1;
+constexpr std::int32_t kOutside = -2;
+
 // The inner loops of warps: pixels of type T, fractions of type F. F is point::Real<T>, or std::int32_t for the
 // arithmetic of OpenCV 4, which counts positions and fractions in 1/32 pixel and has no bicubic interpolation.
 template <typename T, typename F>
@@ -91,6 +94,13 @@ struct WarpKernels {
                    const F* fx, const F* fy, std::int64_t n, T* out);
   void (*bicubic)(const T* image, const T* end, Neighbours step, std::int64_t c, const std::int32_t* offset,
                   const F* fx, const F* fy, std::int64_t n, T* out);
+
+  void (*nearest)(const T* image, std::int64_t c, const std::int32_t* offset, std::int64_t n, T* out);
+  // n pixels that mix some from outside of the image, each 1, 2 x 2 or 4 x 4 of them that are anywhere: taps[i *
+  // n_taps] and on are their offsets, kFill where the fill value stands, all of them kOutside where nothing else does.
+  // They are pixels[i] of out, fx and fy.
+  void (*of_taps)(const T* image, const T* fill, std::int64_t c, int n_taps, const std::int32_t* taps, const F* fx,
+                  const F* fy, const std::int32_t* pixels, std::int64_t n, T* out);
 
   // Up to how many channels `bilinear` costs about the same for each pixel.
   std::int64_t gathered_channels;

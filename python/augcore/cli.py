@@ -55,10 +55,10 @@ class InterruptedRunError(Exception):
 # ---- errors ----------------------------------------------------------------------------------------------------------
 
 
-def _command(function: Callable[..., None]) -> Callable[..., None]:
+def _command(function: Callable[..., None], *, group: typer.Typer = app) -> Callable[..., None]:
     """Makes a command whose errors are one line on stderr and an exit code."""
 
-    @app.command()
+    @group.command()
     @functools.wraps(function)
     def command(*args: Any, debug: bool, **kwargs: Any) -> None:
         try:
@@ -281,12 +281,76 @@ def _mean(rows: list[dict[str, str]], **wanted: str) -> str:
     return f"{sum(values) / len(values):.4f}" if values else "-"
 
 
+# ---- bench -----------------------------------------------------------------------------------------------------------
+
+bench = typer.Typer(help="Time this library, and others beside it.", no_args_is_help=True)
+app.add_typer(bench, name="bench")
+
+
+@functools.partial(_command, group=bench)
+def transforms(
+    peers: Annotated[bool, typer.Option("--peers", help="Beside every installed library that does the same.")] = False,
+    threads: Annotated[int, typer.Option(min=1, max=64, help="For all of them.")] = 1,
+    repeats: Annotated[
+        int | None, typer.Option(min=1, max=1001, help="Turns, medians are shown; default: 3, with --peers 5.")
+    ] = None,
+    cases: Annotated[
+        str | None, typer.Option(metavar="NxHxWxC[:DTYPE],...", help="Batches instead of the usual ones.")
+    ] = None,
+    works: Annotated[
+        str | None, typer.Option(metavar="NAME,...", help="Such as rotate or crop-area; default: all.")
+    ] = None,
+    everyone: Annotated[bool, typer.Option("--everyone", help="Show every peer, not the fastest alone.")] = False,
+    json: Annotated[Path | None, typer.Option(help="Write all figures to this file.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Write the tables to this file.")] = None,
+    debug: Debug = False,
+) -> None:
+    """Time the batched transforms, beside a copy of the batch; results are checked to be equal first."""
+    from augcore import _files
+    from augcore.benchmarks import peers as known
+    from augcore.benchmarks import show
+    from augcore.benchmarks.transforms import compare
+    from augcore.benchmarks.works import CASES, WORKS, find_works, parse_case
+    from augcore.experiments import progress
+
+    try:
+        chosen_cases = [parse_case(text) for text in cases.split(",")] if cases is not None else CASES
+    except ValueError as error:
+        raise UsageError(f"--cases {error}") from None
+    try:
+        chosen_works = find_works(works) if works is not None else WORKS
+    except ValueError as error:
+        raise UsageError(f"--works {error}") from None
+    files = [(path, text) for path, text in ((json, show.to_json), (markdown, show.to_markdown)) if path is not None]
+    for path, _ in files:
+        if not path.parent.is_dir():
+            raise UsageError(f"{path}: no such folder")
+    with progress.shown(_console(stderr=True), "timing the transforms") as report:
+        results = compare(
+            chosen_cases,
+            chosen_works,
+            known.every_peer() if peers else (),
+            threads=threads,
+            repeats=repeats or (5 if peers else 3),
+            progress=report,
+        )
+    console = _console()
+    console.width = max(console.width, 114)
+    with console.capture() as capture:
+        show.print_table(results, console, everyone=everyone)
+    _say(capture.get().rstrip("\n"))
+    for path, text in files:
+        with _files.atomic_write(path) as stream:
+            stream.write(text(results).encode())
+
+
 # ---- info ------------------------------------------------------------------------------------------------------------
 
 _REQUIRED = ("numpy", "scipy", "sklearn", "typer", "rich")
 # The modules of each extra.
 _EXTRAS = {
     "experiments": ("tensorflow", "keras", "matplotlib", "pandas", "pyarrow", "pydantic", "h5py"),
+    "bench": ("cv2", "torch", "kornia", "albumentations", "PIL", "skimage"),
     "dask": ("dask", "distributed"),
     "cuda12, cuda13": ("cupy",),
 }

@@ -32,14 +32,17 @@ AUGCORE_POINT std::int64_t border_index(std::int64_t i, std::int64_t n, Border b
       return -1;
     case Border::reflect: {
       if (n == 1) return 0;
+      if (i > -n && i < 2 * n - 1) return i < 0 ? -i : 2 * (n - 1) - i;  // the modulo is slow
       const std::int64_t r = modulo(i, 2 * (n - 1));
       return r < n ? r : 2 * (n - 1) - r;
     }
     case Border::symmetric: {
+      if (i >= -n && i < 2 * n) return i < 0 ? -1 - i : 2 * n - 1 - i;
       const std::int64_t r = modulo(i, 2 * n);
       return r < n ? r : 2 * n - 1 - r;
     }
     case Border::wrap:
+      if (i >= -n && i < 2 * n) return i < 0 ? i + n : i - n;
       return modulo(i, n);
   }
   return -1;

@@ -98,21 +98,25 @@ AUGCORE_POINT Real<T> bilinear(Real<T> v00, Real<T> v01, Real<T> v10, Real<T> v1
   return blend<T>(blend<T>(v00, v01, fx), blend<T>(v10, v11, fx), fy);
 }
 
-// Keys' cubic convolution kernel with a = -0.75, at distance d >= 0.
-AUGCORE_POINT double cubic_kernel(double d) {
-  constexpr double a = -0.75;
-  if (d <= 1.0) return ((a + 2.0) * d - (a + 3.0)) * d * d + 1.0;
-  if (d < 2.0) return ((a * d - 5.0 * a) * d + 8.0 * a) * d - 4.0 * a;
-  return 0.0;
+// Keys' cubic convolution kernel with a = -0.75 at distance d: for d in [0, 1], and for d in [1, 2].
+constexpr double kCubic = -0.75;
+AUGCORE_POINT double cubic_near(double d) { return ((kCubic + 2.0) * d - (kCubic + 3.0)) * d * d + 1.0; }
+AUGCORE_POINT double cubic_far(double d) { return ((kCubic * d - 5.0 * kCubic) * d + 8.0 * kCubic) * d - 4.0 * kCubic; }
+
+AUGCORE_POINT double cubic_kernel(double d) { return d <= 1.0 ? cubic_near(d) : d < 2.0 ? cubic_far(d) : 0.0; }
+
+// Weight k of the pixels at -1, 0, 1, 2 for the position f, 0 <= f <= 1. Both polynomials are 0 at 1, the far one at 2.
+template <int k>
+AUGCORE_POINT double cubic_weight(double f) {
+  return k == 0 ? cubic_far(1.0 + f) : k == 1 ? cubic_near(f) : k == 2 ? cubic_near(1.0 - f) : cubic_far(2.0 - f);
 }
 
-// Weights of the pixels at -1, 0, 1, 2 for the position f, 0 <= f < 1.
 template <typename R>
 AUGCORE_POINT void cubic_weights(double f, R* weights) {
-  weights[0] = static_cast<R>(cubic_kernel(1.0 + f));
-  weights[1] = static_cast<R>(cubic_kernel(f));
-  weights[2] = static_cast<R>(cubic_kernel(1.0 - f));
-  weights[3] = static_cast<R>(cubic_kernel(2.0 - f));
+  weights[0] = static_cast<R>(cubic_weight<0>(f));
+  weights[1] = static_cast<R>(cubic_weight<1>(f));
+  weights[2] = static_cast<R>(cubic_weight<2>(f));
+  weights[3] = static_cast<R>(cubic_weight<3>(f));
 }
 
 template <typename T>

@@ -1,0 +1,1 @@
+"""Benchmarks for asv, and scripts; what they time with is augcore.benchmarks."""

@@ -1,0 +1,166 @@
+"""What a peer is: a library that can do some of the works, how it is called, and how far its convention lets it differ.
+
+Conversions are part of what is timed: NHWC in, NHWC of the same dtype out. Every call uses the angle's sign, the centre
+and the pixel grid that make the peer do the same as this library; what then remains of its own convention is in the
+tolerance, which is for smooth images.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augcore.benchmarks.works import Task
+
+__all__ = [
+    "COPIES",
+    "HALF_CUBIC",
+    "READS_BEYOND",
+    "ROUNDS",
+    "SELF",
+    "SHORT_WEIGHTS",
+    "TABLES",
+    "TRUNCATES",
+    "WEIGHTS",
+    "Convention",
+    "Offer",
+    "Peer",
+    "every_peer",
+    "find_libraries",
+    "library",
+    "rounded",
+    "set_threads",
+]
+
+
+class Convention(NamedTuple):
+    """How a result may differ, and by how many grey levels: of integer images, and of float ones."""
+
+    text: str
+    levels: float
+    float_levels: float
+
+    def allows(self, difference: float, dtype: np.dtype[Any]) -> bool:
+        return difference <= (self.float_levels if dtype.kind == "f" else self.levels)
+
+
+SELF = Convention("what the others are compared with", 0, 0)
+COPIES = Convention("copies pixels", 0, 0)
+ROUNDS = Convention("other precision or order of operations", 1, 0.05)
+WEIGHTS = Convention("weights of 11 bits for integers", 1, 0.05)
+SHORT_WEIGHTS = Convention("weights of few bits for integers", 4, 0.05)
+TRUNCATES = Convention("truncates instead of rounding", 1, 0.05)
+TABLES = Convention("positions rounded to 1/32 pixel", 3, 3)
+READS_BEYOND = Convention("reads beyond the cut at its edges", 12, 12)
+HALF_CUBIC = Convention("bicubic with a = -0.5 instead of -0.75", 16, 16)
+
+
+class Offer(NamedTuple):
+    """How a peer does a task."""
+
+    run: Callable[[], NDArray[Any]]
+    convention: Convention
+
+
+class Peer(NamedTuple):
+    """A way to do some works with a library; `offer` gives None for a task that is not among them.
+
+    `into` says that it can write into a given array.
+    """
+
+    name: str
+    library: str
+    offer: Callable[[Task], Offer | None]
+    into: bool = False
+
+
+# Module to import -> what it is called.
+LIBRARIES = {
+    "numpy": "NumPy",
+    "cv2": "OpenCV",
+    "torch": "torch",
+    "kornia": "kornia",
+    "tensorflow": "TensorFlow",
+    "PIL.Image": "Pillow",
+    "skimage.transform": "scikit-image",
+    "scipy.ndimage": "SciPy",
+    "albumentations": "albumentations",
+    "imgaug.augmenters": "imaug",
+}
+
+
+def every_peer() -> list[Peer]:
+    from augcore.benchmarks import batch_peers, image_peers
+
+    return [*batch_peers.PEERS, *image_peers.PEERS]
+
+
+def library(module: str) -> Any:
+    """An optional library; typed as Any, since most of them have no types."""
+    return importlib.import_module(module)
+
+
+def find_libraries(modules: Sequence[str]) -> dict[str, str]:
+    """Imports the libraries; those that cannot be used, by name, and why."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it asks the network for its newest version otherwise
+    missing = {}
+    for module in modules:
+        try:
+            with _quiet():
+                library(module)
+        except ModuleNotFoundError as error:
+            absent = (error.name or "").split(".")[0] == module.split(".")[0]
+            missing[module] = "not installed" if absent else f"does not import: {error}"
+        except Exception as error:  # an old library under a new NumPy may raise anything
+            missing[module] = f"does not import: {type(error).__name__}: {error}"
+    return missing
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """What native code says on stderr while it is loaded is about itself, and hides what is said here."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is no stderr
+        yield
+        return
+    try:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def set_threads(threads: int, modules: Sequence[str]) -> list[str]:
+    """Gives every library that many threads; what some of them could not do, in words."""
+    refused = []
+    if "cv2" in modules:
+        library("cv2").setNumThreads(threads)
+    if "torch" in modules:
+        library("torch").set_num_threads(threads)
+    if "tensorflow" in modules:
+        threading = library("tensorflow").config.threading
+        try:
+            threading.set_intra_op_parallelism_threads(threads)
+            threading.set_inter_op_parallelism_threads(1)
+        except RuntimeError:
+            refused.append("TensorFlow was in use already and keeps its number of threads")
+    return refused
+
+
+def rounded(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Float results as the dtype of the images: half to even, saturating."""
+    if dtype.kind == "f":
+        return values.astype(dtype, copy=False)
+    limits = np.iinfo(dtype)
+    result: NDArray[Any] = np.clip(np.rint(values), limits.min, limits.max).astype(dtype)
+    return result

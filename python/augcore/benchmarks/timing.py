@@ -1,0 +1,25 @@
+"""How the benchmarks time: in turn, in one process, so that a machine that changes its speed changes it for all."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+
+__all__ = ["interleaved", "seconds"]
+
+
+def interleaved(functions: Sequence[Callable[[], object]], repeats: int) -> list[float]:
+    """Median milliseconds of each function, the functions taken in turn."""
+    taken: list[list[float]] = [[] for _ in functions]
+    for _ in range(repeats):
+        for times, function in zip(taken, functions, strict=True):
+            times.append(1e3 * seconds(function))
+    return [statistics.median(times) for times in taken]
+
+
+def seconds(function: Callable[[], object]) -> float:
+    """How long one call takes."""
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
