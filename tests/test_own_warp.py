@@ -5,17 +5,21 @@ from __future__ import annotations
 import ctypes
 import math
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numba
 import numpy as np
 import pytest
 from conftest import THREADS
 
+from augcore import augmentations as A
 from augcore import reference
 from augcore import transforms as T
 
@@ -450,6 +454,172 @@ def test_a_position_that_is_not_written_is_far_outside():
     assert np.array_equal(got[..., 1:], images[..., 1:])
 
 
+# ---- the step of a pipeline ------------------------------------------------------------------------------------------
+
+
+def lean(x, y, params):
+    return x + params[0] * y + params[1], y
+
+
+def lean_back(x, y, params):
+    return x - params[0] * y - params[1], y
+
+
+LEAN, LEAN_BACK = T.warp_function(lean), T.warp_function(lean_back)
+PIXELS = noise((30, 10, 12, 3))
+
+
+@pytest.fixture
+def registered():
+    """Functions in WARPS under the names lean and lean_back, for one test."""
+    A.register_warp("lean", LEAN)
+    A.register_warp("lean_back", LEAN_BACK)
+    yield
+    del A.WARPS["lean"], A.WARPS["lean_back"]
+
+
+@pytest.mark.parametrize("function", [LEAN, lean], ids=["native", "python"])
+def test_a_step_draws_params_for_each_image(function):
+    step = A.Warp(function, [(-0.3, 0.3), A.Choice([-1, 0.5, 2])], interpolation="bicubic", border="constant", fill=9)
+    if function is lean:
+        with pytest.warns(RuntimeWarning, match="slow"):
+            result = step(PIXELS, 7)
+    else:
+        result = step(PIXELS, 7)
+    params = result.parameters.steps[0]["params"]
+    assert params.shape == (30, 2)
+    assert -0.3 <= params[:, 0].min() < -0.1 < 0.1 < params[:, 0].max() <= 0.3
+    assert all(np.ptp(params[params[:, 1] == value, 0]) > 0.3 for value in (-1, 0.5, 2))  # drawn apart
+    want = T.warp(PIXELS, LEAN, params, interpolation="bicubic", border="constant", fill=9)
+    assert result.images.tobytes() == want.tobytes()
+
+
+def test_a_step_in_a_pipeline():
+    step = A.Warp(LEAN, [(-0.5, 0.5), 1.0], p=0.6)
+    pipeline = A.Compose([A.RandomRotate((-20, 20)), step, A.RandomRotate((-20, 20))])
+    result = pipeline(PIXELS, 3, masks=PIXELS[..., 0] > 99)
+    part = pipeline(PIXELS[11:17], 3, indices=np.arange(11, 17))
+    assert part.images.tobytes() == result.images[11:17].tobytes()
+    again = pipeline.replay(A.Parameters.from_json(result.parameters.to_json()), PIXELS, masks=PIXELS[..., 0] > 99)
+    assert again.images.tobytes() == result.images.tobytes()
+    assert again.masks.tobytes() == result.masks.tobytes()
+    applied = result.parameters.steps[1]["applied"]
+    assert 5 < applied.sum() < 28
+    turns = [drawn["degrees"] for drawn in (result.parameters.steps[0], result.parameters.steps[2])]
+    images = T.rotate(PIXELS, turns[0])  # a warp is never joined with its neighbours
+    images[applied] = T.warp(images[applied], LEAN, result.parameters.steps[1]["params"][applied])
+    assert T.rotate(images, turns[1]).tobytes() == result.images.tobytes()
+
+
+def test_a_step_without_params_is_replayed():
+    pipeline = A.Compose([A.Warp(T.warp_function(lambda x, y, params: (11 - x, y)), p=0.5)])
+    result = pipeline(PIXELS, 0)
+    applied = result.parameters.steps[0]["applied"]
+    assert np.array_equal(result.images[applied], PIXELS[applied][:, :, ::-1])
+    again = pipeline.replay(A.Parameters.from_json(result.parameters.to_json()), PIXELS)
+    assert again.images.tobytes() == result.images.tobytes()
+
+
+def test_masks_keep_their_values():
+    masks = np.random.default_rng(0).choice(np.array([-70000, 3, 12]), (30, 10, 12))
+    result = A.Warp(LEAN, [0.2, 0.5], border="constant")(PIXELS, 0, masks=masks, mask_fill=-1)
+    assert result.masks.dtype == masks.dtype
+    assert set(np.unique(result.masks)) == {-70000, -1, 3, 12}
+
+
+@pytest.mark.parametrize("back", [LEAN_BACK, lean_back, raw_affine], ids=["native", "python", "cfunc"])
+def test_points_and_boxes_follow_by_the_inverse(back):
+    params = [(-0.4, 0.4), (-3, 3)] if back is not raw_affine else [1.0, -0.25, 2.0, 0.0, 1.0, 0.0]
+    forth = LEAN if back is not raw_affine else NATIVE["affine"]
+    step = A.Warp(forth, params, inverse=back, p=0.7)
+    rng = np.random.default_rng(2)
+    points = [rng.uniform(0, 9, (int(rng.integers(0, 4)), 2)) for _ in range(30)]
+    boxes = [[[2.0, 3.0, 6.0, 7.0]]] * 30
+    result = step(PIXELS, 5, keypoints=points, boxes=boxes)
+    drawn = result.parameters.steps[0]
+    for i in range(30):
+        slope, shift = (-drawn["params"][i][:2]) if back is not raw_affine else (-0.25, 2.0)
+        moves = float(drawn["applied"][i])
+        want = points[i] + moves * np.stack([slope * points[i][:, 1] + shift, 0 * points[i][:, 1]], 1)
+        np.testing.assert_allclose(result.keypoints[i], want, atol=1e-12)
+        ends = [moves * (slope * (y - 0.5) + shift) for y in (3.0, 7.0)]
+        want = [max(2 + min(ends), 0), 3, min(6 + max(ends), 12), 7]
+        np.testing.assert_allclose(result.boxes[i][0], want, atol=1e-12)
+
+
+def test_points_are_refused_without_an_inverse():
+    for name, value in (("boxes", [[[1, 1, 2, 2]]] * 30), ("keypoints", np.ones((30, 1, 2)))):
+        with pytest.raises(ValueError, match=f"^{name}: Warp has no inverse function"):
+            A.Warp(LEAN, [0, 1])(PIXELS, **{name: value})
+
+
+def test_what_an_inverse_raises_comes_through():
+    for inverse, error, message in (
+        (NATIVE["failing"], ArithmeticError, "too far to the right"),
+        (NATIVE["beyond"], IndexError, "index 4 is out of bounds"),
+        (lambda x, y, params: x, ValueError, "keypoints: function: must return"),
+    ):
+        with pytest.raises(error, match=message):
+            A.Warp(identity, inverse=inverse)(PIXELS, keypoints=np.full((30, 3, 2), 5))
+
+    @T.WarpPointer
+    def refuse(x, y, params, n_params, source):
+        return 0
+
+    with pytest.raises(ValueError, match=r"^keypoints: function: failed at the point x=5, y=6\.5$"):
+        A.Warp(identity, inverse=refuse)(PIXELS[:1], keypoints=[[[5, 6.5]]])
+
+
+def test_a_step_is_written_by_the_names_of_its_functions(registered):
+    step = A.Warp(LEAN, [A.Normal(0, 0.1), 2], inverse=LEAN_BACK, border="wrap", p=0.25)
+    named = A.Warp("lean", [A.Normal(0, 0.1), 2], inverse="lean_back", border="wrap", p=0.25)
+    assert step == named
+    assert repr(step) == repr(named)
+    pipeline = A.Compose([step, A.Warp("lean_back", [0, 1])])
+    again = A.Compose.from_json(pipeline.to_json())
+    assert again == pipeline
+    assert A.Step.from_dict(step.to_dict()) == step
+    assert again(PIXELS, 1).images.tobytes() == pipeline(PIXELS, 1).images.tobytes()
+
+
+def test_a_step_without_a_name_cannot_be_written():
+    step = A.Warp(LEAN, [0, 1])
+    with pytest.raises(TypeError, match="^function: has no name to be written by"):
+        step.to_dict()
+    A.register_warp("later", LEAN)
+    try:
+        assert step.to_dict()["function"] == "later"
+        with pytest.raises(TypeError, match="^inverse: has no name"):
+            A.Compose([A.Warp(LEAN, [0, 1], inverse=lean)]).to_json()
+    finally:
+        del A.WARPS["later"]
+
+
+def test_bad_steps_are_refused(registered):
+    for call, error, message in (
+        (lambda: A.Warp("swirl"), ValueError, "function: expected one of .*'lean'.*got 'swirl'"),
+        (lambda: A.Warp(3), TypeError, "function: expected a function"),
+        (lambda: A.Warp(LEAN, inverse="none"), ValueError, "inverse: expected one of"),
+        (lambda: A.Warp(LEAN, inverse=T.WarpPointer(0)), ValueError, "inverse: is a null pointer"),
+        (lambda: A.Warp(LEAN, inverse=ctypes.CDLL(None).abs), TypeError, "inverse: expected a function made by"),
+        (lambda: A.Warp(LEAN, 3), TypeError, "params: expected a sequence"),
+        (lambda: A.Warp(LEAN, [1, "a"]), TypeError, r"params\[1\]: expected a number"),
+        (lambda: A.Warp(LEAN, [(3, 2)]), ValueError, r"params\[0\].low: must not be above high"),
+        (lambda: A.Warp(LEAN, border="no"), ValueError, "border: "),
+        (lambda: A.Warp(LEAN, interpolation="area"), ValueError, "interpolation: "),
+        (lambda: A.Warp(LEAN, fill=np.nan), ValueError, "fill: "),
+        (lambda: A.Warp(LEAN, p=2), ValueError, "p: "),
+        (lambda: A.register_warp("lean", LEAN), ValueError, "name: 'lean' is registered already"),
+        (lambda: A.register_warp("", LEAN), TypeError, "name: "),
+        (lambda: A.register_warp("new", 3), TypeError, "function: expected a function"),
+        (lambda: A.Step.from_dict({"step": "warp"}), ValueError, "function: is missing"),
+        (lambda: A.Step.from_dict({"step": "warp", "function": "os.system"}), ValueError, "function: expected one of"),
+    ):
+        with pytest.raises(error, match=f"^{message}"):
+            call()
+    assert "new" not in A.WARPS
+
+
 # ---- threads, processes, Ctrl-C --------------------------------------------------------------------------------------
 
 
@@ -559,3 +729,49 @@ print(T.warp(images[:1, :3, :3], slow, params[:1]).sum())
         process.kill()
     assert output == "stopped\n0\n"
     assert process.returncode == 0
+
+
+# ---- the page of the documentation -----------------------------------------------------------------------------------
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "own_warps.md"
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGE.read_text(), re.S | re.M)
+
+
+def test_the_page_runs():
+    names = {}
+    try:
+        for code in blocks("python"):
+            exec(code, names)
+        images, result = names["images"], names["result"]
+        assert np.array_equal(names["mirrored"], images[:, :, ::-1])
+        assert names["swirled"].shape == images.shape
+        assert names["again"] == names["pipeline"]
+        there = names["swirl"](7.0, 9.0, (13.5, 12.0, 2.0, 6.0))
+        assert names["unswirl"](*there, (13.5, 12.0, 2.0, 6.0)) == pytest.approx((7.0, 9.0), abs=1e-12)
+        assert np.ptp(result.keypoints, axis=0).min() > 3
+    finally:
+        for name in ("swirl", "unswirl"):
+            A.WARPS.pop(name, None)
+    for name in re.findall(r"\]\(([^)]+)\)", PAGE.read_text()):
+        assert (PAGE.parent / name).is_file(), name
+
+
+def test_c_code_as_the_page_declares_it(tmp_path):
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("no C compiler")
+    (declaration,) = re.findall(r"^int warp.*(?=;)", blocks("c")[0], re.M)
+    (tmp_path / "warp.c").write_text(
+        f"#include <stdint.h>\n{declaration} {{\n"
+        "  if (n_params != 1) return 0;\n  source[0] = params[0] - x;\n  source[1] = y;\n  return 1;\n}\n"
+    )
+    library = tmp_path / "warp.so"
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, tmp_path / "warp.c"], check=True)
+    function = T.WarpPointer(("warp", ctypes.CDLL(str(library))))
+    images = noise((3, 5, 6, 2))
+    assert np.array_equal(T.warp(images, function, [5]), images[:, :, ::-1])
+    with pytest.raises(ValueError, match="^function: failed at the pixel"):
+        T.warp(images, function)

@@ -47,9 +47,9 @@ struct Batch {
   }
 };
 
-constexpr double kFill = 7.0;
+constexpr double kFill[] = {7.0, 7.0, 7.0};  // of up to three channels
 
-Sampling edge() { return {Interpolation::bilinear, Border::edge, {nullptr, 1}}; }
+Sampling edge() { return {Interpolation::bilinear, Border::edge, {kFill, 1}}; }
 
 void test_a_row_of_parameters_for_neighbours() {
   for (const std::int64_t rows : {1, 2, 6}) {
@@ -88,7 +88,7 @@ void test_positions_without_meaning() {
     for (const Border border : {Border::edge, Border::constant, Border::reflect, Border::symmetric, Border::wrap}) {
       Batch batch(3, 1, 9, 1);
       WarpFailure failure{};
-      const Sampling sampling = {interpolation, border, {&kFill, 1}};
+      const Sampling sampling = {interpolation, border, {kFill, 1}};
       CHECK(warp_by_function(batch.in(), nowhere, {nullptr, 1, 0}, sampling, batch.out(), &failure, 1));
       if (border == Border::constant) {
         for (const std::uint8_t value : batch.result) CHECK_EQ(value, 7);

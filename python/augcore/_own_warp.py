@@ -255,10 +255,15 @@ def _by_native(
     if failed is None:
         return
     row, x, y = failed
-    if isinstance(function, WarpFunction):
-        function(float(x), float(y), params[row].copy())  # raises what native code can only report as a failure
     image = f" of image {row}" if len(params) > 1 else ""
-    raise ValueError(f"function: failed at the pixel x={x}, y={y}{image}")
+    raise _failure(function, float(x), float(y), params[row], f"the pixel x={x}, y={y}{image}")
+
+
+def _failure(function: Any, x: float, y: float, params: Floats, place: str) -> ValueError:
+    """What to raise where native code reports a failure; raises what its Python original does there, if it has one."""
+    if isinstance(function, WarpFunction):
+        function(x, y, params.copy())
+    return ValueError(f"function: failed at {place}")
 
 
 def _by_python(
@@ -273,3 +278,16 @@ def _by_python(
         part = slice(row * neighbours, (row + 1) * neighbours)
         fills = fill if len(fill) == 1 else fill[part]
         _dispatch.warp_by_positions(images[part], positions, fill=fills, out=out[part], **sampling)
+
+
+def positions(function: Any, x: Floats, y: Floats, params: Floats) -> Floats:
+    """Where a function of any kind takes points: x and y (m,), one row of params; (m, 2)."""
+    pointer = address(function)
+    if pointer is None:
+        return _validate.positions("function", function(x.copy(), y.copy(), params.copy()), x.shape)
+    native, values = WarpPointer(pointer), np.ascontiguousarray(params).ctypes.data_as(_Doubles)
+    found = np.full((len(x), 2), np.nan)
+    for i, (px, py) in enumerate(zip(x.tolist(), y.tolist(), strict=True)):
+        if not native(px, py, values, len(params), found[i].ctypes.data_as(_Doubles)):
+            raise _failure(function, px, py, params, f"the point x={px:g}, y={py:g}")
+    return found

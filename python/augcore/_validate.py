@@ -335,8 +335,8 @@ def rows(name: str, value: Any, n: int) -> NDArray[np.float64]:
     return values.reshape(1, -1)
 
 
-def positions(name: str, value: Any, size: tuple[int, int]) -> NDArray[np.float64]:
-    """What a function gave for pixels of `size`: arrays x and y that broadcast to it, as (height, width, 2)."""
+def positions(name: str, value: Any, size: tuple[int, ...]) -> NDArray[np.float64]:
+    """What a function gave for pixels of `size`: arrays x and y that broadcast to it, as (*size, 2)."""
     if not isinstance(value, tuple | list | np.ndarray):
         raise TypeError(f"{name}: must return a pair of arrays (x, y), got {describe(value)}")
     if len(value) != 2:

@@ -23,9 +23,11 @@ from augcore.augmentations.parameters import Parameters
 from augcore.augmentations.registry import AUGMENTATIONS, register
 from augcore.augmentations.step import Step
 from augcore.augmentations.variant import RandomVariant
+from augcore.augmentations.warps import WARPS, Warp, register_warp
 
 __all__ = [
     "AUGMENTATIONS",
+    "WARPS",
     "Applied",
     "Augmentation",
     "Choice",
@@ -49,5 +51,7 @@ __all__ = [
     "Step",
     "Translate",
     "Uniform",
+    "Warp",
     "register",
+    "register_warp",
 ]
