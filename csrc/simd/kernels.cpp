@@ -6,6 +6,7 @@
 
 #include "simd/linalg.inl"
 #include "simd/resize.inl"
+#include "simd/resize_bytes.inl"
 #include "simd/warp.inl"
 
 #define AUGCORE_JOIN_(a, b) a##b
@@ -21,8 +22,8 @@ const Kernels AUGCORE_JOIN(kernels_, AUGCORE_LEVEL) = {
     linear_algebra_kernels,
     {warp_kernels<std::uint8_t>, warp_kernels<std::uint16_t>, warp_kernels<float>, warp_kernels<double>},
     opencv4_run,
-    {resize_kernels<std::uint8_t>, resize_kernels<std::uint16_t>, resize_kernels<float>, resize_kernels<double>},
-    gather_sum,
+    {resize_kernels<std::uint8_t, float>, resize_kernels<std::uint8_t, double>, resize_kernels<std::uint16_t, double>,
+     resize_kernels<float, double>, resize_kernels<double, double>, byte_kernels, opencv4_column},
 };
 
 }  // namespace augcore::simd
