@@ -48,13 +48,20 @@ class Columns {
  public:
   Columns(std::int64_t w_in, std::int64_t w_out, const Cell& cell, std::int64_t c, bool area)
       : width_in(w_in), c_(c), taps_(w_in, w_out, cell.x0, cell.x1, area, true) {
-    by_table_ = table_.make(elements(), 2, true, [&](std::int64_t j, std::int64_t tap) {
-      return (tap == 0 ? taps_.first : taps_.second)[j / c] * c + j % c;
-    });
+    std::vector<std::int64_t> bytes(2 * elements());
+    std::vector<std::int16_t> weights(2 * elements());
+    for (std::int64_t x = 0, at = 0; x < taps_.size(); ++x) {
+      for (std::int64_t channel = 0; channel < c; ++channel, ++at) {
+        bytes[at] = taps_.first[x] * c + channel;
+        bytes[elements() + at] = taps_.second[x] * c + channel;
+        weights[at] = taps_.weight_first[x];
+        weights[elements() + at] = taps_.weight_second[x];
+      }
+    }
+    by_table_ = table_.make(elements(), 2, true, bytes);
     if (!by_table_) return;
-    table_.set_fixed_weights(
-        [&](std::int64_t j, std::int64_t tap) { return (tap == 0 ? taps_.weight_first : taps_.weight_second)[j / c]; });
-    guard_.emplace((taps_.end - taps_.begin) * c, table_.reach(), simd::kByteRows);
+    table_.set_fixed_weights(weights);
+    guard_.emplace(bytes_in(), table_.reach(), simd::kByteRows);
   }
 
   const std::int64_t width_in;
@@ -62,6 +69,7 @@ class Columns {
   std::int64_t width() const { return by_table_ ? table_.width() : elements(); }
   std::int64_t elements() const { return taps_.size() * c_; }
   std::int64_t first_element() const { return taps_.begin * c_; }
+  std::int64_t bytes_in() const { return (taps_.end - taps_.begin) * c_; }
 
   // kByteRows rows, from first_element() on; may be changed. end: of the batch.
   void sum(const std::uint8_t** rows, const std::uint8_t* end, std::int16_t* const* out) {
@@ -111,12 +119,17 @@ class Rows {
       for (std::int64_t i = 0; i < simd::kByteRows; ++i) {
         from[i] = first + needed_.source[std::min(k + i, last)] * stride;
       }
+      for (std::int64_t i = 0; i < simd::kByteRows; ++i) {
+        const std::int64_t next = needed_.source[std::min(k + simd::kByteRows + i, last)];
+        prefetch_read(first + next * stride, columns.bytes_in());
+      }
       columns.sum(from, end, rows);
     };
     cache_.clear();
     for (std::int64_t y = 0; y < taps_.size(); ++y, out += out_stride) {
       const std::int64_t begin = needed_.begin[y];
       cache_.require(begin + taps_.count[y], make);
+      if (y + kRowsAhead < taps_.size()) prefetch_write(out + kRowsAhead * out_stride, columns.elements());
       simd::kernels().resize.opencv4_column(cache_.row(begin), cache_.row(begin + taps_.count[y] - 1),
                                             taps_.weight_first[y], taps_.weight_second[y], columns.elements(), out);
     }

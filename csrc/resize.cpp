@@ -27,14 +27,8 @@ class Columns {
   Columns(const point::Axis& axis, const Cell& cell, std::int64_t c, bool rows_first)
       : width_in(axis.n_in), rows_first(rows_first), c_(c), taps_(axis, cell.x0, cell.x1) {
     if constexpr (std::is_same_v<A, float>) {
-      by_bytes_ =
-          !rows_first && table_.make(taps_.size() * c, taps_.most, false, [&](std::int64_t j, std::int64_t tap) {
-            return (taps_.first[j / c] + std::min(tap, taps_.count[j / c] - 1)) * c + j % c;
-          });
+      by_bytes_ = !rows_first && make_table();
       if (by_bytes_) {
-        table_.set_weights([&](std::int64_t j, std::int64_t tap) {
-          return tap < taps_.count[j / c] ? taps_.weight[j / c * taps_.stride + tap] : 0.0F;
-        });
         guard_.emplace((taps_.end - taps_.begin) * c, table_.reach(), simd::kByteRows);
         return;
       }
@@ -68,6 +62,27 @@ class Columns {
   }
 
  private:
+  // Bytes and weights of all outputs, tap by tap.
+  bool make_table() {
+    if (taps_.most > 4) return false;
+    const std::int64_t n = elements();
+    std::vector<std::int64_t> bytes(taps_.most * n);
+    std::vector<A> weights(taps_.most * n);
+    for (std::int64_t tap = 0, at = 0; tap < taps_.most; ++tap) {
+      for (std::int64_t x = 0; x < taps_.size(); ++x) {
+        const std::int64_t k = std::min(tap, taps_.count[x] - 1);
+        const A weight = tap == k ? taps_.weight[x * taps_.stride + k] : A{0};
+        for (std::int64_t channel = 0; channel < c_; ++channel, ++at) {
+          bytes[at] = (taps_.first[x] + k) * c_ + channel;
+          weights[at] = weight;
+        }
+      }
+    }
+    if (!table_.make(n, taps_.most, false, bytes)) return false;
+    table_.set_weights(taps_.most, weights);
+    return true;
+  }
+
   std::int64_t c_;
   AxisTaps<A> taps_;
   bool by_bytes_ = false;
@@ -126,6 +141,10 @@ class Rows {
       for (std::int64_t i = 0; i < columns.block(); ++i) {
         from_[i] = first + needed_.source[std::min(k + i, last)] * stride;
       }
+      for (std::int64_t i = 0; i < columns.block(); ++i) {
+        const std::int64_t next = needed_.source[std::min(k + columns.block() + i, last)];
+        prefetch_read(first + next * stride, columns.elements_in());
+      }
       columns.sum(from_.data(), end, rows);
     };
     cache_.clear();
@@ -133,6 +152,7 @@ class Rows {
       const std::int64_t begin = needed_.begin[y];
       cache_.require(begin + taps_.count[y], make);
       const std::int64_t n = gather(y, [&](std::int64_t k) { return cache_.row(begin + k); }, sums_);
+      if (y + kRowsAhead < taps_.size()) prefetch_write(out + kRowsAhead * out_stride, columns.elements());
       columns.kernels().down_last(sums_.data(), weights_.data(), n, columns.elements(), out);
     }
   }

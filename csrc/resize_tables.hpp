@@ -48,41 +48,48 @@ struct AxisTaps {
 // The tables of simd::ByteKernels for rows of n outputs of up to four taps.
 class ByteTable {
  public:
-  // Output `index` and tap -> byte of the row. False where the level has no such kernels, or where bytes are too far
-  // apart for a window. alternate: the order of outputs that across_opencv4 wants.
-  template <typename Index>
-  bool make(std::int64_t n, std::int64_t taps, bool alternate, const Index& index) {
+  // bytes: of a row, for each tap and then each of n outputs. False where the level has no such kernels, or where bytes
+  // are too far apart for a window. alternate: the order of outputs that across_opencv4 wants.
+  bool make(std::int64_t n, std::int64_t taps, bool alternate, const std::vector<std::int64_t>& bytes) {
     outputs_ = simd::kernels().resize.bytes.outputs;
     if (outputs_ == 0 || taps > 4) return false;
     n_ = n;
-    alternate_ = alternate;
     pairs_ = (taps + 1) / 2;
     const std::int64_t step = alternate ? 2 * outputs_ : outputs_;
     vectors_ = (n + step - 1) / step * (step / outputs_);
     window_.assign(vectors_, 0);
     word_.resize(vectors_ * pairs_ * outputs_);
     byte_.assign(vectors_ * pairs_ * outputs_ * 4, 0x80);
+    order_.resize(vectors_ * outputs_);
+    for (std::int64_t j = 0; j < vectors_ * outputs_; ++j) {
+      const std::int64_t v = j / outputs_;
+      const std::int64_t i = j % outputs_;
+      const std::int64_t at = alternate ? v / 2 * 2 * outputs_ + i / 4 * 8 + v % 2 * 4 + i % 4 : j;
+      order_[j] = std::min(at, n - 1);
+    }
     reach_ = 0;
     for (std::int64_t v = 0; v < vectors_; ++v) {
-      if (!make_vector(v, taps, index)) return false;
+      if (!make_vector(v, taps, bytes)) return false;
     }
     return true;
   }
 
-  // Output and tap -> weight; a tap that an output does not have weighs nothing.
-  template <typename Weight>
-  void set_weights(const Weight& weight) {
-    weight_.resize(vectors_ * pairs_ * outputs_ * 2);
-    for_each([&](std::int64_t at, std::int64_t j, std::int64_t output, std::int64_t tap) {
-      weight_[2 * at * outputs_ + tap % 2 * outputs_ + j] = weight(output, tap);
-    });
+  // For each tap and then each output; a tap that an output does not have weighs nothing.
+  void set_weights(std::int64_t taps, const std::vector<float>& weights) {
+    weight_.assign(vectors_ * pairs_ * outputs_ * 2, 0.0F);
+    for (std::int64_t tap = 0; tap < taps; ++tap) {
+      for (std::int64_t v = 0; v < vectors_; ++v) {
+        float* to = &weight_[(2 * (v * pairs_ + tap / 2) + tap % 2) * outputs_];
+        for (std::int64_t j = 0; j < outputs_; ++j) to[j] = weights[tap * n_ + order_[v * outputs_ + j]];
+      }
+    }
   }
-  template <typename Weight>
-  void set_fixed_weights(const Weight& weight) {
-    fixed_.resize(vectors_ * pairs_ * outputs_ * 2);
-    for_each([&](std::int64_t at, std::int64_t j, std::int64_t output, std::int64_t tap) {
-      fixed_[2 * (at * outputs_ + j) + tap % 2] = weight(output, tap);
-    });
+  void set_fixed_weights(const std::vector<std::int16_t>& weights) {
+    fixed_.resize(vectors_ * outputs_ * 2);
+    for (std::int64_t j = 0; j < vectors_ * outputs_; ++j) {
+      fixed_[2 * j] = weights[order_[j]];
+      fixed_[2 * j + 1] = weights[n_ + order_[j]];
+    }
   }
 
   simd::ByteTaps view() const {
@@ -92,49 +99,34 @@ class ByteTable {
   std::int64_t reach() const { return reach_; }               // bytes of a row that may be read
 
  private:
-  // Place j of vector v; places past the end repeat the last output.
-  std::int64_t output(std::int64_t v, std::int64_t j) const {
-    const std::int64_t at = alternate_ ? v / 2 * 2 * outputs_ + j / 4 * 8 + v % 2 * 4 + j % 4 : v * outputs_ + j;
-    return std::min(at, n_ - 1);
-  }
-
-  template <typename F>
-  void for_each(const F& f) const {
-    for (std::int64_t v = 0; v < vectors_; ++v) {
-      for (std::int64_t tap = 0; tap < 2 * pairs_; ++tap) {
-        for (std::int64_t j = 0; j < outputs_; ++j) f(v * pairs_ + tap / 2, j, output(v, j), tap);
-      }
-    }
-  }
-
-  template <typename Index>
-  bool make_vector(std::int64_t v, std::int64_t taps, const Index& index) {
-    const std::int64_t bytes = simd::kernels().resize.bytes.window;
-    std::int64_t base = index(output(v, 0), 0);
-    for (std::int64_t j = 0; j < outputs_; ++j) {
-      for (std::int64_t tap = 0; tap < taps; ++tap) base = std::min<std::int64_t>(base, index(output(v, j), tap));
+  bool make_vector(std::int64_t v, std::int64_t taps, const std::vector<std::int64_t>& bytes) {
+    const std::int64_t window = simd::kernels().resize.bytes.window;
+    const std::int64_t* order = &order_[v * outputs_];
+    std::int64_t base = bytes[order[0]];
+    for (std::int64_t tap = 0; tap < taps; ++tap) {
+      for (std::int64_t j = 0; j < outputs_; ++j) base = std::min(base, bytes[tap * n_ + order[j]]);
     }
     if (base > std::numeric_limits<std::int32_t>::max()) return false;
     window_[v] = static_cast<std::int32_t>(base);
-    reach_ = std::max(reach_, base + bytes);
+    reach_ = std::max(reach_, base + window);
     for (std::int64_t pair = 0; pair < pairs_; ++pair) {
-      const std::int64_t last_tap = std::min(taps, 2 * pair + 2);
+      const std::int64_t first = 2 * pair;
+      const std::int64_t second = std::min(first + 1, taps - 1);
       for (std::int64_t lane = 0; lane < outputs_; lane += 4) {
-        std::int64_t low = index(output(v, lane), 2 * pair);
+        std::int64_t low = bytes[first * n_ + order[lane]];
         for (std::int64_t j = lane; j < lane + 4; ++j) {
-          for (std::int64_t tap = 2 * pair; tap < last_tap; ++tap) {
-            low = std::min<std::int64_t>(low, index(output(v, j), tap));
-          }
+          low = std::min({low, bytes[first * n_ + order[j]], bytes[second * n_ + order[j]]});
         }
-        const std::int64_t word = std::min((low - base) / 4, bytes / 4 - 4);
+        const std::int64_t word = std::min((low - base) / 4, window / 4 - 4);
         const std::int64_t at = (v * pairs_ + pair) * outputs_ + lane;
-        for (std::int64_t i = 0; i < 4; ++i) word_[at + i] = static_cast<std::int32_t>(word + i);
-        for (std::int64_t j = 0; j < 4; ++j) {
-          for (std::int64_t tap = 2 * pair; tap < last_tap; ++tap) {
-            const std::int64_t byte = index(output(v, lane + j), tap) - base - 4 * word;
-            if (byte > 15) return false;
-            byte_[(at + j) * 4 + tap % 2 * 2] = static_cast<std::uint8_t>(byte);
-          }
+        for (std::int64_t i = 0; i < 4; ++i) {
+          const std::int64_t from = base + 4 * word;
+          const std::int64_t byte0 = bytes[first * n_ + order[lane + i]] - from;
+          const std::int64_t byte1 = bytes[second * n_ + order[lane + i]] - from;
+          if (byte0 > 15 || byte1 > 15) return false;
+          word_[at + i] = static_cast<std::int32_t>(word + i);
+          byte_[(at + i) * 4] = static_cast<std::uint8_t>(byte0);
+          byte_[(at + i) * 4 + 2] = static_cast<std::uint8_t>(byte1);
         }
       }
     }
@@ -142,7 +134,7 @@ class ByteTable {
   }
 
   std::int64_t n_ = 0, outputs_ = 0, vectors_ = 0, pairs_ = 1, reach_ = 0;
-  bool alternate_ = false;
+  std::vector<std::int64_t> order_;  // the output at each place; places past the end repeat the last
   AlignedVector<std::int32_t> window_, word_;
   AlignedVector<std::uint8_t> byte_;
   AlignedVector<float> weight_;
