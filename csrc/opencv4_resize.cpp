@@ -77,17 +77,28 @@ class Columns {
       for (std::int64_t i = 0; i < simd::kByteRows; ++i) rows[i] = guard_->row(rows[i], end, i);
       return simd::kernels().resize.bytes.across_opencv4(rows, table_.view(), out);
     }
-    for (std::int64_t i = 0; i < simd::kByteRows; ++i) sum_row(rows[i], out[i]);
+    for (std::int64_t i = 0; i < simd::kByteRows; ++i) {
+      if (c_ == 1) {
+        sum_row<1>(rows[i], out[i]);
+      } else if (c_ == 3) {
+        sum_row<3>(rows[i], out[i]);
+      } else {
+        sum_row<0>(rows[i], out[i]);
+      }
+    }
   }
 
  private:
+  // kChannels: their number where it is fixed, or 0.
+  template <int kChannels>
   void sum_row(const std::uint8_t* from, std::int16_t* out) const {
+    const std::int64_t c = kChannels > 0 ? kChannels : c_;
     for (std::int64_t x = 0; x < taps_.size(); ++x) {
-      const std::uint8_t* v0 = from + taps_.first[x] * c_;
-      const std::uint8_t* v1 = from + taps_.second[x] * c_;
+      const std::uint8_t* v0 = from + taps_.first[x] * c;
+      const std::uint8_t* v1 = from + taps_.second[x] * c;
       const std::int32_t a0 = taps_.weight_first[x];
       const std::int32_t a1 = taps_.weight_second[x];
-      for (std::int64_t channel = 0; channel < c_; ++channel) {
+      for (std::int64_t channel = 0; channel < c; ++channel) {
         *out++ = formula::resize_row(v0[channel], v1[channel], a0, a1);
       }
     }

@@ -64,7 +64,7 @@ class Columns {
  private:
   // Bytes and weights of all outputs, tap by tap.
   bool make_table() {
-    if (taps_.most > 4) return false;
+    if (taps_.most > simd::kByteTaps) return false;
     const std::int64_t n = elements();
     std::vector<std::int64_t> bytes(taps_.most * n);
     std::vector<A> weights(taps_.most * n);
@@ -165,11 +165,20 @@ class Rows {
         to_[i] = y + i == row ? out + row * out_stride : unused_.data();
         sums_[i] = cache_.row(row % block);
         if (y + i != row) continue;
+        prefetch_rows(row + 2, first, stride, columns.elements_in());
         const std::int64_t n =
             gather(row, [&](std::int64_t k) { return first + (taps_.first[row] + k) * stride; }, from_);
         columns.kernels().down_first(from_.data(), weights_.data(), n, columns.elements_in(), cache_.row(i));
       }
       columns.finish(sums_.data(), to_.data());
+    }
+  }
+
+  // The source rows that output row y sums and the one before does not.
+  void prefetch_rows(std::int64_t y, const T* first, std::int64_t stride, std::int64_t n) const {
+    if (y >= taps_.size()) return;
+    for (std::int64_t i = taps_.first[y - 1] + taps_.count[y - 1]; i < taps_.first[y] + taps_.count[y]; ++i) {
+      prefetch_read(first + i * stride, n);
     }
   }
 
@@ -220,7 +229,7 @@ class CellResizer {
 
   template <typename A>
   void resample(Tables<A>& tables, const point::Axis& down, const point::Axis& across, const T* rectangle, T* out) {
-    const bool rows_first = point::resize_rows_first(down, std::is_same_v<A, float>);
+    const bool rows_first = point::resize_rows_first(down, across, std::is_same_v<A, float>);
     if (!tables.columns || tables.columns->width_in != across.n_in || tables.columns->rows_first != rows_first) {
       tables.rows.reset();
       tables.columns = std::make_unique<Columns<T, A>>(across, cell_, in_.c, rows_first);

@@ -45,14 +45,14 @@ struct AxisTaps {
   simd::RowTaps<A> view() const { return {size(), first.data(), count.data(), weight.data(), stride}; }
 };
 
-// The tables of simd::ByteKernels for rows of n outputs of up to four taps.
+// The tables of simd::ByteKernels for rows of n outputs of up to kByteTaps taps.
 class ByteTable {
  public:
   // bytes: of a row, for each tap and then each of n outputs. False where the level has no such kernels, or where bytes
   // are too far apart for a window. alternate: the order of outputs that across_opencv4 wants.
   bool make(std::int64_t n, std::int64_t taps, bool alternate, const std::vector<std::int64_t>& bytes) {
     outputs_ = simd::kernels().resize.bytes.outputs;
-    if (outputs_ == 0 || taps > 4) return false;
+    if (outputs_ == 0 || taps > simd::kByteTaps) return false;
     n_ = n;
     pairs_ = (taps + 1) / 2;
     const std::int64_t step = alternate ? 2 * outputs_ : outputs_;

@@ -86,7 +86,7 @@ struct ResizeKernels {
   std::int64_t (*across_workspace)(std::int64_t c);
 };
 
-// Sums of 1 to 4 bytes of a row, as 32-bit words of two taps. One vector of outputs (`outputs` of ByteKernels) reads
+// Sums of 1 to kByteTaps bytes of a row, as 32-bit words of two taps. One vector of outputs (`outputs` of ByteKernels) reads
 // one window of the row, of which 32-bit words and then bytes are permuted; the tables of a vector hold those of
 // each pair of taps one after the other.
 struct ByteTaps {
@@ -99,6 +99,7 @@ struct ByteTaps {
   const std::int16_t* fixed;   // of both taps of each output: of opencv4, instead of `weight`
 };
 
+constexpr std::int64_t kByteTaps = 8;
 constexpr std::int64_t kByteRows = 4;  // that ByteKernels take at once
 
 struct ByteKernels {

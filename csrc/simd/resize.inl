@@ -21,37 +21,44 @@ constexpr std::int64_t kPieceElements = 2048;
 // ---- down columns
 // ----------------------------------------------------------------------------------------------------
 
-// kTaps: the number of rows where it is fixed, or 0.
-template <typename A, int kTaps, typename In, typename Load>
-inline Pack<A> sum_down(const In* const* rows, const A* weight, std::int64_t taps, std::int64_t j,
-                        const Load& load_at) {
-  Pack<A> v;
-  load_at(rows[0] + j, v);
-  Pack<A> sum = weight[0] * v;
-  for (std::int64_t k = 1; k < (kTaps > 0 ? kTaps : taps); ++k) {
-    load_at(rows[k] + j, v);
-    sum += weight[k] * v;
+// kPacks packs of sums from element j on; load_at(p, v) loads a pack. kTaps: the number of rows where it is fixed, or
+// 0.
+template <typename A, int kTaps, int kPacks, typename In, typename Load>
+inline void sum_down(const In* const* rows, const A* weight, std::int64_t taps, std::int64_t j, const Load& load_at,
+                     Pack<A>* sums) {
+  for (int i = 0; i < kPacks; ++i) {
+    Pack<A> v;
+    load_at(rows[0] + j + i * kPack<A>, v);
+    sums[i] = weight[0] * v;
   }
-  return sum;
+  for (std::int64_t k = 1; k < (kTaps > 0 ? kTaps : taps); ++k) {
+    for (int i = 0; i < kPacks; ++i) {
+      Pack<A> v;
+      load_at(rows[k] + j + i * kPack<A>, v);
+      sums[i] += weight[k] * v;
+    }
+  }
 }
 
 template <typename A, int kTaps, typename In, typename Out>
 void down_rows(const In* const* rows, const A* weight, std::int64_t taps, std::int64_t n, Out* out) {
   constexpr std::int64_t kLanes = kPack<A>;
-  const auto whole = [](const In* p, Pack<A>& v) { load(p, v); };
+  Pack<A> sums[4];
   if (n < kLanes) {
     const auto some = [&](const In* p, Pack<A>& v) { load_some<A>(p, n, v); };
-    return store_some<A>(sum_down<A, kTaps>(rows, weight, taps, 0, some), n, out);
+    sum_down<A, kTaps, 1>(rows, weight, taps, 0, some, sums);
+    return store_some<A>(sums[0], n, out);
   }
+  const auto whole = [](const In* p, Pack<A>& v) { load(p, v); };
   std::int64_t j = 0;
   for (; j + 4 * kLanes <= n; j += 4 * kLanes) {
-    Pack<A> sums[4];
-    for (int i = 0; i < 4; ++i) sums[i] = sum_down<A, kTaps>(rows, weight, taps, j + i * kLanes, whole);
+    sum_down<A, kTaps, 4>(rows, weight, taps, j, whole, sums);
     store_four(sums, out + j);
   }
   for (; j < n; j += kLanes) {
     const std::int64_t at = j + kLanes <= n ? j : n - kLanes;
-    store(sum_down<A, kTaps>(rows, weight, taps, at, whole), out + at);
+    sum_down<A, kTaps, 1>(rows, weight, taps, at, whole, sums);
+    store(sums[0], out + at);
   }
 }
 

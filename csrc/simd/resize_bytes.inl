@@ -96,7 +96,16 @@ void across_pairs(const std::uint8_t* const* rows, const ByteTaps& taps, float* 
 }
 
 void across_bytes(const std::uint8_t* const* rows, const ByteTaps& taps, float* const* out) {
-  return taps.pairs == 1 ? across_pairs<1>(rows, taps, out) : across_pairs<2>(rows, taps, out);
+  switch (taps.pairs) {
+    case 1:
+      return across_pairs<1>(rows, taps, out);
+    case 2:
+      return across_pairs<2>(rows, taps, out);
+    case 3:
+      return across_pairs<3>(rows, taps, out);
+    default:
+      return across_pairs<4>(rows, taps, out);
+  }
 }
 
 void across_opencv4(const std::uint8_t* const* rows, const ByteTaps& taps, std::int16_t* const* out) {

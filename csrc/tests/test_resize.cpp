@@ -85,7 +85,7 @@ T expected(const T* pixels, const Shape& in, const point::Axis& down, const poin
   const point::Span columns = point::resize_taps(across, x, wx.data());
   CHECK(rows.count <= point::most_taps(down) && columns.count <= point::most_taps(across));
   return point::resize_pixel(pixels, in.w * in.c, in.c, rows, cast<A>(wy).data(), columns, cast<A>(wx).data(),
-                             point::resize_rows_first(down, sizeof(A) == 4));
+                             point::resize_rows_first(down, across, sizeof(A) == 4));
 }
 
 // How many elements of the result are not what the formula says.

@@ -37,7 +37,7 @@ AUGCORE_POINT std::int64_t most_taps(const Axis& axis) {
   const bool shrinks = axis.n_in > axis.n_out;
   std::int64_t taps = cubic ? 4 : axis.interpolation == Interpolation::nearest ? 1 : 2;
   if (shrinks && axis.interpolation == Interpolation::area) {
-    taps = axis.n_in / axis.n_out + 3;
+    taps = axis.n_in / axis.n_out + (axis.n_in % axis.n_out == 0 ? 0 : 2);
   } else if (shrinks && axis.antialias && taps > 1) {
     taps = (cubic ? 4 : 2) * (axis.n_in / axis.n_out + 1) + 3;
   }
@@ -139,9 +139,12 @@ AUGCORE_POINT bool resize_in_float(const Axis& down, const Axis& across) {
   return most_taps(down) <= 36 && most_taps(across) <= 36;
 }
 
-// Columns are summed first (along x), and then rows; sums in float are over rows first where there are more than the
-// output has, which is less work.
-AUGCORE_POINT bool resize_rows_first(const Axis& down, bool in_float) { return in_float && down.n_in > down.n_out; }
+// Columns are summed first (along x), and then rows. Where each row of the output takes in several of the source and
+// sums are in float, rows come first, which is less work.
+AUGCORE_POINT bool resize_rows_first(const Axis& down, const Axis& across, bool in_float) {
+  const bool takes_in = down.interpolation == Interpolation::area || down.antialias;
+  return in_float && takes_in && 2 * down.n_in >= 3 * down.n_out && most_taps(across) > 2;
+}
 
 // A sum in float, rounded half to even and limited to the range of the pixel.
 template <typename T>
