@@ -58,7 +58,7 @@ class Columns {
         weights[elements() + at] = taps_.weight_second[x];
       }
     }
-    by_table_ = table_.make(elements(), 2, true, bytes);
+    by_table_ = table_.make(elements(), 2, 2, bytes);
     if (!by_table_) return;
     table_.set_fixed_weights(weights);
     guard_.emplace(bytes_in(), table_.reach(), simd::kByteRows);

@@ -71,7 +71,7 @@ class Columns {
         }
       }
     }
-    if (!table_.make(n, taps_.most, false, bytes)) return false;
+    if (!table_.make(n, taps_.most, 1, bytes)) return false;
     table_.set_weights(taps_.most, weights);
     return true;
   }

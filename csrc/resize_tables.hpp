@@ -48,25 +48,20 @@ struct AxisTaps {
 // The tables of simd::ByteKernels for rows of n outputs of up to kByteTaps taps.
 class ByteTable {
  public:
-  // bytes: of a row, for each tap and then each of n outputs. False where the level has no such kernels, or where bytes
-  // are too far apart for a window. alternate: the order of outputs that across_opencv4 wants.
-  bool make(std::int64_t n, std::int64_t taps, bool alternate, const std::vector<std::int64_t>& bytes) {
+  // bytes: of a row, for each tap and then each of n outputs. together: vectors that the kernel takes at once. False
+  // where the level has no such kernels, or where bytes are too far apart for a window.
+  bool make(std::int64_t n, std::int64_t taps, std::int64_t together, const std::vector<std::int64_t>& bytes) {
     outputs_ = simd::kernels().resize.bytes.outputs;
     if (outputs_ == 0 || taps > simd::kByteTaps) return false;
     n_ = n;
     pairs_ = (taps + 1) / 2;
-    const std::int64_t step = alternate ? 2 * outputs_ : outputs_;
-    vectors_ = (n + step - 1) / step * (step / outputs_);
+    const std::int64_t step = together * outputs_;
+    vectors_ = (n + step - 1) / step * together;
     window_.assign(vectors_, 0);
     word_.resize(vectors_ * pairs_ * outputs_);
     byte_.assign(vectors_ * pairs_ * outputs_ * 4, 0x80);
     order_.resize(vectors_ * outputs_);
-    for (std::int64_t j = 0; j < vectors_ * outputs_; ++j) {
-      const std::int64_t v = j / outputs_;
-      const std::int64_t i = j % outputs_;
-      const std::int64_t at = alternate ? v / 2 * 2 * outputs_ + i / 4 * 8 + v % 2 * 4 + i % 4 : j;
-      order_[j] = std::min(at, n - 1);
-    }
+    for (std::int64_t j = 0; j < vectors_ * outputs_; ++j) order_[j] = std::min(j, n - 1);
     reach_ = 0;
     for (std::int64_t v = 0; v < vectors_; ++v) {
       if (!make_vector(v, taps, bytes)) return false;
@@ -113,21 +108,25 @@ class ByteTable {
       const std::int64_t first = 2 * pair;
       const std::int64_t second = std::min(first + 1, taps - 1);
       for (std::int64_t lane = 0; lane < outputs_; lane += 4) {
-        std::int64_t low = bytes[first * n_ + order[lane]];
-        for (std::int64_t j = lane; j < lane + 4; ++j) {
-          low = std::min({low, bytes[first * n_ + order[j]], bytes[second * n_ + order[j]]});
-        }
-        const std::int64_t word = std::min((low - base) / 4, window / 4 - 4);
         const std::int64_t at = (v * pairs_ + pair) * outputs_ + lane;
+        std::int32_t* words = &word_[at];
+        int n_words = 0;
+        // The place of a byte among the 16 of the lane, or none.
+        const auto place = [&](std::int64_t byte) {
+          const std::int64_t word = (byte - base) / 4;
+          const auto i = static_cast<int>(std::find(words, words + n_words, word) - words);
+          if (i == 4 || word >= window / 4) return -1;
+          if (i == n_words) words[n_words++] = static_cast<std::int32_t>(word);
+          return 4 * i + static_cast<int>((byte - base) % 4);
+        };
         for (std::int64_t i = 0; i < 4; ++i) {
-          const std::int64_t from = base + 4 * word;
-          const std::int64_t byte0 = bytes[first * n_ + order[lane + i]] - from;
-          const std::int64_t byte1 = bytes[second * n_ + order[lane + i]] - from;
-          if (byte0 > 15 || byte1 > 15) return false;
-          word_[at + i] = static_cast<std::int32_t>(word + i);
+          const int byte0 = place(bytes[first * n_ + order[lane + i]]);
+          const int byte1 = place(bytes[second * n_ + order[lane + i]]);
+          if (byte0 < 0 || byte1 < 0) return false;
           byte_[(at + i) * 4] = static_cast<std::uint8_t>(byte0);
           byte_[(at + i) * 4 + 2] = static_cast<std::uint8_t>(byte1);
         }
+        std::fill(words + n_words, words + 4, words[0]);
       }
     }
     return true;

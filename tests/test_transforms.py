@@ -69,7 +69,7 @@ def test_warp_equals_the_reference(border, interpolation, name):
 
 
 def near(got, images, rectangles, size, interpolation, antialias=True):
-    """uint8 may be summed in float32: within 1e-3 of the sum in float64 before rounding. All else has the same bytes."""
+    """uint8 may be summed in float32: within 1e-3 of the sum in float64 before rounding. All else: the same bytes."""
     __tracebackhide__ = True
     want = reference.resize(images, rectangles, size, interpolation, antialias)
     if images.dtype != np.uint8:
@@ -114,7 +114,12 @@ def test_crops_of_photograph_sizes_are_the_reference(interpolation, side):
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
 def test_constant_images_stay_constant(dtype, interpolation):
     for value in (0, 1, 127, 255 if dtype == "uint8" else 65535):
-        for shape, size in [((7, 5, 3), (16, 33)), ((64, 100, 1), (9, 7)), ((5, 301, 2), (6, 3)), ((33, 2, 5), (1, 32))]:
+        for shape, size in [
+            ((7, 5, 3), (16, 33)),
+            ((64, 100, 1), (9, 7)),
+            ((5, 301, 2), (6, 3)),
+            ((33, 2, 5), (1, 32)),
+        ]:
             images = np.full((1, *shape), value, dtype)
             for antialias in (True, False):
                 got = T.resize(images, size, interpolation=interpolation, antialias=antialias)

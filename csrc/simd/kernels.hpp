@@ -107,7 +107,7 @@ struct ByteKernels {
   std::int64_t window;   // bytes
   void (*across)(const std::uint8_t* const* rows, const ByteTaps& taps, float* const* out);
 
-  // With the weights of OpenCV 4, sums >> 4: outputs of vectors 2 i and 2 i + 1 alternate in fours.
+  // With the weights of OpenCV 4, sums >> 4; an even number of vectors.
   void (*across_opencv4)(const std::uint8_t* const* rows, const ByteTaps& taps, std::int16_t* const* out);
 };
 

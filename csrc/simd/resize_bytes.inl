@@ -24,7 +24,10 @@ inline Pack<float> first_taps(Words pairs) {
 }
 inline Pack<float> second_taps(Words pairs) { return (Pack<float>)_mm512_cvtepi32_ps(_mm512_srli_epi32(pairs, 16)); }
 inline Words sum_pairs(Words pairs, Words weight) { return _mm512_srai_epi32(_mm512_madd_epi16(pairs, weight), 4); }
-inline Words narrow(Words a, Words b) { return _mm512_packs_epi32(a, b); }
+inline Words in_order(Words packed) {  // what a pack of two vectors has put in turn
+  return _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7), packed);
+}
+inline Words narrow(Words a, Words b) { return in_order(_mm512_packs_epi32(a, b)); }
 inline Words broadcast_word(std::int32_t a) { return _mm512_set1_epi16(static_cast<std::int16_t>(a)); }
 inline Words column(Words h0, Words h1, Words b0, Words b1) {
   const Words sum = _mm512_add_epi16(_mm512_mulhi_epi16(h0, b0), _mm512_mulhi_epi16(h1, b1));
@@ -33,9 +36,7 @@ inline Words column(Words h0, Words h1, Words b0, Words b1) {
 inline void store_some_bytes(std::uint8_t* p, std::int64_t n, Words a) {
   _mm512_mask_storeu_epi8(p, (__mmask64{1} << n) - 1, a);
 }
-inline Words to_bytes(Words a, Words b) {
-  return _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7), _mm512_packus_epi16(a, b));
-}
+inline Words to_bytes(Words a, Words b) { return in_order(_mm512_packus_epi16(a, b)); }
 
 #elif defined(AUGCORE_LEVEL_v3)
 
@@ -49,7 +50,8 @@ inline Pack<float> first_taps(Words pairs) {
 }
 inline Pack<float> second_taps(Words pairs) { return (Pack<float>)_mm256_cvtepi32_ps(_mm256_srli_epi32(pairs, 16)); }
 inline Words sum_pairs(Words pairs, Words weight) { return _mm256_srai_epi32(_mm256_madd_epi16(pairs, weight), 4); }
-inline Words narrow(Words a, Words b) { return _mm256_packs_epi32(a, b); }
+inline Words in_order(Words packed) { return _mm256_permute4x64_epi64(packed, 0xD8); }
+inline Words narrow(Words a, Words b) { return in_order(_mm256_packs_epi32(a, b)); }
 inline Words broadcast_word(std::int32_t a) { return _mm256_set1_epi16(static_cast<std::int16_t>(a)); }
 inline Words column(Words h0, Words h1, Words b0, Words b1) {
   const Words sum = _mm256_add_epi16(_mm256_mulhi_epi16(h0, b0), _mm256_mulhi_epi16(h1, b1));
@@ -60,7 +62,7 @@ inline void store_some_bytes(std::uint8_t* p, std::int64_t n, Words a) {
   store_words(bytes, a);
   __builtin_memcpy(p, bytes, static_cast<std::size_t>(n));
 }
-inline Words to_bytes(Words a, Words b) { return _mm256_permute4x64_epi64(_mm256_packus_epi16(a, b), 0xD8); }
+inline Words to_bytes(Words a, Words b) { return in_order(_mm256_packus_epi16(a, b)); }
 
 #endif
 
