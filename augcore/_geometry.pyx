@@ -1,12 +1,13 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
 """Warps, flips and resizing of batches. Arguments are C-contiguous, checked and not empty; _dispatch.py calls.
 
-matrices is (1 or n, 9), fill (1 or n, c), rectangles (1 or n, 4): top, left, height, width.
+matrices is (1 or n, 9), fill (1 or n, c), rectangles (1 or n, 4): top, left, height, width. function is the address
+of an own_warp.WarpFunction, its params have one row for each n / rows neighbours; positions is (height, width, 2).
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uintptr_t
 
-from augcore cimport copy, opencv4, resize, warp
+from augcore cimport copy, opencv4, own_warp, resize, warp
 from augcore.copy cimport Border
 from augcore.dtype cimport Dtype
 from augcore.image cimport Images, OutputImages
@@ -66,15 +67,42 @@ cdef OutputImages output(pixel[:, :, :, ::1] images) noexcept nogil:
     return v
 
 
+cdef warp.Sampling sampling(int interpolation, int border, const double[:, ::1] fill) noexcept nogil:
+    cdef warp.Sampling s
+    s.interpolation = <Interpolation>interpolation
+    s.border = <Border>border
+    s.fill.values = &fill[0, 0]
+    s.fill.n = fill.shape[0]
+    return s
+
+
 def warp_exact(const pixel[:, :, :, ::1] images, const double[:, ::1] matrices, int interpolation, int border,
                const double[:, ::1] fill, pixel[:, :, :, ::1] out, int threads):
-    cdef warp.Sampling sampling
-    sampling.interpolation = <Interpolation>interpolation
-    sampling.border = <Border>border
-    sampling.fill.values = &fill[0, 0]
-    sampling.fill.n = fill.shape[0]
     with nogil:
-        warp.warp(view(images), &matrices[0, 0], matrices.shape[0], sampling, output(out), threads)
+        warp.warp(view(images), &matrices[0, 0], matrices.shape[0], sampling(interpolation, border, fill), output(out),
+                  threads)
+
+
+def warp_by_function(const pixel[:, :, :, ::1] images, uintptr_t function, const double[:, ::1] params,
+                     int interpolation, int border, const double[:, ::1] fill, pixel[:, :, :, ::1] out, int threads):
+    """None; or where the function failed: row of params, x, y."""
+    cdef own_warp.WarpParams rows
+    cdef own_warp.WarpFailure failure
+    cdef bint done
+    rows.values = &params[0, 0]
+    rows.n_rows = params.shape[0]
+    rows.n_columns = params.shape[1]
+    with nogil:
+        done = own_warp.warp_by_function(view(images), <own_warp.WarpFunction>function, rows,
+                                         sampling(interpolation, border, fill), output(out), &failure, threads)
+    return None if done else (failure.row, failure.x, failure.y)
+
+
+def warp_by_positions(const pixel[:, :, :, ::1] images, const double[:, :, ::1] positions, int interpolation,
+                      int border, const double[:, ::1] fill, pixel[:, :, :, ::1] out, int threads):
+    with nogil:
+        own_warp.warp_by_positions(view(images), &positions[0, 0, 0], sampling(interpolation, border, fill),
+                                   output(out), threads)
 
 
 def warp_opencv4(const uint8_t[:, :, :, ::1] images, const double[:, ::1] matrices, uint8_t[:, :, :, ::1] out,

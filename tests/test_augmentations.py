@@ -126,7 +126,12 @@ def test_equality_hash_and_repr():
 
 
 def test_registry():
-    assert dict(A.AUGMENTATIONS) == {"translate": A.Translate, "rotate": A.Rotate, "crop": A.Crop}
+    names = {"translate": A.Translate, "rotate": A.Rotate, "crop": A.Crop, "compose": A.Compose}
+    names |= {"random_translate": A.RandomTranslate, "random_rotate": A.RandomRotate, "random_flip": A.RandomFlip}
+    names |= {"random_affine": A.RandomAffine, "random_crop": A.RandomCrop, "random_variant": A.RandomVariant}
+    names |= {"random_resized_crop": A.RandomResizedCrop}
+    assert names.items() <= A.AUGMENTATIONS.items()
+    assert all(hasattr(known, "sample") for known in A.AUGMENTATIONS.values())
     with pytest.raises(ValueError, match="'crop' is registered already"):
         A.register("crop")(A.Translate)
     with pytest.raises(TypeError, match="name: "):

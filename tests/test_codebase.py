@@ -16,9 +16,11 @@ PACKAGE = ROOT / "python" / "augcore"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 BASE = {"_validate", "_dispatch", "_random", "_errors", "_files", "_download"}
+BASE |= {"_batch", "_coordinates", "_matrices", "_words"}
 # What each module of the package may import from the package, the base layer aside.
 MAY_IMPORT = {
-    "transforms": set(),
+    "_own_warp": set(),
+    "transforms": {"_own_warp"},
     "linear_model": set(),
     "policies": set(),
     "datasets": {"transforms"},

@@ -20,8 +20,9 @@ extern const Kernels AUGCORE_JOIN(kernels_, AUGCORE_LEVEL);
 const Kernels AUGCORE_JOIN(kernels_, AUGCORE_LEVEL) = {
     AUGCORE_STRING(AUGCORE_LEVEL),
     linear_algebra_kernels,
-    {warp_kernels<std::uint8_t>, warp_kernels<std::uint16_t>, warp_kernels<float>, warp_kernels<double>},
-    opencv4_run,
+    {exact_warp_kernels<std::uint8_t>, exact_warp_kernels<std::uint16_t>, exact_warp_kernels<float>,
+     exact_warp_kernels<double>},
+    opencv4_warp_kernels,
     {resize_kernels<std::uint8_t, float>, resize_kernels<std::uint8_t, double>, resize_kernels<std::uint16_t, double>,
      resize_kernels<float, double>, resize_kernels<double, double>, byte_kernels, opencv4_column},
 };

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "augcore/point/interpolate.hpp"
+
 namespace augcore::simd {
 
 // Dense linear algebra in double. A register tile has `rows` x `columns` elements; `columns` is a multiple of `rows`.
@@ -44,20 +46,70 @@ struct Neighbours {
   std::int64_t down;
 };
 
-// The inner loops of warps for one pixel type. See point/interpolate.hpp for the formulas.
-template <typename T>
-struct WarpKernels {
-  // n pixels of c channels; pixel i interpolates between the 2 x 2 (4 x 4) pixels of which the first is at
-  // image + offset[i], at the fractions fx[i], fy[i] in [0, 1] ([0, 1)).
-  void (*bilinear)(const T* image, Neighbours step, std::int64_t c, const std::int64_t* offset, const double* fx,
-                   const double* fy, std::int64_t n, T* out);
-  void (*bicubic)(const T* image, Neighbours step, std::int64_t c, const std::int64_t* offset, const double* fx,
-                  const double* fy, std::int64_t n, T* out);
+// One axis of the images that a warp reads: how a position becomes the first of the pixels that are mixed.
+struct Axis {
+  std::int32_t n;       // pixels
+  std::int32_t before;  // pixels that are mixed before the one at or left of the position,
+  std::int32_t after;   // and after it
+  bool nearest;         // the position is rounded, half to even
+  bool clamped;         // the position is first moved into the image: all pixels that are mixed are inside
 };
 
-// As WarpKernels::bilinear, in OpenCV 4's arithmetic: fx and fy from 0 to 32.
-using OpenCV4Bilinear = void (*)(const std::uint8_t* image, Neighbours step, std::int64_t c, const std::int64_t* offset,
-                                 const std::int32_t* fx, const std::int32_t* fy, std::int64_t n, std::uint8_t* out);
+// Pixels of an output image.
+struct Rectangle {
+  std::int64_t y0;
+  std::int64_t y1;
+  std::int64_t x0;
+  std::int64_t x1;
+};
+
+// The arrays of a plan, and positions, are read and written up to the next multiple of this behind their end.
+constexpr std::int64_t kPlanStep = 16;
+
+// The inner loops of warps: pixels of type T, fractions of type F. F is point::Real<T>, or std::int32_t for the
+// arithmetic of OpenCV 4, which counts positions and fractions in 1/32 pixel and has no bicubic interpolation.
+template <typename T, typename F>
+struct WarpKernels {
+  // The sources of the pixels of a rectangle under m (3 x 3), see point::source_position. column, row: the pixel at or
+  // left of (above) the position; fx, fy: the fractions from there; inside: whether all pixels to mix are inside the
+  // image, left alone where the axes are clamped. A clamped position at the last pixel is the second of a pair, at
+  // fraction 1. scratch: room for 3 * (width + kPlanStep).
+  void (*locate)(const double* m, bool projective, const Rectangle& out, const Axis& across, const Axis& down,
+                 double* scratch, std::int32_t* column, std::int32_t* row, F* fx, F* fy, std::uint8_t* inside);
+
+  // The same for n positions that are given.
+  void (*split)(const double* sx, const double* sy, std::int64_t n, const Axis& across, const Axis& down,
+                std::int32_t* column, std::int32_t* row, F* fx, F* fy, std::uint8_t* inside);
+
+  // offset[i] = (row[i] * width + column[i] - from) * c
+  void (*offsets)(const std::int32_t* column, const std::int32_t* row, std::int64_t n, std::int32_t width,
+                  std::int32_t from, std::int32_t c, std::int32_t* offset);
+
+  // n pixels of c channels; pixel i interpolates between the 2 x 2 (4 x 4) pixels of which the first is at
+  // image + offset[i], at the fractions fx[i], fy[i] in [0, 1]. Nothing at or behind `end` is read.
+  void (*bilinear)(const T* image, const T* end, Neighbours step, std::int64_t c, const std::int32_t* offset,
+                   const F* fx, const F* fy, std::int64_t n, T* out);
+  void (*bicubic)(const T* image, const T* end, Neighbours step, std::int64_t c, const std::int32_t* offset,
+                  const F* fx, const F* fy, std::int64_t n, T* out);
+
+  // Up to how many channels `bilinear` costs about the same for each pixel.
+  std::int64_t gathered_channels;
+
+  // The same for `lanes` images at once. In lanes, element j of image i is at [j * lanes + i].
+  std::int64_t lanes;
+  void (*collect)(const T* const* images, std::int64_t elements, T* out);
+  void (*distribute)(const T* in, std::int64_t elements, T* const* images);
+  void (*lanes_bilinear)(const T* tile, Neighbours step, std::int64_t c, const std::int32_t* offset, const F* fx,
+                         const F* fy, std::int64_t n, T* out);
+  void (*lanes_bicubic)(const T* tile, Neighbours step, std::int64_t c, const std::int32_t* offset, const F* fx,
+                        const F* fy, std::int64_t n, T* out);
+  void (*lanes_nearest)(const T* tile, std::int64_t c, const std::int32_t* offset, std::int64_t n, T* out);
+  // One pixel, one channel, of 1, 2 x 2 or 4 x 4 pixels that are anywhere.
+  void (*lanes_of_taps)(const T* const* taps, int n_taps, F fx, F fy, T* out);
+};
+
+template <typename T>
+using ExactWarpKernels = WarpKernels<T, point::Real<T>>;
 
 // The pixels that each of n output pixels of a row sums: first[i] ... first[i] + count[i] - 1, with the weights from
 // weight + i * stride.
@@ -86,8 +138,8 @@ struct ResizeKernels {
   std::int64_t (*across_workspace)(std::int64_t c);
 };
 
-// Sums of 1 to kByteTaps bytes of a row, as 32-bit words of two taps. One vector of outputs (`outputs` of ByteKernels) reads
-// one window of the row, of which 32-bit words and then bytes are permuted; the tables of a vector hold those of
+// Sums of 1 to kByteTaps bytes of a row, as 32-bit words of two taps. One vector of outputs (`outputs` of ByteKernels)
+// reads one window of the row, of which 32-bit words and then bytes are permuted; the tables of a vector hold those of
 // each pair of taps one after the other.
 struct ByteTaps {
   std::int64_t vectors;
@@ -150,8 +202,8 @@ struct ByPixel {
 struct Kernels {
   const char* level;
   LinearAlgebraKernels linalg;
-  ByPixel<WarpKernels> warp;
-  OpenCV4Bilinear opencv4_bilinear;
+  ByPixel<ExactWarpKernels> warp;
+  WarpKernels<std::uint8_t, std::int32_t> opencv4_warp;
   AllResizeKernels resize;
 };
 

@@ -158,6 +158,55 @@ void test_sizes_and_threads() {
   }
 }
 
+// Many images with one matrix are warped in the lanes of vectors, one image alone is not: the results are the same.
+void test_batches_equal_single_images() {
+  struct Shape {
+    std::int64_t n, h, w, c, h_out, w_out;
+  };
+  const Shape shapes[] = {{100, 17, 19, 2, 17, 19}, {65, 70, 90, 3, 80, 75}, {64, 1, 1, 1, 3, 2}, {33, 5, 1, 1, 4, 7},
+                          {70, 32, 32, 3, 32, 32},  {40, 28, 28, 1, 28, 28}, {64, 3, 3, 40, 4, 4}};
+  const double matrices[][9] = {{0.9, 0.2, -1.0, -0.2, 1.1, 0.5, 0, 0, 1},
+                                {5.0, 0.2, -20.0, -0.2, 6.1, 0.5, 0, 0, 1},
+                                {0.9, 0.3, 1, 0.1, 1.1, -1, 0.03, -0.02, 1},
+                                {1, 0, 0.5, 0, 1, 1e6, 0, 0, 1}};
+  for (const Dtype dtype : kDtypes) {
+    for (const Shape& s : shapes) {
+      const Batch in(s.n, s.h, s.w, s.c, dtype);
+      std::vector<double> fill(s.n * s.c);
+      for (std::size_t i = 0; i < fill.size(); ++i) fill[i] = static_cast<double>(i % 200);
+      for (const auto& m : matrices) {
+        const std::int64_t size = s.h * s.w * s.c, size_out = s.h_out * s.w_out * s.c;
+        const auto each = [&](const auto& run) {
+          Batch together(s.n, s.h_out, s.w_out, s.c, dtype), apart(s.n, s.h_out, s.w_out, s.c, dtype);
+          run(in.in(), Fill{fill.data(), s.n}, together.out());
+          by_dtype(dtype, [&](auto pixel) {
+            using T = decltype(pixel);
+            for (std::int64_t i = 0; i < s.n; ++i) {
+              Images one = in.in();
+              OutputImages to = apart.out();
+              one.data = static_cast<const T*>(one.data) + i * size;
+              to.data = static_cast<T*>(to.data) + i * size_out;
+              one.n = to.n = 1;
+              run(one, Fill{fill.data() + i * s.c, 1}, to);
+            }
+          });
+          CHECK(same(together, apart));
+        };
+        for (const Border border : kBorders) {
+          for (const Interpolation how : {Interpolation::nearest, Interpolation::bilinear, Interpolation::bicubic}) {
+            each([&](const Images& from, const Fill& f, const OutputImages& to) {
+              warp(from, m, 1, {how, border, f}, to, 1);
+            });
+          }
+        }
+        if (dtype == Dtype::uint8 && m[6] == 0.0) {
+          each([&](const Images& from, const Fill&, const OutputImages& to) { opencv4::warp(from, m, 1, to, 1); });
+        }
+      }
+    }
+  }
+}
+
 void test_rectangles_are_checked() {
   const Batch in(1, 4, 5, 1, Dtype::uint8);
   Batch out(1, 4, 5, 1, Dtype::uint8);
@@ -187,6 +236,7 @@ int main() {
   test_cells();
   test_hostile_matrices();
   test_sizes_and_threads();
+  test_batches_equal_single_images();
   test_rectangles_are_checked();
   return augcore::testing::result();
 }

@@ -228,3 +228,44 @@ def resize(
         _geometry.resize_opencv4(_nhwc(images), rectangles, code, _nhwc(out), threads)
     else:
         _geometry.resize_exact(_nhwc(images), rectangles, code, antialias, _nhwc(out), threads)
+
+
+# ---- own warps -------------------------------------------------------------------------------------------------------
+
+
+def warp_by_function(
+    images: Images,
+    function: int,
+    params: Floats,
+    *,
+    interpolation: str,
+    border: str,
+    fill: Floats,
+    out: Images,
+    threads: int,
+) -> tuple[int, int, int] | None:
+    """function: the address of a WarpFunction (own_warp.hpp); params: (rows, k), a row for each n / rows neighbours.
+
+    None, or where the function failed: row, x, y.
+    """
+    from augcore import _geometry
+
+    codes = _geometry.INTERPOLATIONS[interpolation], _geometry.BORDERS[border]
+    return _geometry.warp_by_function(_nhwc(images), function, params, *codes, fill, _nhwc(out), threads)
+
+
+def warp_by_positions(
+    images: Images,
+    positions: Floats,
+    *,
+    interpolation: str,
+    border: str,
+    fill: Floats,
+    out: Images,
+    threads: int,
+) -> None:
+    """positions: (height, width, 2), destination -> source (x, y), for all images."""
+    from augcore import _geometry
+
+    codes = _geometry.INTERPOLATIONS[interpolation], _geometry.BORDERS[border]
+    _geometry.warp_by_positions(_nhwc(images), positions, *codes, fill, _nhwc(out), threads)

@@ -13,6 +13,19 @@ BORDERS: dict[str, int]
 def warp_exact(
     images: Images, matrices: Floats, interpolation: int, border: int, fill: Floats, out: Images, threads: int
 ) -> None: ...
+def warp_by_function(
+    images: Images,
+    function: int,
+    params: Floats,
+    interpolation: int,
+    border: int,
+    fill: Floats,
+    out: Images,
+    threads: int,
+) -> tuple[int, int, int] | None: ...
+def warp_by_positions(
+    images: Images, positions: Floats, interpolation: int, border: int, fill: Floats, out: Images, threads: int
+) -> None: ...
 def warp_opencv4(images: Images, matrices: Floats, out: Images, threads: int) -> None: ...
 def flip(images: Images, horizontal: bool, vertical: bool, out: Images, threads: int) -> None: ...
 def resize_exact(

@@ -271,12 +271,12 @@ def _pixel_dtype(name: str, dtype: np.dtype[Any]) -> None:
         raise TypeError(f"{name}: expected one of the dtypes {', '.join(PIXEL_DTYPES)}, got {dtype}")
 
 
-def images(name: str, value: Any) -> NDArray[Any]:
-    """A batch of images, N x H x W or N x H x W x C, C-contiguous, aligned, in native byte order."""
+def images(name: str, value: Any, layout: str = "NHWC") -> NDArray[Any]:
+    """A batch of images, N x H x W or of the layout, C-contiguous, aligned, in native byte order."""
     values = array(name, value)
     _pixel_dtype(name, values.dtype)
     if values.ndim not in (3, 4):
-        raise ValueError(f"{name}: expected shape (N, H, W) or (N, H, W, C), got {values.shape}")
+        raise ValueError(f"{name}: expected shape (N, H, W) or ({', '.join(layout)}), got {values.shape}")
     return contiguous(name, values)
 
 
@@ -325,6 +325,34 @@ def per_image_tuple(name: str, value: Any, n: int, k: int) -> NDArray[np.float64
     return _components(name, _numbers(name, value), n, k)
 
 
+def rows(name: str, value: Any, n: int) -> NDArray[np.float64]:
+    """Some finite numbers for all images, or a row of them for each: (1, k) or (n, k); None is no numbers."""
+    values = _numbers(name, () if value is None else value)
+    if values.ndim == 2 and len(values) == n:
+        return np.ascontiguousarray(values)
+    if values.ndim > 1:
+        raise ValueError(f"{name}: expected shape (k,) or ({n}, k), got {values.shape}")
+    return values.reshape(1, -1)
+
+
+def positions(name: str, value: Any, size: tuple[int, int]) -> NDArray[np.float64]:
+    """What a function gave for pixels of `size`: arrays x and y that broadcast to it, as (height, width, 2)."""
+    if not isinstance(value, tuple | list | np.ndarray):
+        raise TypeError(f"{name}: must return a pair of arrays (x, y), got {describe(value)}")
+    if len(value) != 2:
+        raise ValueError(f"{name}: must return a pair of arrays (x, y), got {len(value)} values")
+    found = np.empty((*size, 2))
+    for axis, part in enumerate(value):
+        numbers = _numbers(name, part, finite=False)
+        try:
+            found[..., axis] = numbers
+        except ValueError:
+            raise ValueError(
+                f"{name}: must return arrays that broadcast to shape {size}, got shape {numbers.shape}"
+            ) from None
+    return found
+
+
 def fill(value: Any, pixels: NDArray[Any]) -> NDArray[np.float64]:
     """The fill value of a border, as (1, c) or (n, c).
 
@@ -368,6 +396,15 @@ def margins(name: str, value: Any, n: int) -> NDArray[np.int64]:
         values = _components(name, values, n, 4)
     if not ((values >= 0) & (values <= MAX_SIDE) & (values == np.floor(values))).all():
         raise ValueError(f"{name}: must be whole numbers of pixels, none negative")
+    return values.astype(np.int64)
+
+
+def rectangles(name: str, value: Any, n: int, height: int, width: int) -> NDArray[np.int64]:
+    """(top, left, height, width) within an image, in whole pixels: (1, 4) or (n, 4)."""
+    values = per_image_tuple(name, value, n, 4)
+    whole = (values == np.floor(values)) & (values >= [0, 0, 1, 1])
+    if not whole.all() or not (values[:, :2] + values[:, 2:] <= (height, width)).all():
+        raise ValueError(f"{name}: expected whole pixels within images of {height} x {width} pixels")
     return values.astype(np.int64)
 
 

@@ -276,6 +276,7 @@ def warp(
 ) -> Images:
     """inverse: (1 or n, 3, 3), destination -> source; fill: (1 or n, c). Whole-pixel translations copy pixels."""
     n, _, _, c = images.shape
+    fill = to_pixels(fill, images.dtype).astype(np.float64)
     out = np.empty((n, *size, c), images.dtype)
     for i in range(n):
         m = inverse[i % len(inverse)]

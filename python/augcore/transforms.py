@@ -1,8 +1,8 @@
 """Batched image transforms: translate, rotate, warp, crop, resize, flip, and the same for points and boxes.
 
-Images are arrays (N, H, W) or (N, H, W, C) of uint8, uint16, float32 or float64; the result has the same dtype, and the
-same shape where a function does not say otherwise. Any memory layout is accepted and gives the same bytes as a
-C-contiguous copy. The images are never written to.
+Images are arrays (N, H, W) or (N, H, W, C) of uint8, uint16, float32 or float64, or (N, C, H, W) with layout="NCHW".
+The result has the same layout and dtype, and the same shape where a function does not say otherwise. Any memory layout
+is accepted and gives the same bytes as a C-contiguous copy. The images are never written to.
 
 A scalar parameter holds for all images; a 1-D array of length N gives one value per image. A parameter of several
 components is a tuple for all images, or an array (N, k).
@@ -15,6 +15,7 @@ border : what lies outside of an image. "edge" repeats the edge, "constant" is `
     without repeating the edge, "symmetric" mirrors and repeats it, "wrap" continues on the other side.
 fill : a number, a tuple of one per channel, a 1-D array of one per image, or an array (N, C).
 arithmetic : "exact", or "opencv4": the bytes that OpenCV 4 gives (uint8, bilinear or area, edge).
+layout : "NHWC", or "NCHW": both give the same values. Three dimensions are always (N, H, W).
 out : an array for the result: of its shape and dtype, C-contiguous, writable, not overlapping the images.
 threads : the number of threads; the global setting by default. The result does not depend on it.
 
@@ -23,36 +24,74 @@ All functions raise TypeError for a wrong type or dtype and ValueError, naming t
 
 from __future__ import annotations
 
-import math
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from augcore import _dispatch, _validate
+from augcore import _dispatch, _matrices, _validate
+from augcore._batch import Batch
+from augcore._coordinates import (
+    box_visibility,
+    flip_matrix,
+    points_inside,
+    resized_crop_matrix,
+    rotation_matrix,
+    transform_boxes,
+    transform_points,
+    translation_matrix,
+)
+from augcore._own_warp import WarpFunction, WarpPointer, warp, warp_function, warp_signature
+from augcore._words import (
+    ARITHMETICS,
+    BORDERS,
+    INTERPOLATIONS,
+    LAYOUTS,
+    RESIZE_INTERPOLATIONS,
+    Arithmetic,
+    Border,
+    Interpolation,
+    Layout,
+    ResizeInterpolation,
+    check_arithmetic,
+)
 
 __all__ = [
+    "ARITHMETICS",
+    "BORDERS",
+    "INTERPOLATIONS",
+    "LAYOUTS",
+    "RESIZE_INTERPOLATIONS",
+    "Arithmetic",
+    "Border",
+    "Interpolation",
+    "Layout",
+    "ResizeInterpolation",
+    "WarpFunction",
+    "WarpPointer",
+    "box_visibility",
+    "check_arithmetic",
     "crop",
     "flip",
+    "flip_matrix",
+    "points_inside",
     "resize",
+    "resized_crop",
+    "resized_crop_matrix",
     "rotate",
+    "rotation_matrix",
     "transform_boxes",
     "transform_points",
     "translate",
+    "translation_matrix",
+    "warp",
     "warp_affine",
+    "warp_function",
+    "warp_signature",
 ]
 
 Images = NDArray[Any]
 Floats = NDArray[np.float64]
-Interpolation = Literal["nearest", "bilinear", "bicubic"]
-ResizeInterpolation = Literal["nearest", "bilinear", "bicubic", "area"]
-Border = Literal["edge", "constant", "reflect", "symmetric", "wrap"]
-Arithmetic = Literal["exact", "opencv4"]
-
-INTERPOLATIONS = ("nearest", "bilinear", "bicubic")
-RESIZE_INTERPOLATIONS = (*INTERPOLATIONS, "area")
-BORDERS = ("edge", "constant", "reflect", "symmetric", "wrap")
-ARITHMETICS = ("exact", "opencv4")
 
 
 def translate(
@@ -64,6 +103,7 @@ def translate(
     border: Border = "edge",
     fill: ArrayLike = 0,
     arithmetic: Arithmetic = "exact",
+    layout: Layout = "NHWC",
     out: Images | None = None,
     threads: int | None = None,
 ) -> Images:
@@ -74,7 +114,7 @@ def translate(
     images : array (N, H, W) or (N, H, W, C)
     dx, dy : float or array (N,)
         Pixels; positive dx moves the picture right, positive dy down. Whole numbers copy pixels exactly.
-    interpolation, border, fill, arithmetic, out, threads
+    interpolation, border, fill, arithmetic, layout, out, threads
         See the module.
 
     Returns
@@ -87,13 +127,13 @@ def translate(
     array([[[0, 0, 1],
             [3, 3, 4]]], dtype=uint8)
     """
-    pixels = _validate.images("images", images)
-    shift_x = _validate.per_image("dx", dx, len(pixels))
-    shift_y = _validate.per_image("dy", dy, len(pixels))
-    inverse = _identities(*np.broadcast_shapes(shift_x.shape, shift_y.shape))
+    batch = Batch.of(images, layout)
+    shift_x = _validate.per_image("dx", dx, len(batch))
+    shift_y = _validate.per_image("dy", dy, len(batch))
+    inverse = _matrices.identities(*np.broadcast_shapes(shift_x.shape, shift_y.shape))
     inverse[:, 0, 2] = -shift_x
     inverse[:, 1, 2] = -shift_y
-    return _warp(images, pixels, inverse, None, interpolation, border, fill, arithmetic, out, threads)
+    return _warp(batch, inverse, batch.size, interpolation, border, fill, arithmetic, out, threads)
 
 
 def rotate(
@@ -105,6 +145,7 @@ def rotate(
     border: Border = "edge",
     fill: ArrayLike = 0,
     arithmetic: Arithmetic = "exact",
+    layout: Layout = "NHWC",
     out: Images | None = None,
     threads: int | None = None,
 ) -> Images:
@@ -117,31 +158,31 @@ def rotate(
         Positive degrees turn the picture counter-clockwise as seen. Multiples of 90 have exact sines and cosines.
     center : (x, y) or array (N, 2), optional
         Default: the centre of the image, ((W - 1) / 2, (H - 1) / 2).
-    interpolation, border, fill, arithmetic, out, threads
+    interpolation, border, fill, arithmetic, layout, out, threads
         See the module. With arithmetic="opencv4" the result is that of cv2.getRotationMatrix2D and cv2.warpAffine.
 
     Returns
     -------
     array of the shape and dtype of images
     """
-    pixels = _validate.images("images", images)
-    n, height, width = pixels.shape[:3]
-    angles = _validate.per_image("degrees", degrees, n)
+    batch = Batch.of(images, layout)
+    height, width = batch.size
+    angles = _validate.per_image("degrees", degrees, len(batch))
     middle = ((width - 1) / 2, (height - 1) / 2) if center is None else center
-    centers = _validate.per_image_tuple("center", middle, n, 2)
+    centers = _validate.per_image_tuple("center", middle, len(batch), 2)
     _validate.choice("arithmetic", arithmetic, ARITHMETICS)
-    cosine, sine = np.array([_cos_sin(angle) for angle in angles.tolist()], dtype=np.float64).reshape(-1, 2).T
+    cosine, sine = np.array([_matrices.cos_sin(angle) for angle in angles.tolist()], dtype=np.float64).reshape(-1, 2).T
     x, y = centers.T
-    m = _identities(*np.broadcast_shapes(angles.shape, x.shape))
+    m = _matrices.identities(*np.broadcast_shapes(angles.shape, x.shape))
     with np.errstate(all="ignore"):  # a centre may be so far away that positions overflow; the kernels take any
         if arithmetic == "opencv4":
             m[:, 0] = np.stack(np.broadcast_arrays(cosine, sine, (1 - cosine) * x - sine * y), axis=-1)
             m[:, 1] = np.stack(np.broadcast_arrays(-sine, cosine, sine * x + (1 - cosine) * y), axis=-1)
-            m = _opencv4_inverse(m)
+            m = _matrices.affine_inverse(m)
         else:
             m[:, 0] = np.stack(np.broadcast_arrays(cosine, -sine, x - (cosine * x - sine * y)), axis=-1)
             m[:, 1] = np.stack(np.broadcast_arrays(sine, cosine, y - (sine * x + cosine * y)), axis=-1)
-    return _warp(images, pixels, m, None, interpolation, border, fill, arithmetic, out, threads)
+    return _warp(batch, m, batch.size, interpolation, border, fill, arithmetic, out, threads)
 
 
 def warp_affine(
@@ -154,6 +195,7 @@ def warp_affine(
     border: Border = "edge",
     fill: ArrayLike = 0,
     arithmetic: Arithmetic = "exact",
+    layout: Layout = "NHWC",
     out: Images | None = None,
     threads: int | None = None,
 ) -> Images:
@@ -168,7 +210,7 @@ def warp_affine(
         Of the result; that of the images by default.
     inverse : bool
         The matrix takes the destination to the source; it need not be invertible then.
-    interpolation, border, fill, arithmetic, out, threads
+    interpolation, border, fill, arithmetic, layout, out, threads
         See the module.
 
     Returns
@@ -180,18 +222,18 @@ def warp_affine(
     ValueError
         Also when a matrix has no finite inverse, and for projective matrices with arithmetic="opencv4".
     """
-    pixels = _validate.images("images", images)
-    matrices = _validate.matrix("matrix", matrix, len(pixels))
+    batch = Batch.of(images, layout)
+    matrices = _validate.matrix("matrix", matrix, len(batch))
     _validate.choice("arithmetic", arithmetic, ARITHMETICS)
     affine = bool((matrices[:, 2] == [0.0, 0.0, 1.0]).all())
     if arithmetic == "opencv4" and not affine:
         raise ValueError("matrix: arithmetic='opencv4' is defined for affine matrices only")
     if not _validate.flag("inverse", inverse):
-        matrices = _opencv4_inverse(matrices) if affine else _projective_inverse(matrices)
+        matrices = _matrices.affine_inverse(matrices) if affine else _matrices.projective_inverse(matrices)
         if not np.isfinite(matrices).all():
             raise ValueError("matrix: cannot be inverted")
-    target = pixels.shape[1:3] if size is None else _validate.size("size", size)
-    return _warp(images, pixels, matrices, target, interpolation, border, fill, arithmetic, out, threads)
+    target = batch.size if size is None else _validate.size("size", size)
+    return _warp(batch, matrices, target, interpolation, border, fill, arithmetic, out, threads)
 
 
 def crop(
@@ -201,6 +243,7 @@ def crop(
     keep_size: bool = True,
     interpolation: ResizeInterpolation = "bilinear",
     arithmetic: Arithmetic = "exact",
+    layout: Layout = "NHWC",
     out: Images | None = None,
     threads: int | None = None,
 ) -> Images:
@@ -215,30 +258,30 @@ def crop(
         Resize back to (H, W). Otherwise the same size must remain of every image, and pixels are copied.
     interpolation, arithmetic
         Of the resizing, as in `resize`. Nothing outside the remaining rectangle is read.
-    out, threads
+    layout, out, threads
         See the module.
 
     Returns
     -------
     array of the dtype of images and of their shape, or that of what remains
     """
-    pixels = _validate.images("images", images)
-    n, height, width = pixels.shape[:3]
-    top, right, bottom, left = _validate.margins("px", px, n).T
+    batch = Batch.of(images, layout)
+    height, width = batch.size
+    top, right, bottom, left = _validate.margins("px", px, len(batch)).T
     rectangles = np.ascontiguousarray(np.stack([top, left, height - top - bottom, width - left - right], axis=1))
     if (rectangles[:, 2:] < 1).any():
         raise ValueError(f"px: nothing is left of images of {height} x {width} pixels")
     if _validate.flag("keep_size", keep_size):
-        return _resize(images, pixels, rectangles, (height, width), interpolation, True, arithmetic, out, threads)
+        return _resize(batch, rectangles, (height, width), interpolation, True, arithmetic, out, threads)
     _validate.choice("interpolation", interpolation, RESIZE_INTERPOLATIONS)
     _validate.choice("arithmetic", arithmetic, ARITHMETICS)
     if (rectangles[:, 2:] != rectangles[:1, 2:]).any():
         raise ValueError("px: images of different sizes would be left; use keep_size=True")
-    inverse = _identities(len(rectangles))
+    inverse = _matrices.identities(len(rectangles))
     inverse[:, 0, 2] = left
     inverse[:, 1, 2] = top
     size = (int(rectangles[0, 2]), int(rectangles[0, 3])) if len(rectangles) else (height, width)
-    return _warp(images, pixels, inverse, size, "nearest", "edge", 0, "exact", out, threads)
+    return _warp(batch, inverse, size, "nearest", "edge", 0, "exact", out, threads)
 
 
 def resize(
@@ -248,6 +291,7 @@ def resize(
     interpolation: ResizeInterpolation = "bilinear",
     antialias: bool = True,
     arithmetic: Arithmetic = "exact",
+    layout: Layout = "NHWC",
     out: Images | None = None,
     threads: int | None = None,
 ) -> Images:
@@ -262,7 +306,7 @@ def resize(
         grows.
     antialias : bool
         Where a side shrinks, widen the kernel of "bilinear" and "bicubic" by the factor and normalise its weights.
-    arithmetic, out, threads
+    arithmetic, layout, out, threads
         See the module. arithmetic="opencv4" has no antialias: with "bilinear" no side may shrink unless
         antialias=False; with "area" one side at least must grow, or both stay.
 
@@ -270,16 +314,51 @@ def resize(
     -------
     array (N, height, width) or (N, height, width, C) of the dtype of images
     """
-    pixels = _validate.images("images", images)
+    batch = Batch.of(images, layout)
     target = _validate.size("size", size)
-    whole = np.array([[0, 0, *pixels.shape[1:3]]], dtype=np.int64)
-    return _resize(images, pixels, whole, target, interpolation, antialias, arithmetic, out, threads)
+    whole = np.array([[0, 0, *batch.size]], dtype=np.int64)
+    return _resize(batch, whole, target, interpolation, antialias, arithmetic, out, threads)
+
+
+def resized_crop(
+    images: ArrayLike,
+    rectangle: ArrayLike,
+    size: tuple[int, int],
+    *,
+    interpolation: ResizeInterpolation = "bilinear",
+    antialias: bool = True,
+    arithmetic: Arithmetic = "exact",
+    layout: Layout = "NHWC",
+    out: Images | None = None,
+    threads: int | None = None,
+) -> Images:
+    """Cut a rectangle out of each image and resize it, as `resize` does, to one size.
+
+    Parameters
+    ----------
+    images : array (N, H, W) or (N, H, W, C)
+    rectangle : (top, left, height, width) or array (N, 4)
+        Whole pixels; within the image. Nothing outside of it is read.
+    size : (height, width)
+        Of the result.
+    interpolation, antialias, arithmetic, layout, out, threads
+        As in `resize`.
+
+    Returns
+    -------
+    array (N, height, width) or (N, height, width, C) of the dtype of images
+    """
+    batch = Batch.of(images, layout)
+    rectangles = _validate.rectangles("rectangle", rectangle, len(batch), *batch.size)
+    target = _validate.size("size", size)
+    return _resize(batch, rectangles, target, interpolation, antialias, arithmetic, out, threads)
 
 
 def flip(
     images: ArrayLike,
     axis: Literal["horizontal", "vertical", "both"] = "horizontal",
     *,
+    layout: Layout = "NHWC",
     out: Images | None = None,
     threads: int | None = None,
 ) -> Images:
@@ -289,97 +368,35 @@ def flip(
     ----------
     images : array (N, H, W) or (N, H, W, C)
     axis : {"horizontal", "vertical", "both"}
-    out, threads
+    layout, out, threads
         See the module.
 
     Returns
     -------
     array of the shape and dtype of images
     """
-    pixels = _validate.images("images", images)
+    batch = Batch.of(images, layout)
     _validate.choice("axis", axis, ("horizontal", "vertical", "both"))
-    result = _validate.output_images("out", out, pixels.shape, pixels.dtype, images, pixels)
+    result = batch.output(out, batch.size)
     n_threads = _validate.threads(threads)
     if result.size:
         _dispatch.flip(
-            pixels, horizontal=axis != "vertical", vertical=axis != "horizontal", out=result, threads=n_threads
+            batch.kernel_view(batch.pixels),
+            horizontal=axis != "vertical",
+            vertical=axis != "horizontal",
+            out=batch.kernel_view(result),
+            threads=n_threads,
         )
     return result
-
-
-def transform_points(points: ArrayLike, matrix: ArrayLike) -> Floats:
-    """Where `warp_affine` with this matrix takes points.
-
-    Parameters
-    ----------
-    points : array (..., 2), or (N, ..., 2) with N matrices
-        x, y in pixel-centre coordinates.
-    matrix : array (2, 3), (3, 3), (N, 2, 3) or (N, 3, 3)
-        Source -> destination.
-
-    Returns
-    -------
-    array of the shape of points, float64
-
-    Raises
-    ------
-    ValueError
-        Also when a projective matrix takes a point to infinity or beyond the horizon.
-    """
-    values = _validate.points("points", points, 2)
-    m = _validate.matrix("matrix", matrix)
-    if len(m) == 1 and _validate.array("matrix", matrix).ndim == 2:
-        m = m[0]
-    elif values.ndim > 1 and len(values) == len(m):
-        m = m.reshape(-1, *[1] * (values.ndim - 2), 3, 3)
-    else:
-        raise ValueError(f"matrix: {len(m)} matrices for points of shape {values.shape}")
-    x, y = values[..., 0], values[..., 1]
-    with np.errstate(all="ignore"):
-        mapped = [m[..., row, 0] * x + (m[..., row, 1] * y + m[..., row, 2]) for row in range(3)]
-        result = np.stack([mapped[0] / mapped[2], mapped[1] / mapped[2]], axis=-1)
-    if not (mapped[2] > 0).all() or not np.isfinite(result).all():
-        raise ValueError("matrix: takes a point to infinity or beyond the horizon")
-    return result
-
-
-def transform_boxes(boxes: ArrayLike, matrix: ArrayLike, size: tuple[int, int]) -> Floats:
-    """The boxes around boxes that `warp_affine` with this matrix has mapped, clipped to the image.
-
-    Parameters
-    ----------
-    boxes : array (..., 4), or (N, ..., 4) with N matrices
-        x1, y1, x2, y2 at pixel edges: the whole image is 0, 0, W, H, half a pixel off the centres.
-    matrix : array (2, 3), (3, 3), (N, 2, 3) or (N, 3, 3)
-        Source -> destination, in pixel-centre coordinates.
-    size : (height, width)
-        Of the destination. A box that leaves it altogether has an area of zero.
-
-    Returns
-    -------
-    array of the shape of boxes, float64
-    """
-    values = _validate.points("boxes", boxes, 4)
-    height, width = _validate.size("size", size)
-    corners = values[..., [[0, 1], [2, 1], [0, 3], [2, 3]]] - 0.5
-    m = _validate.array("matrix", matrix)
-    if m.ndim == 3 and (values.ndim == 1 or len(values) != len(m)):
-        raise ValueError(f"matrix: shape {m.shape} does not fit boxes of shape {values.shape}")
-    mapped = transform_points(corners, matrix) + 0.5
-    limits = np.array([width, height], dtype=np.float64)
-    low = np.clip(mapped.min(axis=-2), 0, limits)
-    high = np.clip(mapped.max(axis=-2), 0, limits)
-    return np.concatenate([low, high], axis=-1)
 
 
 # ---- what the functions share ----------------------------------------------------------------------------------------
 
 
 def _warp(
-    source: Any,
-    pixels: Images,
+    batch: Batch,
     inverse: Floats,
-    size: tuple[int, ...] | None,
+    size: tuple[int, int],
     interpolation: str,
     border: str,
     fill: ArrayLike,
@@ -387,34 +404,32 @@ def _warp(
     out: Images | None,
     threads: int | None,
 ) -> Images:
-    """inverse: destination -> source. `source` is the array as the caller gave it, `pixels` what the kernels read."""
+    """inverse: destination -> source."""
     _validate.choice("interpolation", interpolation, INTERPOLATIONS)
     _validate.choice("border", border, BORDERS)
-    check_arithmetic(arithmetic, interpolation, border, pixels.dtype)
-    shape = (len(pixels), *(pixels.shape[1:3] if size is None else size), *pixels.shape[3:])
-    fills = _validate.fill(fill, pixels)
+    check_arithmetic(arithmetic, interpolation, border, batch.dtype)
+    fills = batch.fill(fill)
     n_threads = _validate.threads(threads)
-    result = _validate.output_images("out", out, shape, pixels.dtype, source, pixels, inverse, fills)
-    if arithmetic == "opencv4" and _are_whole_shifts(inverse):
+    result = batch.output(out, size, inverse, fills)
+    if arithmetic == "opencv4" and _matrices.are_whole_shifts(inverse):
         arithmetic = "exact"  # the same bytes, and these are copied
     if result.size:
-        _require_pixels(pixels)
+        batch.require_pixels()
         _dispatch.warp(
-            pixels,
-            inverse,
+            batch.kernel_view(batch.pixels),
+            batch.per_plane(inverse),
             interpolation=interpolation,
             border=border,
             fill=fills,
             arithmetic=arithmetic,
-            out=result,
+            out=batch.kernel_view(result),
             threads=n_threads,
         )
     return result
 
 
 def _resize(
-    source: Any,
-    pixels: Images,
+    batch: Batch,
     rectangles: NDArray[np.int64],
     size: tuple[int, int],
     interpolation: str,
@@ -425,39 +440,24 @@ def _resize(
 ) -> Images:
     """rectangles: top, left, height, width of what is resized, for all images or for each."""
     _validate.choice("interpolation", interpolation, RESIZE_INTERPOLATIONS)
-    check_arithmetic(arithmetic, interpolation, "edge", pixels.dtype)
+    check_arithmetic(arithmetic, interpolation, "edge", batch.dtype)
     antialias = _validate.flag("antialias", antialias)
     if arithmetic == "opencv4":
         _require_opencv4_resize(rectangles, size, interpolation, antialias)
     n_threads = _validate.threads(threads)
-    result = _validate.output_images("out", out, (len(pixels), *size, *pixels.shape[3:]), pixels.dtype, source, pixels)
+    result = batch.output(out, size)
     if result.size:
-        _require_pixels(pixels)
+        batch.require_pixels()
         _dispatch.resize(
-            pixels,
-            rectangles,
+            batch.kernel_view(batch.pixels),
+            batch.per_plane(rectangles),
             interpolation=interpolation,
             antialias=antialias,
             arithmetic=arithmetic,
-            out=result,
+            out=batch.kernel_view(result),
             threads=n_threads,
         )
     return result
-
-
-def check_arithmetic(arithmetic: str, interpolation: str, border: str, dtype: np.dtype[Any] | None = None) -> None:
-    """Refuses what arithmetic="opencv4" does not define; without a dtype, what it defines for no dtype."""
-    _validate.choice("arithmetic", arithmetic, ARITHMETICS)
-    if arithmetic == "exact":
-        return
-    if interpolation not in ("bilinear", "area"):
-        raise ValueError(
-            f"interpolation: arithmetic='opencv4' is defined for 'bilinear' and 'area', got {interpolation!r}"
-        )
-    if border != "edge":
-        raise ValueError(f"border: arithmetic='opencv4' is defined for 'edge', got {border!r}")
-    if dtype is not None and dtype != np.uint8:
-        raise ValueError(f"images: arithmetic='opencv4' is defined for uint8, got {dtype}")
 
 
 def _require_opencv4_resize(
@@ -469,47 +469,3 @@ def _require_opencv4_resize(
         raise ValueError("antialias: arithmetic='opencv4' has none; pass antialias=False to shrink images")
     if interpolation == "area" and (~same & (rectangles[:, 2:] >= size).all(axis=1)).any():
         raise ValueError("interpolation: arithmetic='opencv4' defines 'area' only where a side grows")
-
-
-def _require_pixels(pixels: Images) -> None:
-    if not pixels.size:
-        raise ValueError(f"images: have no pixels to read, got shape {pixels.shape}")
-
-
-def _identities(n: int) -> Floats:
-    return np.tile(np.eye(3), (n, 1, 1))
-
-
-def _are_whole_shifts(inverse: Floats) -> bool:
-    return bool((inverse[:, :2, :2] == np.eye(2)).all() and (inverse[:, :2, 2] == np.rint(inverse[:, :2, 2])).all())
-
-
-def _cos_sin(degrees: float) -> tuple[float, float]:
-    """Of one angle, by the C library: vectorised versions differ in the last bit between processors."""
-    turn = math.fmod(degrees, 360.0)
-    if turn % 90.0 == 0.0:
-        return ((1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0))[int(turn // 90.0) % 4]
-    radians = turn * (math.pi / 180.0)
-    return math.cos(radians), math.sin(radians)
-
-
-def _opencv4_inverse(m: Floats) -> Floats:
-    """Inverses of affine matrices in the order of operations of OpenCV's warpAffine; not finite where there is none."""
-    with np.errstate(all="ignore"):
-        scale = 1.0 / (m[:, 0, 0] * m[:, 1, 1] - m[:, 0, 1] * m[:, 1, 0])
-        inverse = _identities(len(m))
-        inverse[:, 0, 0] = m[:, 1, 1] * scale
-        inverse[:, 0, 1] = -m[:, 0, 1] * scale
-        inverse[:, 1, 0] = -m[:, 1, 0] * scale
-        inverse[:, 1, 1] = m[:, 0, 0] * scale
-        for row in range(2):
-            inverse[:, row, 2] = -inverse[:, row, 0] * m[:, 0, 2] - inverse[:, row, 1] * m[:, 1, 2]
-    return inverse
-
-
-def _projective_inverse(m: Floats) -> Floats:
-    """Adjugates over determinants: rows of the adjugate's transpose are cross products of the rows of m."""
-    with np.errstate(all="ignore"):
-        adjugate = np.stack([np.cross(m[:, (i + 1) % 3], m[:, (i + 2) % 3]) for i in range(3)], axis=2)
-        determinant = (m[:, 0] * adjugate[:, :, 0]).sum(axis=1)
-        return np.ascontiguousarray(adjugate / determinant[:, np.newaxis, np.newaxis])

@@ -1,4 +1,5 @@
-// Interpolation between pixels, in double for every pixel type.
+// Interpolation between pixels: in float for 8-bit pixels, whose 8 bits leave 16 for the weights, in double for all
+// others.
 //
 // A pixel of weight zero does not count, so that NaN and infinity in float images stay where they are seen; integer
 // pixels need no test for that, and their results round half to even and saturate.
@@ -14,21 +15,27 @@ enum class Interpolation { nearest, bilinear, bicubic, area };
 
 namespace point {
 
+// Real: the type that fractions, weights and sums have.
 template <typename T>
 struct Pixel {  // float and double
+  using Real = double;
   static constexpr bool kInteger = false;
   static constexpr double kMax = 0.0;
 };
 template <>
 struct Pixel<std::uint8_t> {
+  using Real = float;
   static constexpr bool kInteger = true;
   static constexpr double kMax = 255.0;
 };
 template <>
 struct Pixel<std::uint16_t> {
+  using Real = double;
   static constexpr bool kInteger = true;
   static constexpr double kMax = 65535.0;
 };
+template <typename T>
+using Real = typename Pixel<T>::Real;
 
 // Positions are limited to this before they become integers. NaN (a projective horizon) becomes the lower limit.
 constexpr double kMaxPosition = 1125899906842624.0;  // 2^50
@@ -38,8 +45,9 @@ AUGCORE_POINT double limit_position(double x) {
   return above < kMaxPosition ? above : kMaxPosition;
 }
 
-AUGCORE_POINT double clamp(double x, double low, double high) {
-  const double above = x > low ? x : low;
+template <typename R>
+AUGCORE_POINT R clamp(R x, R low, R high) {
+  const R above = x > low ? x : low;
   return above < high ? above : high;
 }
 
@@ -55,10 +63,16 @@ AUGCORE_POINT double round_half_even(double x) {
   return (x + kNoFraction) - kNoFraction;
 }
 
-template <typename T>
-AUGCORE_POINT T to_pixel(double v) {
+// |x| <= 2^22
+AUGCORE_POINT float round_half_even(float x) {
+  constexpr float kNoFraction = 12582912.0F;  // 1.5 * 2^23
+  return (x + kNoFraction) - kNoFraction;
+}
+
+template <typename T, typename R>
+AUGCORE_POINT T to_pixel(R v) {
   if constexpr (Pixel<T>::kInteger) {
-    return static_cast<T>(static_cast<std::int32_t>(round_half_even(clamp(v, 0.0, Pixel<T>::kMax))));
+    return static_cast<T>(static_cast<std::int32_t>(round_half_even(clamp(v, R{0}, static_cast<R>(Pixel<T>::kMax)))));
   } else {
     return static_cast<T>(v);
   }
@@ -66,17 +80,21 @@ AUGCORE_POINT T to_pixel(double v) {
 
 // The value a fraction f, 0 <= f <= 1, of the way from a to b.
 template <typename T>
-AUGCORE_POINT double blend(double a, double b, double f) {
-  const double mixed = (1.0 - f) * a + f * b;
-  if constexpr (Pixel<T>::kInteger) {
-    return mixed;
+AUGCORE_POINT Real<T> blend(Real<T> a, Real<T> b, Real<T> f) {
+  if constexpr (sizeof(Real<T>) == sizeof(float)) {
+    return a + f * (b - a);  // b - a is exact
   } else {
-    return f == 0.0 ? a : f == 1.0 ? b : mixed;
+    const Real<T> mixed = (1.0 - f) * a + f * b;
+    if constexpr (Pixel<T>::kInteger) {
+      return mixed;
+    } else {
+      return f == 0.0 ? a : f == 1.0 ? b : mixed;
+    }
   }
 }
 
 template <typename T>
-AUGCORE_POINT double bilinear(double v00, double v01, double v10, double v11, double fx, double fy) {
+AUGCORE_POINT Real<T> bilinear(Real<T> v00, Real<T> v01, Real<T> v10, Real<T> v11, Real<T> fx, Real<T> fy) {
   return blend<T>(blend<T>(v00, v01, fx), blend<T>(v10, v11, fx), fy);
 }
 
@@ -89,16 +107,17 @@ AUGCORE_POINT double cubic_kernel(double d) {
 }
 
 // Weights of the pixels at -1, 0, 1, 2 for the position f, 0 <= f < 1.
-AUGCORE_POINT void cubic_weights(double f, double* weights) {
-  weights[0] = cubic_kernel(1.0 + f);
-  weights[1] = cubic_kernel(f);
-  weights[2] = cubic_kernel(1.0 - f);
-  weights[3] = cubic_kernel(2.0 - f);
+template <typename R>
+AUGCORE_POINT void cubic_weights(double f, R* weights) {
+  weights[0] = static_cast<R>(cubic_kernel(1.0 + f));
+  weights[1] = static_cast<R>(cubic_kernel(f));
+  weights[2] = static_cast<R>(cubic_kernel(1.0 - f));
+  weights[3] = static_cast<R>(cubic_kernel(2.0 - f));
 }
 
 template <typename T>
-AUGCORE_POINT double cubic(double v0, double v1, double v2, double v3, const double* weights, double f) {
-  const double mixed = weights[0] * v0 + weights[1] * v1 + weights[2] * v2 + weights[3] * v3;
+AUGCORE_POINT Real<T> cubic(Real<T> v0, Real<T> v1, Real<T> v2, Real<T> v3, const Real<T>* weights, double f) {
+  const Real<T> mixed = weights[0] * v0 + weights[1] * v1 + weights[2] * v2 + weights[3] * v3;
   if constexpr (Pixel<T>::kInteger) {
     return mixed;
   } else {

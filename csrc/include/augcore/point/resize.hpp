@@ -146,20 +146,6 @@ AUGCORE_POINT bool resize_rows_first(const Axis& down, const Axis& across, bool 
   return in_float && takes_in && 2 * down.n_in >= 3 * down.n_out && most_taps(across) > 2;
 }
 
-// A sum in float, rounded half to even and limited to the range of the pixel.
-template <typename T>
-AUGCORE_POINT T to_pixel(float v) {
-  if constexpr (Pixel<T>::kInteger) {
-    constexpr float kNoFraction = 12582912.0F;  // 1.5 * 2^23
-    constexpr float kMax = static_cast<float>(Pixel<T>::kMax);
-    const float above = v > 0.0F ? v : 0.0F;
-    const float inside = above < kMax ? above : kMax;
-    return static_cast<T>(static_cast<std::int32_t>((inside + kNoFraction) - kNoFraction));
-  } else {
-    return static_cast<T>(v);
-  }
-}
-
 // sum_k weights[k] * value(k), in this order, without the terms of weight zero.
 template <typename A, typename Value>
 AUGCORE_POINT A weighted_sum(const A* weights, std::int64_t count, const Value& value) {

@@ -7,19 +7,30 @@ A family has a fixed list of variants, each one setting of a transform. `expand`
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import KW_ONLY, dataclass
-from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
+from dataclasses import KW_ONLY, dataclass, is_dataclass
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from augcore import _random, _validate, transforms
+from augcore import _coordinates, _random, _validate, transforms
+from augcore.augmentations.registry import register
+from augcore.augmentations.settings import (
+    Fill,
+    Resampling,
+    check_warp,
+    common,
+    nearest,
+    resampling,
+    set_field,
+    warp_keywords,
+)
 from augcore.transforms import Arithmetic, Border, Interpolation, ResizeInterpolation
 
-__all__ = ["AUGMENTATIONS", "Augmentation", "Crop", "Expanded", "Rotate", "Translate", "register"]
+__all__ = ["Augmentation", "Crop", "Expanded", "Rotate", "Translate"]
 
 Images = NDArray[Any]
+Floats = NDArray[np.float64]
 Parameters = tuple[Any, ...]
 
 
@@ -46,8 +57,24 @@ class Augmentation(ABC):
         """The setting of each variant, in order."""
 
     @abstractmethod
-    def _apply(self, images: Images, variants: NDArray[np.intp], out: Images | None) -> Images:
+    def _apply(
+        self, images: Images, variants: NDArray[np.intp], out: Images | None, threads: int | None = None
+    ) -> Images:
         """One variant for all images, or one for each."""
+
+    def _matrix(self, variants: NDArray[np.intp], height: int, width: int) -> Floats | None:
+        """The matrix of each of some variants, (n, 3, 3); None where none says what they do."""
+        return None
+
+    def _resampling(self) -> Resampling | None:
+        """How pixels are computed, if a resampling of all of `_matrix` does the same."""
+        return None
+
+    def _for_masks(self, fill: Fill) -> Augmentation:
+        """The family that moves masks as this one moves images."""
+        if not is_dataclass(type(self)):
+            raise TypeError(f"masks: {type(self).__name__} is no dataclass, so how it resamples is not known")
+        return nearest(self, fill)
 
     @property
     def n_variants(self) -> int:
@@ -115,23 +142,6 @@ class Augmentation(ABC):
 
 MAX_VARIANTS = 10_000
 
-Family = TypeVar("Family", bound=type[Augmentation])
-
-AUGMENTATIONS: dict[str, type[Augmentation]] = {}
-
-
-def register(name: str) -> Callable[[Family], Family]:
-    """A class decorator that enters a family in AUGMENTATIONS; a name that is taken is a ValueError."""
-    _validate.registration("name", name, AUGMENTATIONS)
-
-    def enter(family: Family) -> Family:
-        if not isinstance(family, type):
-            raise TypeError(f"family: expected a class, got {_validate.describe(family)}")
-        AUGMENTATIONS[name] = family
-        return family
-
-    return enter
-
 
 @register("translate")
 @dataclass(frozen=True)
@@ -150,12 +160,12 @@ class Translate(Augmentation):
     _: KW_ONLY
     interpolation: Interpolation = "bilinear"
     border: Border = "edge"
-    fill: float = 0.0
+    fill: Fill = 0.0
     arithmetic: Arithmetic = "exact"
 
     def __post_init__(self) -> None:
-        _set(self, "magnitude", _positive("magnitude", self.magnitude))
-        _check_warp(self)
+        set_field(self, "magnitude", _positive("magnitude", self.magnitude))
+        check_warp(self)
 
     @property
     def parameters(self) -> tuple[tuple[float, float], ...]:
@@ -163,9 +173,17 @@ class Translate(Augmentation):
         m = self.magnitude
         return (m, m), (-m, m), (m, -m), (-m, -m)
 
-    def _apply(self, images: Images, variants: NDArray[np.intp], out: Images | None) -> Images:
+    def _apply(
+        self, images: Images, variants: NDArray[np.intp], out: Images | None, threads: int | None = None
+    ) -> Images:
         dx, dy = np.array(self.parameters)[variants].T
-        return transforms.translate(images, *map(_scalar, (dx, dy)), **_warp_keywords(self), out=out)
+        return transforms.translate(images, common(dx), common(dy), **warp_keywords(self), out=out, threads=threads)
+
+    def _matrix(self, variants: NDArray[np.intp], height: int, width: int) -> Floats:
+        return _coordinates.shifts(*np.array(self.parameters)[variants].T)
+
+    def _resampling(self) -> Resampling | None:
+        return resampling(self)
 
 
 @register("rotate")
@@ -191,17 +209,17 @@ class Rotate(Augmentation):
     _: KW_ONLY
     interpolation: Interpolation = "bilinear"
     border: Border = "edge"
-    fill: float = 0.0
+    fill: Fill = 0.0
     arithmetic: Arithmetic = "exact"
     direction: Literal["counterclockwise", "clockwise"] = "counterclockwise"
 
     directions: ClassVar[tuple[str, ...]] = ("counterclockwise", "clockwise")
 
     def __post_init__(self) -> None:
-        _set(self, "max_degrees", _positive("max_degrees", self.max_degrees, 360.0))
-        _set(self, "steps", _validate.integer("steps", self.steps, 2, MAX_VARIANTS))
+        set_field(self, "max_degrees", _positive("max_degrees", self.max_degrees, 360.0))
+        set_field(self, "steps", _validate.integer("steps", self.steps, 2, MAX_VARIANTS))
         _validate.choice("direction", self.direction, self.directions)
-        _check_warp(self)
+        check_warp(self)
 
     @property
     def parameters(self) -> tuple[float, ...]:
@@ -211,10 +229,22 @@ class Rotate(Augmentation):
             del angles[self.steps // 2]
         return tuple(angles)
 
-    def _apply(self, images: Images, variants: NDArray[np.intp], out: Images | None) -> Images:
+    def _apply(
+        self, images: Images, variants: NDArray[np.intp], out: Images | None, threads: int | None = None
+    ) -> Images:
+        degrees = common(self._counterclockwise(variants))
+        return transforms.rotate(images, degrees, **warp_keywords(self), out=out, threads=threads)
+
+    def _counterclockwise(self, variants: NDArray[np.intp]) -> Floats:
         degrees = np.array(self.parameters)[variants]
-        counterclockwise = degrees if self.direction == "counterclockwise" else -degrees
-        return transforms.rotate(images, _scalar(counterclockwise), **_warp_keywords(self), out=out)
+        return degrees if self.direction == "counterclockwise" else -degrees
+
+    def _matrix(self, variants: NDArray[np.intp], height: int, width: int) -> Floats:
+        turns = _coordinates.rotations(self._counterclockwise(variants))
+        return _coordinates.about(turns, (width - 1) / 2, (height - 1) / 2)
+
+    def _resampling(self) -> Resampling | None:
+        return resampling(self)
 
 
 @register("crop")
@@ -245,9 +275,9 @@ class Crop(Augmentation):
         values = _validate.array("sizes", sizes)
         if values.ndim > 1 or not values.size:
             raise ValueError(f"sizes: expected one or more numbers of pixels, got shape {values.shape}")
-        _set(self, "sizes", tuple(_validate.integer("sizes", size, 1) for size in np.atleast_1d(values)))
-        _set(self, "interpolation", interpolation)
-        _set(self, "arithmetic", arithmetic)
+        set_field(self, "sizes", tuple(_validate.integer("sizes", size, 1) for size in np.atleast_1d(values)))
+        set_field(self, "interpolation", interpolation)
+        set_field(self, "arithmetic", arithmetic)
         _validate.choice("interpolation", interpolation, transforms.RESIZE_INTERPOLATIONS)
         transforms.check_arithmetic(arithmetic, interpolation, "edge")
 
@@ -256,17 +286,22 @@ class Crop(Augmentation):
         """Pixels cut off every side, of each variant."""
         return self.sizes
 
-    def _apply(self, images: Images, variants: NDArray[np.intp], out: Images | None) -> Images:
-        px = _scalar(np.array(self.sizes)[variants])
-        return transforms.crop(images, px, interpolation=self.interpolation, arithmetic=self.arithmetic, out=out)
+    def _apply(
+        self, images: Images, variants: NDArray[np.intp], out: Images | None, threads: int | None = None
+    ) -> Images:
+        return transforms.crop(
+            images,
+            common(np.array(self.sizes)[variants]),
+            interpolation=self.interpolation,
+            arithmetic=self.arithmetic,
+            out=out,
+            threads=threads,
+        )
 
-
-# ---- what the families share -----------------------------------------------------------------------------------------
-
-
-def _set(family: Augmentation, name: str, value: Any) -> None:
-    """Sets a field of a frozen dataclass while it is made."""
-    object.__setattr__(family, name, value)
+    def _matrix(self, variants: NDArray[np.intp], height: int, width: int) -> Floats:
+        px = np.array(self.sizes)[variants]
+        rectangles = np.stack([px, px, height - 2 * px, width - 2 * px], axis=1)
+        return _coordinates.windows(rectangles, (height, width))
 
 
 def _positive(name: str, value: Any, high: float | None = None) -> float:
@@ -274,24 +309,3 @@ def _positive(name: str, value: Any, high: float | None = None) -> float:
     if number <= 0:
         raise ValueError(f"{name}: must be positive, got {number!r}")
     return number
-
-
-def _check_warp(family: Translate | Rotate) -> None:
-    _validate.choice("interpolation", family.interpolation, transforms.INTERPOLATIONS)
-    _validate.choice("border", family.border, transforms.BORDERS)
-    _set(family, "fill", _validate.real("fill", family.fill))
-    transforms.check_arithmetic(family.arithmetic, family.interpolation, family.border)
-
-
-def _warp_keywords(family: Translate | Rotate) -> dict[str, Any]:
-    return {
-        "interpolation": family.interpolation,
-        "border": family.border,
-        "fill": family.fill,
-        "arithmetic": family.arithmetic,
-    }
-
-
-def _scalar(values: NDArray[Any]) -> Any:
-    """A parameter of one element holds for all images."""
-    return values[0] if len(values) == 1 else values

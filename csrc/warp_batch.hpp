@@ -1,0 +1,162 @@
+// Which images of a batch are warped together: those with the same matrix.
+#pragma once
+
+#include <string_view>
+#include <unordered_map>
+
+#include "warp_lanes.hpp"
+
+namespace augcore::engine {
+
+// One 3 x 3 matrix for all images, or one for each.
+struct Matrices {
+  const double* values;
+  std::int64_t n;
+
+  const double* of(std::int64_t image) const { return values + (n > 1 ? image * 9 : 0); }
+};
+
+// Images with one matrix.
+struct Group {
+  const double* matrix;
+  std::vector<std::int64_t> images;
+};
+
+// Groups by rising first image.
+inline std::vector<Group> group(const Matrices& matrices, const std::vector<std::int64_t>& images) {
+  std::vector<Group> groups;
+  if (matrices.n == 1) {
+    if (!images.empty()) groups.push_back({matrices.values, images});
+    return groups;
+  }
+  std::unordered_map<std::string_view, std::size_t> known;
+  for (const std::int64_t image : images) {
+    const double* m = matrices.of(image);
+    const auto [at, is_new] =
+        known.emplace(std::string_view(reinterpret_cast<const char*>(m), 9 * sizeof(double)), groups.size());
+    if (is_new) groups.push_back({m, {}});
+    groups[at->second].images.push_back(image);
+  }
+  return groups;
+}
+
+// Runs f(block, first, last) over images first ... last - 1 of blocks of the output, which lanes want wide and high.
+template <typename F>
+void for_blocks(const OutputImages& out, std::int64_t block_pixels, std::int64_t n_images, std::int64_t task_images,
+                int threads, const F& f) {
+  std::int64_t w = out.w;
+  if (out.h * out.w > block_pixels) {
+    w = 16;  // near a square, in steps that fit cache lines
+    while ((w + 16) * (w + 16) <= block_pixels) w += 16;
+    w = std::min(w, out.w);
+  }
+  const std::int64_t h = std::min(out.h, std::max<std::int64_t>(1, block_pixels / w));
+  const std::int64_t across = (out.w + w - 1) / w;
+  const std::int64_t down = (out.h + h - 1) / h;
+  const std::int64_t parts = (n_images + task_images - 1) / task_images;
+  parallel_for(across * down * parts, threads, [&](std::int64_t task) {
+    const std::int64_t first = task % parts * task_images;
+    const std::int64_t y = task / parts / across * h;
+    const std::int64_t x = task / parts % across * w;
+    const Cell block = {y, std::min(out.h, y + h), x, std::min(out.w, x + w)};
+    f(block, first, std::min(n_images, first + task_images));
+  });
+}
+
+template <typename T, typename F>
+void warp_in_lanes(const Method<T, F>& method, const Images& in, const Group& group, const OutputImages& out,
+                   int threads) {
+  constexpr std::int64_t kTaskElements = 1048576;  // about a millisecond
+  using Lanes = LaneWarp<T, F>;
+  const std::int64_t fit = std::max<std::int64_t>(1, Lanes::tile_elements(method) / in.c);
+  const std::int64_t block = in.h * in.w <= fit ? fit : std::max<std::int64_t>(1, fit / 4);
+  const std::int64_t lanes = method.kernels.lanes;
+  const std::int64_t per_group = lanes * std::min(block, out.h * out.w) * in.c;
+  const std::int64_t images = lanes * std::max<std::int64_t>(1, kTaskElements / per_group);
+  for_blocks(out, block, static_cast<std::int64_t>(group.images.size()), images, threads,
+             [&](const Cell& cell, std::int64_t first, std::int64_t last) {
+               Lanes lanes_of(method, in, out, cell, group.matrix);
+               lanes_of.run(&group.images[first], last - first);
+             });
+}
+
+constexpr std::int64_t kCellPixels = 4096;      // a plan of so many pixels stays in the second-level cache
+constexpr std::int64_t kTaskElements = 262144;  // about a millisecond
+
+struct Single {
+  std::int64_t image;
+  const double* matrix;
+};
+
+// One after the other, with a plan for each image, or for neighbours in the list that share their matrix and are small;
+// an image that fits the cache is read once.
+template <typename T, typename F>
+void warp_one_by_one(const Method<T, F>& method, const Images& in, const std::vector<Single>& singles,
+                     const OutputImages& out, int threads) {
+  const std::int64_t pixels = std::max<std::int64_t>(1, kTaskElements / in.c);
+  for_cells(Cells(out.h, out.w, pixels), static_cast<std::int64_t>(singles.size()), pixels, threads,
+            [&](const Cell& part, std::int64_t first, std::int64_t last) {
+              Plan<T, F> plan;
+              const double* planned = nullptr;
+              const Cells cells(part.y1 - part.y0, part.x1 - part.x0, kCellPixels);
+              for (std::int64_t i = first; i < last; ++i) {
+                const auto [image, m] = singles[i];
+                T* to = static_cast<T*>(out.data) + image * out.h * out.w * out.c;
+                for (std::int64_t k = 0; k < cells.count(); ++k) {
+                  const Cell c = cells[k];
+                  const Cell cell = {part.y0 + c.y0, part.y0 + c.y1, part.x0 + c.x0, part.x0 + c.x1};
+                  if (cells.count() > 1 || m != planned) {
+                    plan.make(method, in, cell, m);
+                    plan.set_offsets(method, 0, 0, in.w, in.c);
+                    planned = m;
+                  }
+                  run_plan(method, plan, in, image, 0, cell.pixels(), to + (cell.y0 * out.w + cell.x0) * out.c);
+                }
+              }
+            });
+}
+
+// All images with one matrix: one plan for all of them.
+template <typename T, typename F>
+void warp_together(const Method<T, F>& method, const Images& in, const Group& group, const OutputImages& out,
+                   int threads) {
+  const std::int64_t pixels = std::max<std::int64_t>(1, kTaskElements / in.c);
+  for_cells(Cells(out.h, out.w, std::min(pixels, kCellPixels)), static_cast<std::int64_t>(group.images.size()), pixels,
+            threads, [&](const Cell& cell, std::int64_t first, std::int64_t last) {
+              Plan<T, F> plan;
+              plan.make(method, in, cell, group.matrix);
+              plan.set_offsets(method, 0, 0, in.w, in.c);
+              for (std::int64_t i = first; i < last; ++i) {
+                T* image = static_cast<T*>(out.data) + group.images[i] * out.h * out.w * out.c;
+                run_plan(method, plan, in, group.images[i], 0, cell.pixels(),
+                         image + (cell.y0 * out.w + cell.x0) * out.c);
+              }
+            });
+}
+
+// Whether lanes are worth the way there and back: for half a vector of images, and where one by one is slow or whole
+// images fit a tile.
+template <typename T, typename F>
+bool pays_in_lanes(const Method<T, F>& method, const Images& in, std::int64_t n_images) {
+  const bool quick = method.taps() == 2 && in.c <= method.kernels.gathered_channels;
+  const bool fits = in.h * in.w * in.c <= LaneWarp<T, F>::tile_elements(method);
+  return 2 * n_images >= method.kernels.lanes && (fits || !quick);
+}
+
+template <typename T, typename F>
+void warp_batch(const Method<T, F>& method, const Images& in, const Matrices& matrices,
+                const std::vector<std::int64_t>& images, const OutputImages& out, int threads) {
+  std::vector<Single> singles;
+  for (const Group& g : group(matrices, images)) {
+    if (pays_in_lanes(method, in, static_cast<std::int64_t>(g.images.size()))) {
+      warp_in_lanes(method, in, g, out, threads);
+    } else if (matrices.n == 1) {
+      warp_together(method, in, g, out, threads);
+    } else {
+      for (const std::int64_t image : g.images) singles.push_back({image, g.matrix});
+    }
+  }
+  warp_one_by_one(method, in, singles, out, threads);
+}
+
+}  // namespace augcore::engine

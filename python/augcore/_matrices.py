@@ -1,0 +1,49 @@
+"""3 x 3 matrices of planar maps, stacks of them at a time, and their inverses."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+def identities(n: int) -> Floats:
+    return np.tile(np.eye(3), (n, 1, 1))
+
+
+def are_whole_shifts(m: Floats) -> bool:
+    return bool((m[:, :2, :2] == np.eye(2)).all() and (m[:, :2, 2] == np.rint(m[:, :2, 2])).all())
+
+
+def cos_sin(degrees: float) -> tuple[float, float]:
+    """Of one angle, by the C library: vectorised versions differ in the last bit between processors."""
+    turn = math.fmod(degrees, 360.0)
+    if turn % 90.0 == 0.0:
+        return ((1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0))[int(turn // 90.0) % 4]
+    radians = turn * (math.pi / 180.0)
+    return math.cos(radians), math.sin(radians)
+
+
+def affine_inverse(m: Floats) -> Floats:
+    """Inverses of affine matrices in the order of operations of OpenCV's warpAffine; not finite where there is none."""
+    with np.errstate(all="ignore"):
+        scale = 1.0 / (m[:, 0, 0] * m[:, 1, 1] - m[:, 0, 1] * m[:, 1, 0])
+        inverse = identities(len(m))
+        inverse[:, 0, 0] = m[:, 1, 1] * scale
+        inverse[:, 0, 1] = -m[:, 0, 1] * scale
+        inverse[:, 1, 0] = -m[:, 1, 0] * scale
+        inverse[:, 1, 1] = m[:, 0, 0] * scale
+        for row in range(2):
+            inverse[:, row, 2] = -inverse[:, row, 0] * m[:, 0, 2] - inverse[:, row, 1] * m[:, 1, 2]
+    return inverse
+
+
+def projective_inverse(m: Floats) -> Floats:
+    """Adjugates over determinants: rows of the adjugate's transpose are cross products of the rows of m."""
+    with np.errstate(all="ignore"):
+        adjugate = np.stack([np.cross(m[:, (i + 1) % 3], m[:, (i + 2) % 3]) for i in range(3)], axis=2)
+        determinant = (m[:, 0] * adjugate[:, :, 0]).sum(axis=1)
+        return np.ascontiguousarray(adjugate / determinant[:, np.newaxis, np.newaxis])
