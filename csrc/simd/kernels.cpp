@@ -7,6 +7,7 @@
 #include "simd/copy.inl"
 #include "simd/linalg.inl"
 #include "simd/resize.inl"
+#include "simd/resize_bytes.inl"
 #include "simd/warp.inl"
 
 #define AUGCORE_JOIN_(a, b) a##b
@@ -23,8 +24,8 @@ const Kernels AUGCORE_JOIN(kernels_, AUGCORE_LEVEL) = {
     {exact_warp_kernels<std::uint8_t>, exact_warp_kernels<std::uint16_t>, exact_warp_kernels<float>,
      exact_warp_kernels<double>},
     opencv4_warp_kernels,
-    {resize_kernels<std::uint8_t>, resize_kernels<std::uint16_t>, resize_kernels<float>, resize_kernels<double>},
-    gather_sum,
+    {resize_kernels<std::uint8_t, float>, resize_kernels<std::uint8_t, double>, resize_kernels<std::uint16_t, double>,
+     resize_kernels<float, double>, resize_kernels<double, double>, byte_kernels, opencv4_column},
     copy_kernels,
 };
 

@@ -123,18 +123,78 @@ struct WarpKernels {
 template <typename T>
 using ExactWarpKernels = WarpKernels<T, point::Real<T>>;
 
-// The inner loops of resizing for one pixel type.
-template <typename T>
-struct ResizeKernels {
-  void (*to_double)(const T* in, std::int64_t n, double* out);
-
-  // out[j] = sum_k weight[k] * rows[k][j], rounded to pixels; taps >= 1.
-  void (*row_sum)(const double* const* rows, const double* weight, std::int64_t taps, std::int64_t n, T* out);
+// The pixels that each of n output pixels of a row sums: first[i] ... first[i] + count[i] - 1, with the weights from
+// weight + i * stride.
+template <typename A>
+struct RowTaps {
+  std::int64_t n;
+  const std::int64_t* first;
+  const std::int64_t* count;
+  const A* weight;
+  std::int64_t stride;
 };
 
-// out[j] = sum_k weight[k * n + j] * in[index[k * n + j]], k < taps, those of weight zero but the first left out.
-using GatherSum = void (*)(const double* in, const std::int64_t* index, const double* weight, std::int64_t taps,
-                           std::int64_t n, double* out);
+// The inner loops of resizing for pixels T that are summed in A: see point/resize.hpp for the formula. `first` kernels
+// read pixels and leave sums; `last` ones read such sums and round the result to pixels.
+template <typename T, typename A>
+struct ResizeKernels {
+  std::int64_t rows;  // that `across` takes and gives at once
+
+  // out[j] = sum_k weight[k] * rows[k][j], j < n, taps >= 1; no weight is zero.
+  void (*down_first)(const T* const* rows, const A* weight, std::int64_t taps, std::int64_t n, A* out);
+  void (*down_last)(const A* const* rows, const A* weight, std::int64_t taps, std::int64_t n, T* out);
+
+  // Sums along rows of pixels of c channels. workspace: across_workspace(c) elements.
+  void (*across_first)(const T* const* rows, const RowTaps<A>& taps, std::int64_t c, A* const* out, A* workspace);
+  void (*across_last)(const A* const* rows, const RowTaps<A>& taps, std::int64_t c, T* const* out, A* workspace);
+  std::int64_t (*across_workspace)(std::int64_t c);
+};
+
+// Sums of 1 to kByteTaps bytes of a row, as 32-bit words of two taps. One vector of outputs (`outputs` of ByteKernels)
+// reads one window of the row, of which 32-bit words and then bytes are permuted; the tables of a vector hold those of
+// each pair of taps one after the other.
+struct ByteTaps {
+  std::int64_t vectors;
+  std::int64_t pairs;          // of taps
+  const std::int32_t* window;  // of each vector: where its window begins
+  const std::int32_t* word;    // for each 32-bit word of a vector, the word of the window
+  const std::uint8_t* byte;    // for each byte of a vector, the byte within its 16; 0x80 is zero
+  const float* weight;         // of the first taps of a vector, then of the second
+  const std::int16_t* fixed;   // of both taps of each output: of opencv4, instead of `weight`
+};
+
+constexpr std::int64_t kByteTaps = 8;
+constexpr std::int64_t kByteRows = 4;  // that ByteKernels take at once
+
+struct ByteKernels {
+  std::int64_t outputs;  // of a vector; 0 at a level that has no such kernels
+  std::int64_t window;   // bytes
+  void (*across)(const std::uint8_t* const* rows, const ByteTaps& taps, float* const* out);
+
+  // With the weights of OpenCV 4, sums >> 4; an even number of vectors.
+  void (*across_opencv4)(const std::uint8_t* const* rows, const ByteTaps& taps, std::int16_t* const* out);
+};
+
+// point::opencv4::resize_column of n pairs of sums >> 4, of which 64 more may be read.
+using OpenCV4Column = void (*)(const std::int16_t* h0, const std::int16_t* h1, std::int32_t b0, std::int32_t b1,
+                               std::int64_t n, std::uint8_t* out);
+
+struct AllResizeKernels {
+  ResizeKernels<std::uint8_t, float> u8_in_float;
+  ResizeKernels<std::uint8_t, double> u8;
+  ResizeKernels<std::uint16_t, double> u16;
+  ResizeKernels<float, double> f32;
+  ResizeKernels<double, double> f64;
+  ByteKernels bytes;
+  OpenCV4Column opencv4_column;
+
+  // The arguments only say the types.
+  const ResizeKernels<std::uint8_t, float>& of(std::uint8_t, float) const { return u8_in_float; }
+  const ResizeKernels<std::uint8_t, double>& of(std::uint8_t, double) const { return u8; }
+  const ResizeKernels<std::uint16_t, double>& of(std::uint16_t, double) const { return u16; }
+  const ResizeKernels<float, double>& of(float, double) const { return f32; }
+  const ResizeKernels<double, double>& of(double, double) const { return f64; }
+};
 
 // A part of a row of moved pixels: `bytes` of them, whole pixels.
 struct Piece {
@@ -203,8 +263,7 @@ struct Kernels {
   LinearAlgebraKernels linalg;
   ByPixel<ExactWarpKernels> warp;
   WarpKernels<std::uint8_t, std::int32_t> opencv4_warp;
-  ByPixel<ResizeKernels> resize;
-  GatherSum gather_sum;
+  AllResizeKernels resize;
   CopyKernels copy;
 };
 

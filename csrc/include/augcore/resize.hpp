@@ -19,7 +19,7 @@ struct Rectangle {
 // Throws std::invalid_argument when a rectangle is empty or reaches out of the images.
 void check_rectangles(const Images& in, const Rectangle* rectangles, std::int64_t n_rectangles);
 
-// rectangles: n_rectangles (1, or one per image), each inside the image; pixels outside it are not read. antialias:
+// rectangles: n_rectangles (1, or one per image), each inside the image; pixels outside it do not count. antialias:
 // bilinear and bicubic kernels widen with the factor of shrinking.
 AUGCORE_API void resize(const Images& in, const Rectangle* rectangles, std::int64_t n_rectangles,
                         Interpolation interpolation, bool antialias, const OutputImages& out, int threads);

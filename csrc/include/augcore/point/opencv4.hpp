@@ -54,9 +54,14 @@ AUGCORE_POINT std::int32_t fixed_weight(float w) {
   return static_cast<std::int32_t>(round_half_even(static_cast<double>(w * static_cast<float>(kWeightOne))));
 }
 
-// Two rows of horizontal sums (11 extra bits) with the weights b0 and b1.
+// Two pixels of a row with the weights a0 and a1: 11 extra bits, of which 4 are dropped.
+AUGCORE_POINT std::int16_t resize_row(std::int32_t v0, std::int32_t v1, std::int32_t a0, std::int32_t a1) {
+  return static_cast<std::int16_t>((a0 * v0 + a1 * v1) >> 4);
+}
+
+// Two such rows with the weights b0 and b1.
 AUGCORE_POINT std::uint8_t resize_column(std::int32_t h0, std::int32_t h1, std::int32_t b0, std::int32_t b1) {
-  const std::int32_t v = (((b0 * (h0 >> 4)) >> 16) + ((b1 * (h1 >> 4)) >> 16) + 2) >> 2;
+  const std::int32_t v = (((b0 * h0) >> 16) + ((b1 * h1) >> 16) + 2) >> 2;
   return static_cast<std::uint8_t>(v < 0 ? 0 : v > 255 ? 255 : v);
 }
 
