@@ -1,6 +1,10 @@
 # cython: language_level=3
 """Threads, signals and build facts."""
 
+import os
+import threading
+
+from cpython.pythread cimport PyThread_get_thread_ident
 from libcpp cimport bool as cpp_bool
 
 from augcore cimport cpu, threads
@@ -15,12 +19,28 @@ cdef extern from *:
     const char* AUGCORE_VERSION
 
 
+cdef long main_thread
+
+
+def remember_main_thread():
+    global main_thread
+    main_thread = threading.main_thread().ident
+
+
 cdef cpp_bool run_signal_handlers() noexcept nogil:
-    """The interrupt hook: true when a Python signal handler raised."""
+    """The interrupt hook: true when a Python signal handler raised.
+
+    Handlers run in the main thread alone. Other threads must not ask for the GIL here: when the interpreter ends, it
+    ends a daemon thread that does, in the middle of a kernel.
+    """
+    if PyThread_get_thread_ident() != main_thread:
+        return False
     with gil:
         return PyErr_CheckSignals() != 0
 
 
+remember_main_thread()
+os.register_at_fork(after_in_child=remember_main_thread)
 threads.set_interrupt_hook(run_signal_handlers)
 
 

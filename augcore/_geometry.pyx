@@ -7,7 +7,7 @@ of an own_warp.WarpFunction, its params have one row for each n / rows neighbour
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uintptr_t
 
-from augcore cimport copy, opencv4, own_warp, resize, warp
+from augcore cimport angles, copy, opencv4, own_warp, resize, warp
 from augcore.copy cimport Border
 from augcore.dtype cimport Dtype
 from augcore.image cimport Images, OutputImages
@@ -109,6 +109,11 @@ def warp_opencv4(const uint8_t[:, :, :, ::1] images, const double[:, ::1] matric
                  int threads):
     with nogil:
         opencv4.warp(view(images), &matrices[0, 0], matrices.shape[0], output(out), threads)
+
+
+def cos_sin(const double[::1] degrees, double[::1] cosine, double[::1] sine):
+    with nogil:
+        angles.cos_sin(&degrees[0], degrees.shape[0], &cosine[0], &sine[0])
 
 
 def flip(const pixel[:, :, :, ::1] images, bint horizontal, bint vertical, pixel[:, :, :, ::1] out, int threads):

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from augcore import _validate
-from augcore._matrices import cos_sin
+from augcore import _dispatch, _validate
 from augcore._matrices import identities as identities
 
 Floats = NDArray[np.float64]
@@ -138,7 +137,7 @@ def shifts(dx: Floats, dy: Floats) -> Floats:
 
 def rotations(degrees: Floats) -> Floats:
     """Counter-clockwise about the origin, y pointing down."""
-    cosine, sine = np.array([cos_sin(angle) for angle in degrees.tolist()], dtype=np.float64).reshape(-1, 2).T
+    cosine, sine = _dispatch.cos_sin(degrees)
     matrices = identities(len(degrees))
     matrices[:, 0, 0] = matrices[:, 1, 1] = cosine
     matrices[:, 0, 1], matrices[:, 1, 0] = sine, -sine

@@ -204,6 +204,16 @@ def warp(
         _geometry.warp_exact(_nhwc(images), matrices, *codes, fill, _nhwc(out), threads)
 
 
+def cos_sin(degrees: Floats) -> tuple[Floats, Floats]:
+    """Of angles in degrees; multiples of 90 are exact."""
+    from augcore import _geometry
+
+    cosine, sine = np.empty(len(degrees)), np.empty(len(degrees))
+    if len(degrees):
+        _geometry.cos_sin(degrees, cosine, sine)
+    return cosine, sine
+
+
 def flip(images: Images, *, horizontal: bool, vertical: bool, out: Images, threads: int) -> None:
     from augcore import _geometry
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,15 +14,6 @@ def identities(n: int) -> Floats:
 
 def are_whole_shifts(m: Floats) -> bool:
     return bool((m[:, :2, :2] == np.eye(2)).all() and (m[:, :2, 2] == np.rint(m[:, :2, 2])).all())
-
-
-def cos_sin(degrees: float) -> tuple[float, float]:
-    """Of one angle, by the C library: vectorised versions differ in the last bit between processors."""
-    turn = math.fmod(degrees, 360.0)
-    if turn % 90.0 == 0.0:
-        return ((1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0))[int(turn // 90.0) % 4]
-    radians = turn * (math.pi / 180.0)
-    return math.cos(radians), math.sin(radians)
 
 
 def affine_inverse(m: Floats) -> Floats:

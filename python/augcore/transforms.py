@@ -171,7 +171,7 @@ def rotate(
     middle = ((width - 1) / 2, (height - 1) / 2) if center is None else center
     centers = _validate.per_image_tuple("center", middle, len(batch), 2)
     _validate.choice("arithmetic", arithmetic, ARITHMETICS)
-    cosine, sine = np.array([_matrices.cos_sin(angle) for angle in angles.tolist()], dtype=np.float64).reshape(-1, 2).T
+    cosine, sine = _dispatch.cos_sin(angles)
     x, y = centers.T
     m = _matrices.identities(*np.broadcast_shapes(angles.shape, x.shape))
     with np.errstate(all="ignore"):  # a centre may be so far away that positions overflow; the kernels take any
