@@ -107,7 +107,7 @@ void warp_one_by_one(const Method<T, F>& method, const Images& in, const std::ve
                   const Cell cell = {part.y0 + c.y0, part.y0 + c.y1, part.x0 + c.x0, part.x0 + c.x1};
                   if (cells.count() > 1 || m != planned) {
                     plan.make(method, in, cell, m);
-                    plan.set_offsets(method, {0, in.h, 0, in.w}, in.c);
+                    plan.set_offsets(method, in, {0, in.h, 0, in.w});
                     planned = m;
                   }
                   run_plan(method, plan, in, image, 0, cell.pixels(), to + (cell.y0 * out.w + cell.x0) * out.c);
@@ -125,7 +125,7 @@ void warp_together(const Method<T, F>& method, const Images& in, const Group& gr
             threads, [&](const Cell& cell, std::int64_t first, std::int64_t last) {
               Plan<T, F> plan;
               plan.make(method, in, cell, group.matrix);
-              plan.set_offsets(method, {0, in.h, 0, in.w}, in.c);
+              plan.set_offsets(method, in, {0, in.h, 0, in.w});
               for (std::int64_t i = first; i < last; ++i) {
                 T* image = static_cast<T*>(out.data) + group.images[i] * out.h * out.w * out.c;
                 run_plan(method, plan, in, group.images[i], 0, cell.pixels(),
