@@ -177,8 +177,7 @@ inline bool gathered_bilinear(const std::uint8_t* image, const std::uint8_t* end
   return true;
 }
 
-// ---- float pixels: the channels of a pixel are the lanes, in double
-// ---------------------------------------------------
+// ---- float pixels, in double: their channels are the lanes -----------------------------------------------------------
 
 template <>
 constexpr std::int64_t kGatheredChannels<float> = 4;
@@ -213,8 +212,8 @@ inline bool gathered_bilinear(const float* image, const float* end, Neighbours s
     } else {
       mixed = mix_four(along(at, at + c, fx[i]), along(below, below + c, fx[i]), fy[i]);
     }
-    // What is written behind the pixel is overwritten by the next one.
-    if (i + 1 < n || c == 4) {
+    // What is written behind the pixel is overwritten by the next ones.
+    if (i * c + 4 <= n * c) {
       store_four(out + i * c, mixed);
     } else {
       float last[4];

@@ -14,9 +14,6 @@ inline bool gathered_bicubic(const T*, const T*, Neighbours, std::int64_t, const
 
 #if defined(AUGCORE_LEVEL_v3) || defined(AUGCORE_LEVEL_v4)
 
-// ---- bicubic, in float: point::cubic
-// ---------------------------------------------------------------------------------
-
 // Four neighbouring pixels, in the low bytes of each Row, from four rows.
 template <typename Row>
 struct Rows {
