@@ -69,8 +69,7 @@ inline void load_pairs(const std::uint8_t* image, const std::uint8_t* end, std::
   for (int i = n; i % step != 0; ++i) pairs.upper[i] = pairs.lower[i] = 0;
 }
 
-// ---- the arithmetic of OpenCV 4, in 16 bits: see mix_bilinear in lanes.inl
-// --------------------------------------------
+// ---- the arithmetic of OpenCV 4, in 16 bits: see mix_bilinear in lanes.inl ------------------------------------------
 
 // mixed: 16-bit numbers a * (32 - fx) + b * fx of pairs of bytes a, b; x_weight: the pairs (32 - fx, fx); y_weight: fy.
 inline Bytes mix_words(Bytes upper, Bytes lower, Bytes x_weight, Bytes y_weight) {
@@ -113,8 +112,7 @@ inline void mix_channels(const Pairs<std::uint64_t>& pairs, int c, const std::in
   }
 }
 
-// ---- exact, in float: point::bilinear
-// --------------------------------------------------------------------------------
+// ---- exact, in float: point::bilinear -------------------------------------------------------------------------------
 
 inline Floats mix_floats(Floats a, Floats b, Floats f) { return add(a, multiply(f, subtract(b, a))); }
 
@@ -177,7 +175,7 @@ inline bool gathered_bilinear(const std::uint8_t* image, const std::uint8_t* end
   return true;
 }
 
-// ---- float pixels, in double: their channels are the lanes -----------------------------------------------------------
+// ---- float pixels, in double, their channels in lanes ---------------------------------------------------------------
 
 template <>
 constexpr std::int64_t kGatheredChannels<float> = 4;
