@@ -48,27 +48,27 @@ void warp(const Images& in, const double* matrices, std::int64_t n_matrices, con
   if (in.n == 0 || in.c == 0 || out.h == 0 || out.w == 0) return;
   if (in.h == 0 || in.w == 0) throw std::invalid_argument("images: have no pixels to read");
   const engine::Matrices all = {matrices, n_matrices};
-  // Whole-pixel translations copy.
   std::vector<Shift> shifts;
-  std::vector<std::int64_t> copied, mixed;
-  for (std::int64_t i = 0; i < in.n; ++i) {
-    if (n_matrices == 1 && i > 0) {
-      (copied.empty() ? mixed : copied).push_back(i);
-    } else {
-      (whole_pixel_shift(all.of(i), &shifts) ? copied : mixed).push_back(i);
-    }
+  if (n_matrices == 1 && whole_pixel_shift(matrices, &shifts)) {
+    return shift(in, {nullptr, in.n}, shifts.data(), 1, sampling.border, sampling.fill, out, threads);
   }
-  const Selection selection = {copied.data(), static_cast<std::int64_t>(copied.size())};
-  shift(in, selection, shifts.data(), static_cast<std::int64_t>(shifts.size()), sampling.border, sampling.fill, out,
-        threads);
   by_dtype(in.dtype, [&](auto pixel) {
     using T = decltype(pixel);
     const engine::Method<T, point::Real<T>> method(simd::kernels().warp.of(T{}), sampling, in.c);
-    if (engine::has_plan(in)) {
-      engine::warp_batch(method, in, all, mixed, out, threads);
-    } else {
-      warp_huge(method, in, all, mixed, out, threads);
-    }
+    for_parts(in.n, [&](std::int64_t first, std::int64_t last) {
+      shifts.clear();
+      std::vector<std::int64_t> copied, mixed;
+      for (std::int64_t i = first; i < last; ++i) {
+        (n_matrices > 1 && whole_pixel_shift(all.of(i), &shifts) ? copied : mixed).push_back(i);
+      }
+      const auto n_copied = static_cast<std::int64_t>(copied.size());
+      shift(in, {copied.data(), n_copied}, shifts.data(), n_copied, sampling.border, sampling.fill, out, threads);
+      if (engine::has_plan(in)) {
+        engine::warp_batch(method, in, all, mixed, out, threads);
+      } else {
+        warp_huge(method, in, all, mixed, out, threads);
+      }
+    });
   });
 }
 
