@@ -24,8 +24,7 @@ inline void for_steps(std::int64_t n, const Body& body) {
   }
 }
 
-// ---- exact
-// -----------------------------------------------------------------------------------------------------------
+// ---- exact ----------------------------------------------------------------------------------------------------------
 
 // Calls use(folded), where folded(s) brings a position into the image as the border repeats it.
 template <typename Use>
@@ -144,8 +143,7 @@ void locate(const double* m, bool projective, const Rectangle& out, const Axis& 
   }
 }
 
-// ---- the arithmetic of OpenCV 4
-// --------------------------------------------------------------------------------------
+// ---- the arithmetic of OpenCV 4 -------------------------------------------------------------------------------------
 
 // point::opencv4::source_position in doubles, whose 53 bits hold all sums.
 void locate(const double* m, bool, const Rectangle& out, const Axis& across, const Axis& down, double* scratch,
