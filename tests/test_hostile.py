@@ -348,3 +348,23 @@ def test_parts_of_parameters():
 def test_a_pipeline_of_endless_steps_is_refused():
     with pytest.raises(ValueError, match="^steps: at most 1000"):
         A.Compose(itertools.repeat(A.RandomFlip()))
+
+
+class Odd(np.ndarray):
+    def __getitem__(self, index):
+        raise RuntimeError("item")
+
+
+@pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
+def test_out_may_be_of_any_class_but_masked(layout):
+    for transform in (
+        lambda **k: T.rotate(IMAGES, 30, layout=layout, **k),
+        lambda **k: T.flip(IMAGES, layout=layout, **k),
+        lambda **k: slow_warp(images=IMAGES, function=halve, layout=layout, **k),
+    ):
+        want = transform()
+        out = np.zeros_like(want).view(Odd)
+        assert transform(out=out) is out
+        assert out.tobytes() == want.tobytes()
+        with pytest.raises(TypeError, match="^out: "):
+            transform(out=np.ma.array(want))

@@ -306,7 +306,7 @@ def output_images(name: str, value: Any, shape: tuple[int, ...], dtype: np.dtype
             return np.empty(shape, dtype)
         except ValueError:
             raise MemoryError(f"no array can have shape {shape} and dtype {dtype}") from None
-    if not isinstance(value, np.ndarray):
+    if not isinstance(value, np.ndarray) or isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name}: expected an ndarray or None, got {describe(value)}")
     if value.shape != shape or value.dtype != dtype:
         raise ValueError(f"{name}: expected dtype {dtype} and shape {shape}, got {describe(value)}")
