@@ -53,8 +53,9 @@ class Batch:
 
     def kernel_view(self, images: Images) -> Images:
         """What the kernels take for images of this layout: (N, H, W), (N, H, W, C) or (N * C, H, W)."""
-        n, *rest = images.shape
-        return images.reshape(n * rest[0], *rest[1:]) if self.planar else images
+        plain = np.asarray(images)  # no class of the user's own, that may read its elements otherwise
+        n, *rest = plain.shape
+        return plain.reshape(n * rest[0], *rest[1:]) if self.planar else plain
 
     def per_plane(self, parameter: NDArray[Any]) -> NDArray[Any]:
         """A parameter (1 or N, ...) as the kernels want it: what all images share stays one."""

@@ -55,7 +55,7 @@ def rotation_matrix(degrees: ArrayLike, size: tuple[int, int], *, center: ArrayL
     (angles,) = _together(degrees=degrees)
     middle = ((width - 1) / 2, (height - 1) / 2) if center is None else center
     x, y = _validate.per_image_tuple("center", middle, 1, 2)[0]
-    return _shaped(about(rotations(angles), x, y), degrees)
+    return _shaped(_finite("center", about(rotations(angles), x, y)), degrees)
 
 
 def flip_matrix(axis: str, size: tuple[int, int]) -> Floats:
@@ -105,7 +105,7 @@ def resized_crop_matrix(rectangle: ArrayLike, size: tuple[int, int]) -> Floats:
     values = _validate.points("rectangle", rectangle, 4)
     if values.ndim > 2 or not (values[..., 2:] > 0).all():
         raise ValueError("rectangle: expected (top, left, height, width), the last two positive")
-    matrices = windows(np.atleast_2d(values), _validate.size("size", size))
+    matrices = _finite("rectangle", windows(np.atleast_2d(values), _validate.size("size", size)))
     return matrices if values.ndim == 2 else matrices[0]
 
 
@@ -122,11 +122,17 @@ def _together(**parameters: ArrayLike) -> list[Floats]:
     return list(np.broadcast_arrays(*vectors))
 
 
+def _finite(name: str, matrices: Floats) -> Floats:
+    if not np.isfinite(matrices).all():
+        raise ValueError(f"{name}: the matrix is beyond the range of float64")
+    return matrices
+
+
 def _shaped(matrices: Floats, *parameters: ArrayLike) -> Floats:
     return matrices[0] if all(np.ndim(parameter) == 0 for parameter in parameters) else matrices
 
 
-# ---- the same for the steps of a pipeline, which have checked their parameters ---------------------------------------
+# ---- the same for the steps of a pipeline, which have checked their parameters; not finite where they overflow -------
 
 
 def shifts(dx: Floats, dy: Floats) -> Floats:
@@ -147,8 +153,9 @@ def rotations(degrees: Floats) -> Floats:
 def about(matrices: Floats, x: float, y: float) -> Floats:
     """The same turn or stretch about another point than the origin."""
     moved = matrices.copy()
-    for row, centre in enumerate((x, y)):
-        moved[:, row, 2] += centre - (matrices[:, row, 0] * x + matrices[:, row, 1] * y)
+    with np.errstate(all="ignore"):
+        for row, centre in enumerate((x, y)):
+            moved[:, row, 2] += centre - (matrices[:, row, 0] * x + matrices[:, row, 1] * y)
     return moved
 
 
@@ -157,20 +164,22 @@ def windows(rectangles: NDArray[Any], size: tuple[int, int]) -> Floats:
     matrices = identities(len(rectangles))
     top, left, height, width = rectangles.T
     for row, (first, length, target) in enumerate(((left, width, size[1]), (top, height, size[0]))):
-        scale = target / length
-        matrices[:, row, row] = scale
-        matrices[:, row, 2] = (0.5 - first) * scale - 0.5
+        with np.errstate(all="ignore"):
+            scale = target / length
+            matrices[:, row, row] = scale
+            matrices[:, row, 2] = (0.5 - first) * scale - 0.5
     return matrices
 
 
 def product(later: Floats, earlier: Floats) -> Floats:
     """The matrices of two affine steps, one after the other; sums in one order, on every machine."""
     result = identities(max(len(later), len(earlier)))
-    for row in range(2):
-        a, b, c = later[:, row].T
-        for column in range(3):
-            result[:, row, column] = a * earlier[:, 0, column] + b * earlier[:, 1, column]
-        result[:, row, 2] += c
+    with np.errstate(all="ignore"):
+        for row in range(2):
+            a, b, c = later[:, row].T
+            for column in range(3):
+                result[:, row, column] = a * earlier[:, 0, column] + b * earlier[:, 1, column]
+            result[:, row, 2] += c
     return result
 
 

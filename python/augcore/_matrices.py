@@ -19,7 +19,7 @@ def are_whole_shifts(m: Floats) -> bool:
 def affine_inverse(m: Floats) -> Floats:
     """Inverses of affine matrices in the order of operations of OpenCV's warpAffine; not finite where there is none."""
     with np.errstate(all="ignore"):
-        scale = 1.0 / (m[:, 0, 0] * m[:, 1, 1] - m[:, 0, 1] * m[:, 1, 0])
+        scale = 1.0 / _no_overflow(m[:, 0, 0] * m[:, 1, 1] - m[:, 0, 1] * m[:, 1, 0])
         inverse = identities(len(m))
         inverse[:, 0, 0] = m[:, 1, 1] * scale
         inverse[:, 0, 1] = -m[:, 0, 1] * scale
@@ -35,4 +35,9 @@ def projective_inverse(m: Floats) -> Floats:
     with np.errstate(all="ignore"):
         adjugate = np.stack([np.cross(m[:, (i + 1) % 3], m[:, (i + 2) % 3]) for i in range(3)], axis=2)
         determinant = (m[:, 0] * adjugate[:, :, 0]).sum(axis=1)
-        return np.ascontiguousarray(adjugate / determinant[:, np.newaxis, np.newaxis])
+        return np.ascontiguousarray(adjugate / _no_overflow(determinant)[:, np.newaxis, np.newaxis])
+
+
+def _no_overflow(determinant: Floats) -> Floats:
+    """NaN for infinity, by which a quotient would be 0 and look like a number."""
+    return np.where(np.isinf(determinant), np.nan, determinant)
