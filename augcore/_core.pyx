@@ -4,7 +4,6 @@
 import os
 import threading
 
-from cpython.pythread cimport PyThread_get_thread_ident
 from libcpp cimport bool as cpp_bool
 
 from augcore cimport cpu, threads
@@ -13,13 +12,15 @@ from augcore cimport cpu, threads
 cdef extern from "Python.h":
     # cpython.exc declares it as raising; here the exception stays set for the caller of the kernel.
     int PyErr_CheckSignals() noexcept
+    # cpython.pythread declares it as in need of the GIL.
+    unsigned long PyThread_get_thread_ident() noexcept nogil
 
 
 cdef extern from *:
     const char* AUGCORE_VERSION
 
 
-cdef long main_thread
+cdef unsigned long main_thread
 
 
 def remember_main_thread():
