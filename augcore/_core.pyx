@@ -15,6 +15,9 @@ cdef extern from "Python.h":
     # cpython.pythread declares it as in need of the GIL.
     unsigned long PyThread_get_thread_ident() noexcept nogil
 
+    # cpython.pythread declares it as needing the GIL.
+    unsigned long PyThread_get_thread_ident() noexcept nogil
+
 
 cdef extern from *:
     const char* AUGCORE_VERSION
