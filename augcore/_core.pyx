@@ -12,8 +12,6 @@ from augcore cimport cpu, threads
 cdef extern from "Python.h":
     # cpython.exc declares it as raising; here the exception stays set for the caller of the kernel.
     int PyErr_CheckSignals() noexcept
-    # cpython.pythread declares it as in need of the GIL.
-    unsigned long PyThread_get_thread_ident() noexcept nogil
 
     # cpython.pythread declares it as needing the GIL.
     unsigned long PyThread_get_thread_ident() noexcept nogil
