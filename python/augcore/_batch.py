@@ -58,7 +58,7 @@ class Batch:
 
     def per_plane(self, parameter: NDArray[Any]) -> NDArray[Any]:
         """A parameter (1 or N, ...) as the kernels want it: what all images share stays one."""
-        return parameter if len(parameter) == 1 else np.repeat(parameter, self.planes, axis=0)
+        return np.repeat(parameter, self.planes, axis=0) if self.planar and len(parameter) > 1 else parameter
 
     def fill(self, value: ArrayLike) -> Floats:
         """The `fill` argument as the kernels want it: (1 or their number of images, their number of channels)."""

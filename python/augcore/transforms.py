@@ -130,9 +130,7 @@ def translate(
     batch = Batch.of(images, layout)
     shift_x = _validate.per_image("dx", dx, len(batch))
     shift_y = _validate.per_image("dy", dy, len(batch))
-    inverse = _matrices.identities(*np.broadcast_shapes(shift_x.shape, shift_y.shape))
-    inverse[:, 0, 2] = -shift_x
-    inverse[:, 1, 2] = -shift_y
+    inverse = _matrices.shifts(-shift_x, -shift_y)
     return _warp(batch, inverse, batch.size, interpolation, border, fill, arithmetic, out, threads)
 
 
@@ -166,23 +164,19 @@ def rotate(
     array of the shape and dtype of images
     """
     batch = Batch.of(images, layout)
-    height, width = batch.size
     angles = _validate.per_image("degrees", degrees, len(batch))
-    middle = ((width - 1) / 2, (height - 1) / 2) if center is None else center
-    centers = _validate.per_image_tuple("center", middle, len(batch), 2)
     _validate.choice("arithmetic", arithmetic, ARITHMETICS)
-    cosine, sine = _dispatch.cos_sin(angles)
-    x, y = centers.T
-    m = _matrices.identities(*np.broadcast_shapes(angles.shape, x.shape))
+    if center is None:
+        x, y = _matrices.center(*batch.size)
+    else:
+        x, y = _validate.per_image_tuple("center", center, len(batch), 2).T
+        angles = np.repeat(angles, len(x)) if len(angles) == 1 else angles
     with np.errstate(all="ignore"):  # a centre may be so far away that positions overflow; the kernels take any
         if arithmetic == "opencv4":
-            m[:, 0] = np.stack(np.broadcast_arrays(cosine, sine, (1 - cosine) * x - sine * y), axis=-1)
-            m[:, 1] = np.stack(np.broadcast_arrays(-sine, cosine, sine * x + (1 - cosine) * y), axis=-1)
-            m = _matrices.affine_inverse(m)
+            inverse = _matrices.affine_inverse(_matrices.opencv_rotations(angles, x, y))
         else:
-            m[:, 0] = np.stack(np.broadcast_arrays(cosine, -sine, x - (cosine * x - sine * y)), axis=-1)
-            m[:, 1] = np.stack(np.broadcast_arrays(sine, cosine, y - (sine * x + cosine * y)), axis=-1)
-    return _warp(batch, m, batch.size, interpolation, border, fill, arithmetic, out, threads)
+            inverse = _matrices.rotations(-angles, x, y)
+    return _warp(batch, inverse, batch.size, interpolation, border, fill, arithmetic, out, threads)
 
 
 def warp_affine(
@@ -277,9 +271,7 @@ def crop(
     _validate.choice("arithmetic", arithmetic, ARITHMETICS)
     if (rectangles[:, 2:] != rectangles[:1, 2:]).any():
         raise ValueError("px: images of different sizes would be left; use keep_size=True")
-    inverse = _matrices.identities(len(rectangles))
-    inverse[:, 0, 2] = left
-    inverse[:, 1, 2] = top
+    inverse = _matrices.shifts(left, top)
     size = (int(rectangles[0, 2]), int(rectangles[0, 3])) if len(rectangles) else (height, width)
     return _warp(batch, inverse, size, "nearest", "edge", 0, "exact", out, threads)
 

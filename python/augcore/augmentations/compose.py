@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from augcore import _coordinates, _random, _validate
+from augcore import _matrices, _random, _validate
 from augcore._words import LAYOUTS, Layout
 from augcore.augmentations import serial
 from augcore.augmentations.distributions import within
@@ -228,12 +229,12 @@ class Compose:
             Where a step is not affine.
         """
         checked = self._checked(parameters)
-        total, size = _coordinates.identities(checked.n), checked.size
+        total, size = _matrices.identities(checked.n), checked.size
         for step, drawn in zip(self.steps, checked.steps, strict=True):
-            matrices = _matrices(step, drawn, size)
+            matrices = _where_applied(step, drawn, size)
             if matrices is None:
                 raise ValueError(f"parameters: {type(step).__name__} is not affine, so there is no matrix")
-            total, size = _coordinates.product(matrices, total), step.output_size(*size)
+            total, size = _matrices.product(matrices, total), step.output_size(*size)
         return total
 
     # ---- the way of a batch ------------------------------------------------------------------------------------------
@@ -256,6 +257,7 @@ class Compose:
             raise TypeError(f"parameters: expected Parameters, got {_validate.describe(parameters)}")
         return parameters.of(self.steps)
 
+    @cached_property
     def _runs(self) -> list[_Run]:
         """Which steps are applied at once. Steps that only copy are joined where they stand between two others."""
         runs: list[_Run] = []
@@ -296,7 +298,7 @@ class Compose:
         point_tracks = None if keypoints is None else Keypoints(keypoints, n, (height, width))
         followers = [track for track in (box_tracks, point_tracks) if track is not None]
 
-        for run in self._runs():
+        for run in self._runs:
             size = height, width
             drawn = parameters.steps[run.first : run.stop]
             if run.resampling is None:
@@ -364,7 +366,7 @@ def _step(number: int, step: Any) -> Step:
     return step
 
 
-def _matrices(step: Step, drawn: Drawn, size: tuple[int, int]) -> Floats | None:
+def _where_applied(step: Step, drawn: Drawn, size: tuple[int, int]) -> Floats | None:
     """(n, 3, 3): the identity for images to which the step is not applied; None where it is not affine."""
     matrices = step.matrix(drawn, *size)
     if matrices is None:
@@ -374,10 +376,10 @@ def _matrices(step: Step, drawn: Drawn, size: tuple[int, int]) -> Floats | None:
 
 def _total(steps: Sequence[Step], drawn: Sequence[Drawn], size: tuple[int, int]) -> Floats:
     """The product of the matrices of affine steps that keep the size."""
-    total = _coordinates.identities(len(drawn[0]["applied"]))
+    total = _matrices.identities(len(drawn[0]["applied"]))
     for step, values in zip(steps, drawn, strict=True):
-        matrices = _matrices(step, values, size)
+        matrices = _where_applied(step, values, size)
         if matrices is None:
             raise ValueError(f"steps: {type(step).__name__} says how it resamples, but has no matrix")
-        total = _coordinates.product(matrices, total)
+        total = _matrices.product(matrices, total)
     return total

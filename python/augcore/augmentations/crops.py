@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from augcore import _coordinates, _random, _validate, transforms
+from augcore import _matrices, _random, _validate, transforms
 from augcore.augmentations.distributions import LogUniform, Parameter, distribution, made, within
 from augcore.augmentations.registry import register
 from augcore.augmentations.settings import Fill, common, fill, set_field
@@ -90,7 +90,7 @@ class RandomCrop(Step):
 
     def matrix(self, parameters: Drawn, height: int, width: int) -> Floats:
         """The window, stretched over the result."""
-        return _coordinates.windows(self._windows(parameters), self.output_size(height, width))
+        return _matrices.windows(self._windows(parameters), self.output_size(height, width))
 
     def _windows(self, parameters: Drawn) -> NDArray[np.int64]:
         n = len(parameters["top"])
@@ -107,7 +107,7 @@ class RandomCrop(Step):
         if self.keep_size and not any(self.padding):
             rectangles = common(self._windows(parameters))
             return transforms.resized_crop(images, rectangles, (height, width), **resizing, **keywords)
-        shift = common(_coordinates.shifts(parameters["left"], parameters["top"]))
+        shift = common(_matrices.shifts(parameters["left"], parameters["top"]))
         border: dict[str, Any] = {"interpolation": "nearest", "border": self.border, "fill": self.fill}
         if not self.keep_size:
             return transforms.warp_affine(images, shift, size=self.size, inverse=True, **border, **keywords)
@@ -194,7 +194,7 @@ class RandomResizedCrop(Step):
 
     def matrix(self, parameters: Drawn, height: int, width: int) -> Floats:
         """The rectangle, stretched over the result."""
-        return _coordinates.windows(parameters["rectangle"], self.output_size(height, width))
+        return _matrices.windows(parameters["rectangle"], self.output_size(height, width))
 
     def apply(
         self, images: Images, parameters: Drawn, *, out: Images | None = None, threads: int | None = None

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from augcore import _coordinates, _random, _validate, transforms
+from augcore import _matrices, _random, _validate, transforms
 from augcore.augmentations.registry import register
 from augcore.augmentations.settings import (
     Fill,
@@ -180,7 +180,7 @@ class Translate(Augmentation):
         return transforms.translate(images, common(dx), common(dy), **warp_keywords(self), out=out, threads=threads)
 
     def _matrix(self, variants: NDArray[np.intp], height: int, width: int) -> Floats:
-        return _coordinates.shifts(*np.array(self.parameters)[variants].T)
+        return _matrices.shifts(*np.array(self.parameters)[variants].T)
 
     def _resampling(self) -> Resampling | None:
         return resampling(self)
@@ -240,8 +240,7 @@ class Rotate(Augmentation):
         return degrees if self.direction == "counterclockwise" else -degrees
 
     def _matrix(self, variants: NDArray[np.intp], height: int, width: int) -> Floats:
-        turns = _coordinates.rotations(self._counterclockwise(variants))
-        return _coordinates.about(turns, (width - 1) / 2, (height - 1) / 2)
+        return _matrices.rotations(self._counterclockwise(variants), *_matrices.center(height, width))
 
     def _resampling(self) -> Resampling | None:
         return resampling(self)
@@ -301,7 +300,7 @@ class Crop(Augmentation):
     def _matrix(self, variants: NDArray[np.intp], height: int, width: int) -> Floats:
         px = np.array(self.sizes)[variants]
         rectangles = np.stack([px, px, height - 2 * px, width - 2 * px], axis=1)
-        return _coordinates.windows(rectangles, (height, width))
+        return _matrices.windows(rectangles, (height, width))
 
 
 def _positive(name: str, value: Any, high: float | None = None) -> float:
