@@ -26,6 +26,8 @@ def describe(value: Any) -> str:
         return f"an integer of {value.bit_length()} bits"
     if isinstance(value, str | int | float | bool | None):
         return repr(value)
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
     return f"an object of type {type(value).__name__}"
 
 

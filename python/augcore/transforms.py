@@ -2,18 +2,22 @@
 
 Images are arrays (N, H, W) or (N, H, W, C) of uint8, uint16, float32 or float64, or (N, C, H, W) with layout="NCHW".
 The result has the same layout and dtype, and the same shape where a function does not say otherwise. Any memory layout
-is accepted and gives the same bytes as a C-contiguous copy. The images are never written to.
+is accepted and gives the same bytes as a C-contiguous copy; tensors of other libraries are read as arrays. The images
+are never written to. One image is a batch of one: image[np.newaxis].
 
 A scalar parameter holds for all images; a 1-D array of length N gives one value per image. A parameter of several
 components is a tuple for all images, or an array (N, k).
 
-Pixel centres are at integer coordinates, x to the right and y down. Positions and weights are computed in float64;
-results of integer dtypes round half to even and saturate.
+Pixel centres are at integer coordinates, x to the right and y down. Positions are computed in float64. Pixels are mixed
+in float64 too, those of uint8 in float32, which is within 0.5 + 1e-3 grey levels of the exact value, where rounding
+alone is within 0.5. Results of integer dtypes round half to even and saturate.
 
 interpolation : "nearest" (half to even), "bilinear", "bicubic" (Keys' kernel with a = -0.75) or, for resizing, "area".
 border : what lies outside of an image. "edge" repeats the edge, "constant" is `fill` and blends in, "reflect" mirrors
-    without repeating the edge, "symmetric" mirrors and repeats it, "wrap" continues on the other side.
-fill : a number, a tuple of one per channel, a 1-D array of one per image, or an array (N, C).
+    without repeating the edge, "symmetric" mirrors and repeats it, "wrap" continues on the other side. For the last
+    three a position is folded into the image before it is split into pixels and weights.
+fill : a number, a tuple of one per channel, a 1-D array of one per image, or an array (N, C). Rounded to the dtype of
+    the images before it blends in.
 arithmetic : "exact", or "opencv4": the bytes that OpenCV 4 gives (uint8, bilinear or area, edge).
 layout : "NHWC", or "NCHW": both give the same values. Three dimensions are always (N, H, W).
 out : an array for the result: of its shape and dtype, C-contiguous, writable, not overlapping the images.
@@ -70,7 +74,6 @@ __all__ = [
     "WarpFunction",
     "WarpPointer",
     "box_visibility",
-    "check_arithmetic",
     "crop",
     "flip",
     "flip_matrix",
@@ -370,16 +373,8 @@ def flip(
     batch = Batch.of(images, layout)
     _validate.choice("axis", axis, ("horizontal", "vertical", "both"))
     result = batch.output(out, batch.size)
-    n_threads = _validate.threads(threads)
-    if result.size:
-        _dispatch.flip(
-            batch.kernel_view(batch.pixels),
-            horizontal=axis != "vertical",
-            vertical=axis != "horizontal",
-            out=batch.kernel_view(result),
-            threads=n_threads,
-        )
-    return result
+    sides = {"horizontal": axis != "vertical", "vertical": axis != "horizontal"}
+    return batch.run(_dispatch.flip, result, **sides, threads=_validate.threads(threads))
 
 
 # ---- what the functions share ----------------------------------------------------------------------------------------
@@ -405,19 +400,16 @@ def _warp(
     result = batch.output(out, size, inverse, fills)
     if arithmetic == "opencv4" and _matrices.are_whole_shifts(inverse):
         arithmetic = "exact"  # the same bytes, and these are copied
-    if result.size:
-        batch.require_pixels()
-        _dispatch.warp(
-            batch.kernel_view(batch.pixels),
-            batch.per_plane(inverse),
-            interpolation=interpolation,
-            border=border,
-            fill=fills,
-            arithmetic=arithmetic,
-            out=batch.kernel_view(result),
-            threads=n_threads,
-        )
-    return result
+    return batch.run(
+        _dispatch.warp,
+        result,
+        batch.per_plane(inverse),
+        interpolation=interpolation,
+        border=border,
+        fill=fills,
+        arithmetic=arithmetic,
+        threads=n_threads,
+    )
 
 
 def _resize(
@@ -437,19 +429,15 @@ def _resize(
     if arithmetic == "opencv4":
         _require_opencv4_resize(rectangles, size, interpolation, antialias)
     n_threads = _validate.threads(threads)
-    result = batch.output(out, size)
-    if result.size:
-        batch.require_pixels()
-        _dispatch.resize(
-            batch.kernel_view(batch.pixels),
-            batch.per_plane(rectangles),
-            interpolation=interpolation,
-            antialias=antialias,
-            arithmetic=arithmetic,
-            out=batch.kernel_view(result),
-            threads=n_threads,
-        )
-    return result
+    return batch.run(
+        _dispatch.resize,
+        batch.output(out, size),
+        batch.per_plane(rectangles),
+        interpolation=interpolation,
+        antialias=antialias,
+        arithmetic=arithmetic,
+        threads=n_threads,
+    )
 
 
 def _require_opencv4_resize(

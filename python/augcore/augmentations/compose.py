@@ -38,21 +38,21 @@ class Applied(NamedTuple):
         float64, clipped to the image. A box that has left it has an area of zero.
     keypoints : array (N, K, 2) or list of N arrays, as they came, or None
         float64, wherever they have gone.
-    parameters : Parameters
-        What was drawn for each image: `Compose.replay` does the same again.
     box_visibility : array (N, K) or list of N arrays, or None
         Which part of each box, by area, is still on the image, from 0 to 1.
     keypoint_visible : bool array (N, K) or list of N arrays, or None
         Which keypoints are on the image, and have been all along.
+    parameters : Parameters
+        What was drawn for each image: `Compose.replay` does the same again.
     """
 
     images: Pixels
     masks: Pixels | None
     boxes: Any
     keypoints: Any
-    parameters: Parameters
     box_visibility: Any
     keypoint_visible: Any
+    parameters: Parameters
 
 
 class _Run(NamedTuple):
@@ -322,9 +322,9 @@ class Compose:
             layers[1].result() if len(layers) > 1 else None,
             box_tracks.boxes() if box_tracks else None,
             point_tracks.points() if point_tracks else None,
-            parameters,
             box_tracks.restore(box_tracks.visibility) if box_tracks else None,
             point_tracks.restore(point_tracks.visible) if point_tracks else None,
+            parameters,
         )
 
     # ---- to and from dicts -------------------------------------------------------------------------------------------

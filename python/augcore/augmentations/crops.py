@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augcore import _matrices, _random, _validate, transforms
+from augcore._words import check_arithmetic
 from augcore.augmentations.distributions import LogUniform, Parameter, distribution, made, within
 from augcore.augmentations.registry import register
 from augcore.augmentations.settings import Fill, common, fill, set_field
@@ -230,5 +231,5 @@ def _padding(value: Any) -> tuple[int, int, int, int]:
 
 def _check_resizing(step: RandomCrop | RandomResizedCrop) -> None:
     _validate.choice("interpolation", step.interpolation, transforms.RESIZE_INTERPOLATIONS)
-    transforms.check_arithmetic(step.arithmetic, step.interpolation, "edge")
+    check_arithmetic(step.arithmetic, step.interpolation, "edge")
     set_field(step, "antialias", _validate.flag("antialias", step.antialias))

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from augcore import _matrices, _random, _validate, transforms
+from augcore._words import check_arithmetic
 from augcore.augmentations.registry import register
 from augcore.augmentations.settings import (
     Fill,
@@ -49,7 +50,10 @@ class Expanded(NamedTuple):
 
 
 class Augmentation(ABC):
-    """A family: `parameters` lists its variants, one entry each."""
+    """A family: `parameters` lists its variants, one entry each.
+
+    For images of layout "NCHW", and for masks, boxes and keypoints, there is `Compose([family])`.
+    """
 
     @property
     @abstractmethod
@@ -81,7 +85,14 @@ class Augmentation(ABC):
         """The number of variants, and so of augmented copies of every image."""
         return len(self.parameters)
 
-    def expand(self, images: ArrayLike, labels: ArrayLike | None = None, *, include_original: bool = True) -> Expanded:
+    def expand(
+        self,
+        images: ArrayLike,
+        labels: ArrayLike | None = None,
+        *,
+        include_original: bool = True,
+        threads: int | None = None,
+    ) -> Expanded:
         """All variants of all images: originals first, then one whole copy of the set per variant.
 
         Parameters
@@ -91,6 +102,8 @@ class Augmentation(ABC):
             Copied along.
         include_original : bool
             Whether the images themselves come first.
+        threads : int, optional
+            The result does not depend on it.
 
         Returns
         -------
@@ -99,6 +112,7 @@ class Augmentation(ABC):
         """
         pixels = _validate.images("images", images)
         n = len(pixels)
+        _validate.threads(threads)
         include_original = _validate.flag("include_original", include_original)
         copies = self.n_variants + include_original
         names = None if labels is None else _validate.array("labels", labels)
@@ -109,14 +123,20 @@ class Augmentation(ABC):
         if include_original and parts:
             parts.pop(0)[:] = pixels
         for variant, part in enumerate(parts):
-            self._apply(pixels, np.array([variant]), part)
+            self._apply(pixels, np.array([variant]), part, threads)
         source = np.tile(np.arange(n, dtype=np.intp), copies)
         if include_original:
             source[:n] = -1
         return Expanded(result, None if names is None else np.tile(names, copies), source)
 
     def sample(
-        self, images: ArrayLike, rng: _random.Rng = None, *, indices: ArrayLike | None = None, epoch: int = 0
+        self,
+        images: ArrayLike,
+        rng: _random.Rng = None,
+        *,
+        indices: ArrayLike | None = None,
+        epoch: int = 0,
+        threads: int | None = None,
     ) -> Images:
         """One random variant of each image.
 
@@ -129,6 +149,8 @@ class Augmentation(ABC):
             Which images of the whole set these are; 0 ... N - 1 by default.
         epoch : int
             Another epoch, other draws.
+        threads : int, optional
+            The result does not depend on it.
 
         Returns
         -------
@@ -137,7 +159,7 @@ class Augmentation(ABC):
         pixels = _validate.images("images", images)
         which = np.arange(len(pixels)) if indices is None else _validate.indices("indices", indices, len(pixels))
         epoch = _validate.integer("epoch", epoch, 0, 2**63 - 1)
-        return self._apply(pixels, _random.choices(rng, self.n_variants, which, epoch=epoch), None)
+        return self._apply(pixels, _random.choices(rng, self.n_variants, which, epoch=epoch), None, threads)
 
 
 MAX_VARIANTS = 10_000
@@ -278,7 +300,7 @@ class Crop(Augmentation):
         set_field(self, "interpolation", interpolation)
         set_field(self, "arithmetic", arithmetic)
         _validate.choice("interpolation", interpolation, transforms.RESIZE_INTERPOLATIONS)
-        transforms.check_arithmetic(arithmetic, interpolation, "edge")
+        check_arithmetic(arithmetic, interpolation, "edge")
 
     @property
     def parameters(self) -> tuple[int, ...]:

@@ -42,7 +42,7 @@ SHEAR = 89.0  # degrees
 
 
 @dataclass(frozen=True, repr=False)
-class _Warp(Step):
+class _Affine(Step):
     """A step that is one matrix and one resampling."""
 
     interpolation: Interpolation = field(default="bilinear", kw_only=True)
@@ -60,7 +60,7 @@ class _Warp(Step):
 
 @register("random_translate")
 @dataclass(frozen=True, repr=False)
-class RandomTranslate(_Warp):
+class RandomTranslate(_Affine):
     """Moves each image by a distance of its own.
 
     Parameters
@@ -113,7 +113,7 @@ class RandomTranslate(_Warp):
 
 @register("random_rotate")
 @dataclass(frozen=True, repr=False)
-class RandomRotate(_Warp):
+class RandomRotate(_Affine):
     """Turns each image by an angle of its own.
 
     Parameters
@@ -162,7 +162,7 @@ class RandomRotate(_Warp):
 
 @register("random_affine")
 @dataclass(frozen=True, repr=False)
-class RandomAffine(_Warp):
+class RandomAffine(_Affine):
     """Scales, shears, turns and moves each image, in this order and about the centre, in one resampling.
 
     Where x and y may differ, a pair of which one at least is more than a number, such as ((-2, 2), 0), gives each its
