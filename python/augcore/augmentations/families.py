@@ -112,7 +112,6 @@ class Augmentation(ABC):
         """
         pixels = _validate.images("images", images)
         n = len(pixels)
-        _validate.threads(threads)
         include_original = _validate.flag("include_original", include_original)
         copies = self.n_variants + include_original
         names = None if labels is None else _validate.array("labels", labels)
