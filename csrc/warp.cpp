@@ -1,5 +1,6 @@
 #include "augcore/warp.hpp"
 
+#include <numeric>
 #include <stdexcept>
 #include <vector>
 
@@ -51,16 +52,18 @@ void warp(const Images& in, const double* matrices, std::int64_t n_matrices, con
   // Whole-pixel translations copy.
   std::vector<Shift> shifts;
   std::vector<std::int64_t> copied, mixed;
-  for (std::int64_t i = 0; i < in.n; ++i) {
-    if (n_matrices == 1 && i > 0) {
-      (copied.empty() ? mixed : copied).push_back(i);
-    } else {
-      (whole_pixel_shift(all.of(i), &shifts) ? copied : mixed).push_back(i);
-    }
+  for (std::int64_t i = 0; i < n_matrices; ++i) (whole_pixel_shift(all.of(i), &shifts) ? copied : mixed).push_back(i);
+  const std::int64_t n_shifts = static_cast<std::int64_t>(shifts.size());
+  if (n_shifts > 0) {
+    const Selection every = {nullptr, in.n}, some = {copied.data(), n_shifts};
+    shift(in, n_shifts == n_matrices ? every : some, shifts.data(), n_shifts, sampling.border, sampling.fill, out,
+          threads);
   }
-  const Selection selection = {copied.data(), static_cast<std::int64_t>(copied.size())};
-  shift(in, selection, shifts.data(), static_cast<std::int64_t>(shifts.size()), sampling.border, sampling.fill, out,
-        threads);
+  if (mixed.empty()) return;
+  if (n_matrices == 1) {
+    mixed.resize(in.n);
+    std::iota(mixed.begin(), mixed.end(), std::int64_t{0});
+  }
   by_dtype(in.dtype, [&](auto pixel) {
     using T = decltype(pixel);
     const engine::Method<T, point::Real<T>> method(simd::kernels().warp.of(T{}), sampling, in.c);
