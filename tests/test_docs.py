@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 from pathlib import Path
 
 import numpy as np
 
 from augcore import augmentations as A
+from augcore import transforms
 
 ROOT = Path(__file__).resolve().parent.parent
 PIPELINES = ROOT / "docs" / "pipelines.md"
@@ -51,3 +53,9 @@ def test_the_page_on_pipelines_runs():
 def test_the_page_on_pipelines_knows_every_step():
     steps = {getattr(A, name).__name__ for name in A.__all__ if name == "Warp" or name.startswith("Random")}
     assert steps == set(re.findall(r"`((?:Random|Warp)\w*)\(", PIPELINES.read_text().split("## ")[0]))
+
+
+def test_the_examples_of_the_transforms():
+    found = doctest.testmod(transforms, extraglobs={"np": np})
+    assert found.attempted >= 7
+    assert not found.failed

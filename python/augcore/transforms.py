@@ -165,6 +165,16 @@ def rotate(
     Returns
     -------
     array of the shape and dtype of images
+
+    Examples
+    --------
+    >>> images = np.array([[[1, 2], [3, 4]], [[1, 2], [3, 4]]], dtype=np.uint8)
+    >>> rotate(images, [90, 180])
+    array([[[2, 4],
+            [1, 3]],
+    <BLANKLINE>
+           [[4, 3],
+            [2, 1]]], dtype=uint8)
     """
     batch = Batch.of(images, layout)
     angles = _validate.per_image("degrees", degrees, len(batch))
@@ -218,6 +228,14 @@ def warp_affine(
     ------
     ValueError
         Also when a matrix has no finite inverse, and for projective matrices with arithmetic="opencv4".
+
+    Examples
+    --------
+    >>> swap = [[0, 1, 0], [1, 0, 0]]  # x and y
+    >>> warp_affine(np.arange(6, dtype=np.uint8).reshape(1, 2, 3), swap, size=(3, 2))
+    array([[[0, 3],
+            [1, 4],
+            [2, 5]]], dtype=uint8)
     """
     batch = Batch.of(images, layout)
     matrices = _validate.matrix("matrix", matrix, len(batch))
@@ -261,6 +279,12 @@ def crop(
     Returns
     -------
     array of the dtype of images and of their shape, or that of what remains
+
+    Examples
+    --------
+    >>> crop(np.arange(9, dtype=np.uint8).reshape(1, 3, 3), (1, 0, 0, 1), keep_size=False)
+    array([[[4, 5],
+            [7, 8]]], dtype=uint8)
     """
     batch = Batch.of(images, layout)
     height, width = batch.size
@@ -308,6 +332,11 @@ def resize(
     Returns
     -------
     array (N, height, width) or (N, height, width, C) of the dtype of images
+
+    Examples
+    --------
+    >>> resize(np.array([[[0, 100]]], dtype=np.uint8), (1, 4))
+    array([[[  0,  25,  75, 100]]], dtype=uint8)
     """
     batch = Batch.of(images, layout)
     target = _validate.size("size", size)
@@ -369,6 +398,12 @@ def flip(
     Returns
     -------
     array of the shape and dtype of images
+
+    Examples
+    --------
+    >>> flip(np.arange(6, dtype=np.uint8).reshape(1, 2, 3))
+    array([[[2, 1, 0],
+            [5, 4, 3]]], dtype=uint8)
     """
     batch = Batch.of(images, layout)
     _validate.choice("axis", axis, ("horizontal", "vertical", "both"))

@@ -51,8 +51,8 @@ class RandomCrop(Step):
     (2, 32, 32, 3)
     """
 
-    size: tuple[int, int]
-    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+    size: int | tuple[int, int]
+    padding: int | tuple[int, int, int, int] = (0, 0, 0, 0)
     keep_size: bool = field(default=False, kw_only=True)
     interpolation: ResizeInterpolation = field(default="bilinear", kw_only=True)
     antialias: bool = field(default=True, kw_only=True)
@@ -73,15 +73,15 @@ class RandomCrop(Step):
 
     def output_size(self, height: int, width: int) -> tuple[int, int]:
         """That of the window, or of the image with keep_size."""
-        return (height, width) if self.keep_size else self.size
+        return (height, width) if self.keep_size else _size(self.size)
 
     def draw(self, draws: _random.Draws, height: int, width: int) -> dict[str, NDArray[Any]]:
         """top and left of the window, negative in the padding."""
-        above, right, below, left = self.padding
-        rows, columns = height + above + below - self.size[0] + 1, width + left + right - self.size[1] + 1
+        window, (above, right, below, left) = _size(self.size), _padding(self.padding)
+        rows, columns = height + above + below - window[0] + 1, width + left + right - window[1] + 1
         if min(rows, columns) < 1:
             raise ValueError(
-                f"size: {self.size[0]} x {self.size[1]} does not fit into images of {height} x {width}"
+                f"size: {window[0]} x {window[1]} does not fit into images of {height} x {width}"
                 f" with a padding of {self.padding}"
             )
         return {
@@ -95,7 +95,7 @@ class RandomCrop(Step):
 
     def _windows(self, parameters: Drawn) -> NDArray[np.int64]:
         n = len(parameters["top"])
-        sides = [np.full(n, side) for side in self.size]
+        sides = [np.full(n, side) for side in _size(self.size)]
         return np.stack([parameters["top"], parameters["left"], *sides], axis=1)
 
     def apply(
@@ -105,14 +105,14 @@ class RandomCrop(Step):
         height, width = images.shape[1:3]
         keywords: dict[str, Any] = {"out": out, "threads": threads}
         resizing = {name: getattr(self, name) for name in ("interpolation", "antialias", "arithmetic")}
-        if self.keep_size and not any(self.padding):
+        if self.keep_size and not any(_padding(self.padding)):
             rectangles = common(self._windows(parameters))
             return transforms.resized_crop(images, rectangles, (height, width), **resizing, **keywords)
         shift = common(_matrices.shifts(parameters["left"], parameters["top"]))
         border: dict[str, Any] = {"interpolation": "nearest", "border": self.border, "fill": self.fill}
         if not self.keep_size:
-            return transforms.warp_affine(images, shift, size=self.size, inverse=True, **border, **keywords)
-        windows = transforms.warp_affine(images, shift, size=self.size, inverse=True, **border, threads=threads)
+            return transforms.warp_affine(images, shift, size=_size(self.size), inverse=True, **border, **keywords)
+        windows = transforms.warp_affine(images, shift, size=_size(self.size), inverse=True, **border, threads=threads)
         return transforms.resize(windows, (height, width), **resizing, **keywords)
 
 
@@ -143,7 +143,7 @@ class RandomResizedCrop(Step):
     (2, 16, 16, 3)
     """
 
-    size: tuple[int, int] | None
+    size: int | tuple[int, int] | None
     scale: Parameter = (0.08, 1.0)
     ratio: Parameter = (3 / 4, 4 / 3)
     interpolation: ResizeInterpolation = field(default="bilinear", kw_only=True)
@@ -166,7 +166,7 @@ class RandomResizedCrop(Step):
 
     def output_size(self, height: int, width: int) -> tuple[int, int]:
         """`size`."""
-        return (height, width) if self.size is None else self.size
+        return (height, width) if self.size is None else _size(self.size)
 
     def draw(self, draws: _random.Draws, height: int, width: int) -> dict[str, NDArray[Any]]:
         """rectangle: top, left, height, width."""
