@@ -6,6 +6,7 @@ of one channel, where C neighbours share what belongs to their image.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,7 +60,7 @@ class Batch:
 
     def per_plane(self, parameter: NDArray[Any]) -> NDArray[Any]:
         """A parameter (1 or N, ...) as the kernels want it: what all images share stays one."""
-        return parameter if len(parameter) == 1 else np.repeat(parameter, self.planes, axis=0)
+        return np.repeat(parameter, self.planes, axis=0) if self.planar and len(parameter) > 1 else parameter
 
     def fill(self, value: ArrayLike) -> Floats:
         """The `fill` argument as the kernels want it: (1 or their number of images, their number of channels)."""
@@ -76,6 +77,10 @@ class Batch:
         shape = (n, rest[0], *size) if self.planar else (n, *size, *rest[2:])
         return _validate.output_images("out", out, shape, self.dtype, self.given, self.pixels, *parameters)
 
-    def require_pixels(self) -> None:
-        if not self.pixels.size:
-            raise ValueError(f"images: have no pixels to read, got shape {self.pixels.shape}")
+    def run(self, kernel: Callable[..., object], result: Images, *parameters: Any, **settings: Any) -> Images:
+        """Lets a kernel fill the result, where there is anything to fill: kernel(images, *parameters, out=..., ...)."""
+        if result.size:
+            if not self.pixels.size:
+                raise ValueError(f"images: have no pixels to read, got shape {self.pixels.shape}")
+            kernel(self.kernel_view(self.pixels), *parameters, out=self.kernel_view(result), **settings)
+        return result

@@ -239,22 +239,14 @@ def warp(
     result = batch.output(out, target, rows, fills)
     if pointer is None:
         warnings.warn(SLOW, RuntimeWarning, stacklevel=2)
-    if result.size:
-        batch.require_pixels()
-        pixels, into = batch.kernel_view(batch.pixels), batch.kernel_view(result)
-        sampling = {"interpolation": interpolation, "border": border, "threads": n_threads}
-        if pointer is None:
-            _by_python(pixels, function, rows, fills, into, **sampling)
-        else:
-            _by_native(pixels, function, pointer, rows, fills, into, **sampling)
-    return result
+    run = _by_python if pointer is None else functools.partial(_by_native, pointer)
+    sampling = {"interpolation": interpolation, "border": border, "fill": fills, "threads": n_threads}
+    return batch.run(run, result, function, rows, **sampling)
 
 
-def _by_native(
-    images: Images, function: Any, pointer: int, params: Floats, fill: Floats, out: Images, **sampling: Any
-) -> None:
+def _by_native(pointer: int, images: Images, function: Any, params: Floats, **sampling: Any) -> None:
     """images: N, or N * C of them, where params has 1 row or N."""
-    failed = _dispatch.warp_by_function(images, pointer, params, fill=fill, out=out, **sampling)
+    failed = _dispatch.warp_by_function(images, pointer, params, **sampling)
     if failed is None:
         return
     row, x, y = failed
@@ -270,7 +262,7 @@ def _failure(function: Any, x: float, y: float, params: Floats, place: str) -> V
 
 
 def _by_python(
-    images: Images, function: PythonWarp, params: Floats, fill: Floats, out: Images, **sampling: Any
+    images: Images, function: PythonWarp, params: Floats, *, fill: Floats, out: Images, **sampling: Any
 ) -> None:
     """images: N, or N * C of them, where params has 1 row or N."""
     height, width = out.shape[1:3]

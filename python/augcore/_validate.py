@@ -28,6 +28,8 @@ def describe(value: Any) -> str:
         return f"a string of {len(value)} characters"
     if isinstance(value, str | int | float | bool | None):
         return repr(value)
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
     return f"an object of type {type(value).__name__}"
 
 
@@ -93,6 +95,8 @@ def threads(value: int | None) -> int:
 
 def array(name: str, value: Any) -> NDArray[Any]:
     """Any plain array-like as an ndarray, a copy only where the value is no array."""
+    if type(value) is np.ndarray:
+        return value
     if _has_masked(value):
         raise TypeError(f"{name}: masked arrays are not supported; fill or drop the masked values first")
     if hasattr(type(value), "toarray") and not isinstance(value, np.ndarray):
@@ -133,6 +137,8 @@ def plain(name: str, value: Any, *, labels: bool = False) -> Any:
 
 def contiguous(name: str, values: NDArray[Any]) -> NDArray[Any]:
     """C-contiguous, aligned, in native byte order: a copy where the array is not."""
+    if values.flags.c_contiguous and values.flags.aligned and values.dtype.isnative:
+        return values
     try:
         return np.require(values, dtype=values.dtype.newbyteorder("="), requirements=["C", "A"])
     except (MemoryError, ValueError):
@@ -281,13 +287,13 @@ def function(name: str, value: Any) -> Any:
 
 # ---- images ----------------------------------------------------------------------------------------------------------
 
-PIXEL_DTYPES = ("uint8", "uint16", "float32", "float64")
+PIXEL_DTYPES = {np.dtype(name).char: name for name in ("uint8", "uint16", "float32", "float64")}
 MAX_SIDE = 2**31 - 1
 
 
 def _pixel_dtype(name: str, dtype: np.dtype[Any]) -> None:
-    if dtype.fields is not None or dtype.kind not in "uf" or dtype.newbyteorder("=").name not in PIXEL_DTYPES:
-        raise TypeError(f"{name}: expected one of the dtypes {', '.join(PIXEL_DTYPES)}, got {dtype}")
+    if dtype.char not in PIXEL_DTYPES:
+        raise TypeError(f"{name}: expected one of the dtypes {', '.join(PIXEL_DTYPES.values())}, got {dtype}")
 
 
 def images(name: str, value: Any, layout: str = "NHWC") -> NDArray[Any]:
@@ -320,6 +326,8 @@ def output_images(name: str, value: Any, shape: tuple[int, ...], dtype: np.dtype
 
 def _numbers(name: str, value: Any, *, finite: bool = True) -> NDArray[np.float64]:
     """Real numbers as float64, of any number of dimensions."""
+    if type(value) in (int, float, np.float64):  # the usual case, without the detour of arrays
+        return np.array(real(name, value) if finite or type(value) is int else value)
     values = array(name, value)
     return np.asarray(real_array(name, values, ndim=values.ndim, finite=finite), dtype=np.float64)
 
@@ -380,19 +388,17 @@ def fill(value: Any, pixels: NDArray[Any]) -> NDArray[np.float64]:
     """
     n, c = len(pixels), pixels.shape[3] if pixels.ndim == 4 else 1
     values = _numbers("fill", value, finite=False)
-    if values.ndim == 0:
-        values = np.full((1, c), values)
-    elif isinstance(value, np.ndarray) and values.ndim == 1:
-        if len(values) != n:
-            raise ValueError(f"fill: expected one value for each of {n} images, got shape {values.shape}")
-        values = np.repeat(values[:, np.newaxis], c, axis=1)
-    else:
-        values = _components("fill", values, n, c)
     if pixels.dtype.kind == "u":
         high = np.iinfo(pixels.dtype).max
-        if not ((values >= 0) & (values <= high)).all():
+        if values.size and not (values.min() >= 0 and values.max() <= high):
             raise ValueError(f"fill: must be between 0 and {high} for {pixels.dtype} images")
-    return values
+    if values.ndim == 0:
+        return np.full((1, c), values)
+    if isinstance(value, np.ndarray) and values.ndim == 1:
+        if len(values) != n:
+            raise ValueError(f"fill: expected one value for each of {n} images, got shape {values.shape}")
+        return np.repeat(values[:, np.newaxis], c, axis=1)
+    return _components("fill", values, n, c)
 
 
 def size(name: str, value: Any) -> tuple[int, int]:
@@ -435,10 +441,11 @@ def matrix(name: str, value: Any, n: int | None = None) -> NDArray[np.float64]:
         raise ValueError(f"{name}: expected shape (2, 3), (3, 3), ({many}, 2, 3) or ({many}, 3, 3), got {shape}")
     if values.shape[1:] not in ((2, 3), (3, 3)):
         raise ValueError(f"{name}: expected matrices of 2 x 3 or 3 x 3, got shape {shape}")
-    if values.shape[1] == 2:
-        last = np.broadcast_to([0.0, 0.0, 1.0], (len(values), 1, 3))
-        values = np.concatenate([values, last], axis=1)
-    return np.ascontiguousarray(values)
+    if values.shape[1] == 3:
+        return np.ascontiguousarray(values)
+    whole = np.zeros((len(values), 3, 3))
+    whole[:, :2], whole[:, 2, 2] = values, 1.0
+    return whole
 
 
 def points(name: str, value: Any, k: int) -> NDArray[np.float64]:

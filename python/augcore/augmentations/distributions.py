@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, ClassVar, Union
 
@@ -295,8 +295,8 @@ class Choice(Distribution):
     array([  0.,  90., 180., 270.])
     """
 
-    values: tuple[float, ...]
-    weights: tuple[float, ...] | None = None
+    values: Sequence[float]
+    weights: Sequence[float] | None = None
 
     name: ClassVar[str] = "choice"
 

@@ -94,7 +94,9 @@ def table(name: str, data: Any) -> dict[str, Any]:
 def versioned(data: Any, name: str, keys: tuple[str, ...]) -> dict[str, Any]:
     """The content of a dict of this format, which has all of some keys and no others."""
     content = table(name, data)
-    version = content.pop("format", None)
+    if "format" not in content:
+        raise ValueError(f"format: is missing from {name}")
+    version = content.pop("format")
     if _validate.integer("format", version) != FORMAT:
         raise ValueError(f"format: this version reads {FORMAT}, got {_validate.describe(version)}")
     for key in content:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 from numpy.typing import NDArray
 
 from augcore import _validate, transforms
+from augcore._words import check_arithmetic
 
 Fill = float | tuple[float, ...]
 
@@ -42,7 +43,7 @@ def check_warp(instance: Any) -> None:
     _validate.choice("interpolation", instance.interpolation, transforms.INTERPOLATIONS)
     _validate.choice("border", instance.border, transforms.BORDERS)
     set_field(instance, "fill", fill(instance.fill))
-    transforms.check_arithmetic(instance.arithmetic, instance.interpolation, instance.border)
+    check_arithmetic(instance.arithmetic, instance.interpolation, instance.border)
 
 
 def fill(value: Any) -> Fill:
