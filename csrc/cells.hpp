@@ -44,15 +44,30 @@ class Cells {
   std::int64_t h_, w_, columns_, rows_, across_, down_;
 };
 
+constexpr std::int64_t kTaskImages = 8192;  // what is done once for each takes milliseconds in all
+
 // Runs f(cell, first, last): images first ... last - 1 of one cell, about task_pixels pixels in all.
 template <typename F>
 void for_cells(const Cells& cells, std::int64_t n_images, std::int64_t task_pixels, int threads, const F& f) {
-  const std::int64_t images = std::min(n_images, std::max<std::int64_t>(1, task_pixels / cells.largest()));
+  const std::int64_t most = std::min(n_images, kTaskImages);
+  const std::int64_t images = std::min(most, std::max<std::int64_t>(1, task_pixels / cells.largest()));
   const std::int64_t blocks = images > 0 ? (n_images + images - 1) / images : 0;
   parallel_for(cells.count() * blocks, threads, [&](std::int64_t task) {
     const std::int64_t first = task % blocks * images;
     f(cells[task / blocks], first, std::min(n_images, first + images));
   });
+}
+
+// Calls f(first, last) for parts of a batch of n images, so that lists of images stay small and Ctrl-C need not wait
+// until lists of millions are made.
+template <typename F>
+void for_parts(std::int64_t n, const F& f) {
+  constexpr std::int64_t kImages = 65536;
+  InterruptPoller poller;
+  for (std::int64_t first = 0; first < n; first += kImages) {
+    f(first, std::min(n, first + kImages));
+    poller.poll();
+  }
 }
 
 // Calls f with a value of the pixel type: generic code takes its type from there.

@@ -64,12 +64,14 @@ void warp(const Images& in, const double* matrices, std::int64_t n_matrices, con
   if (in.h == 0 || in.w == 0) throw std::invalid_argument("images: have no pixels to read");
   const engine::Matrices all = {matrices, n_matrices};
   if (!engine::has_plan(in)) return warp_huge(in, all, out, threads);
-  std::vector<std::int64_t> images(in.n);
-  std::iota(images.begin(), images.end(), std::int64_t{0});
   const std::vector<double> no_fill(in.c);
   const engine::Method<std::uint8_t, std::int32_t> method(
       simd::kernels().opencv4_warp, {Interpolation::bilinear, Border::edge, {no_fill.data(), 1}}, in.c);
-  engine::warp_batch(method, in, all, images, out, threads);
+  for_parts(in.n, [&](std::int64_t first, std::int64_t last) {
+    std::vector<std::int64_t> images(last - first);
+    std::iota(images.begin(), images.end(), first);
+    engine::warp_batch(method, in, all, images, out, threads);
+  });
 }
 
 }  // namespace augcore::opencv4

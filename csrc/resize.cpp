@@ -45,6 +45,7 @@ class CellResizer {
   struct Tables {
     std::unique_ptr<Columns<T, A>> columns;
     std::unique_ptr<RowsAfterColumns<T, A>> after;
+    std::unique_ptr<RowsInPieces<T, A>> pieces;
     std::unique_ptr<RowsBeforeColumns<T, A>> before;
   };
   struct Copy {
@@ -57,11 +58,15 @@ class CellResizer {
     const bool rows_first = point::resize_rows_first(down, across, std::is_same_v<A, float>);
     if (!tables.columns || tables.columns->width_in != across.n_in || tables.columns->rows_first != rows_first) {
       tables.after.reset();
+      tables.pieces.reset();
       tables.before.reset();
       tables.columns = std::make_unique<Columns<T, A>>(across, cell_, in_.c, rows_first);
     }
     const T* end = static_cast<const T*>(in_.data) + in_.n * in_.h * in_.w * in_.c;
     const Place<T> place = {rectangle, in_.w * in_.c, end, out, out_.w * out_.c};
+    if constexpr (std::is_same_v<A, double>) {
+      if (RowsInPieces<T, A>::suits(down)) return run(tables.pieces, *tables.columns, down, place);
+    }
     if (rows_first) {
       run(tables.before, *tables.columns, down, place);
     } else {

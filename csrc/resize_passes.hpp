@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "cells.hpp"
@@ -26,7 +27,7 @@ class Columns {
         return;
       }
     }
-    workspace_.resize(kernels.across_workspace(c));
+    workspace_.resize(kernels.across_workspace(taps_.size(), c));
   }
 
   const std::int64_t width_in;
@@ -161,6 +162,78 @@ class RowsAfterColumns {
   RowCache<A> cache_;
   std::vector<const T*> from_;
   std::vector<const A*> rows_;  // of sums_, in the cache
+};
+
+// Columns first, where an output row sums so many source rows that they are not kept: piece by piece, of which each has
+// the sums so far as a row of weight one.
+template <typename T, typename A>
+class RowsInPieces {
+ public:
+  RowsInPieces(const point::Axis& axis, const Cell& cell, const Columns<T, A>& columns)
+      : height_in(axis.n_in), taps_(axis, cell.y0, cell.y1), width_((columns.width() + 63) / 64 * 64) {
+    block_.resize((kRows + columns.block()) * width_);
+    for (AlignedVector<A>& sums : sums_) sums.resize(width_);
+    from_.resize(columns.block());
+    made_.resize(columns.block());
+  }
+
+  static bool suits(const point::Axis& axis) { return point::most_taps(axis) > kMostKept; }
+
+  const std::int64_t height_in;
+
+  void run(Columns<T, A>& columns, const Place<T>& at) {
+    const T* source = at.source + taps_.begin * at.stride + columns.first_element();
+    const auto& sums_to_sums = simd::kernels().resize.of(A{}, A{});
+    InterruptPoller poller;
+    T* out = at.out;
+    for (std::int64_t y = 0; y < taps_.size(); ++y, out += at.out_stride) {
+      rows_.clear();
+      weights_.clear();
+      for (std::int64_t k = 0; k < taps_.count[y]; k += kRows) {
+        const std::int64_t n = std::min(kRows, taps_.count[y] - k);
+        add_piece(columns, source + (taps_.first[y] + k) * at.stride, at, n, &taps_.weight[y * taps_.stride + k]);
+        const auto count = static_cast<std::int64_t>(rows_.size());
+        if (k + n == taps_.count[y]) {
+          columns.kernels.down_last(rows_.data(), weights_.data(), count, columns.elements(), out);
+        } else {
+          std::swap(sums_[0], sums_[1]);
+          sums_to_sums.down_first(rows_.data(), weights_.data(), count, columns.elements(), sums_[0].data());
+          rows_.assign(1, sums_[0].data());
+          weights_.assign(1, A{1});
+        }
+        poller.poll();
+      }
+    }
+  }
+
+ private:
+  static constexpr std::int64_t kMostKept = 4096;
+  static constexpr std::int64_t kRows = 64;
+
+  // n source rows from `source` on.
+  void add_piece(Columns<T, A>& columns, const T* source, const Place<T>& at, std::int64_t n, const A* weights) {
+    const std::int64_t block = columns.block();
+    for (std::int64_t k = 0; k < n; k += block) {
+      for (std::int64_t i = 0; i < block; ++i) {
+        from_[i] = source + std::min(k + i, n - 1) * at.stride;
+        made_[i] = block_.data() + (k + i) * width_;
+      }
+      columns.sum(from_.data(), at.end, made_.data());
+    }
+    for (std::int64_t k = 0; k < n; ++k) {
+      if (weights[k] == A{0}) continue;
+      rows_.push_back(block_.data() + k * width_);
+      weights_.push_back(weights[k]);
+    }
+  }
+
+  AxisTaps<A> taps_;
+  std::int64_t width_;
+  AlignedVector<A> block_, sums_[2];
+  std::vector<const T*> from_;
+  std::vector<A*> made_;
+  std::vector<const A*> rows_;  // that are summed, and their weights
+  std::vector<A> weights_;
 };
 
 // Rows first: blocks of output rows are summed down the columns of the source, and then along x.

@@ -28,10 +28,8 @@ struct AxisTaps {
     first.resize(n);
     count.resize(n);
     weight.resize(n * stride);
-    std::vector<double> weights(stride);
     for (std::int64_t i = 0; i < n; ++i) {
-      const point::Span span = point::resize_taps(axis, from + i, weights.data());
-      for (std::int64_t k = 0; k < span.count; ++k) weight[i * stride + k] = static_cast<A>(weights[k]);
+      const point::Span span = resize_taps(axis, from + i, &weight[i * stride]);
       first[i] = span.first;
       count[i] = span.count;
       begin = std::min(begin, span.first);
@@ -43,6 +41,17 @@ struct AxisTaps {
 
   std::int64_t size() const { return static_cast<std::int64_t>(first.size()); }
   simd::RowTaps<A> view() const { return {size(), first.data(), count.data(), weight.data(), stride}; }
+
+ private:
+  static point::Span resize_taps(const point::Axis& axis, std::int64_t i, double* weights) {
+    return point::resize_taps(axis, i, weights);
+  }
+  static point::Span resize_taps(const point::Axis& axis, std::int64_t i, float* weights) {
+    double in_double[point::kMostFloatTaps + 1];
+    const point::Span span = point::resize_taps(axis, i, in_double);
+    std::transform(in_double, in_double + span.count, weights, [](double w) { return static_cast<float>(w); });
+    return span;
+  }
 };
 
 // The tables of simd::ByteKernels for rows of n outputs of up to kByteTaps taps.

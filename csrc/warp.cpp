@@ -1,6 +1,5 @@
 #include "augcore/warp.hpp"
 
-#include <numeric>
 #include <stdexcept>
 #include <vector>
 
@@ -49,29 +48,29 @@ void warp(const Images& in, const double* matrices, std::int64_t n_matrices, con
   if (in.n == 0 || in.c == 0 || out.h == 0 || out.w == 0) return;
   if (in.h == 0 || in.w == 0) throw std::invalid_argument("images: have no pixels to read");
   const engine::Matrices all = {matrices, n_matrices};
-  // Whole-pixel translations copy.
   std::vector<Shift> shifts;
-  std::vector<std::int64_t> copied, mixed;
-  for (std::int64_t i = 0; i < n_matrices; ++i) (whole_pixel_shift(all.of(i), &shifts) ? copied : mixed).push_back(i);
-  const std::int64_t n_shifts = static_cast<std::int64_t>(shifts.size());
-  if (n_shifts > 0) {
-    const Selection every = {nullptr, in.n}, some = {copied.data(), n_shifts};
-    shift(in, n_shifts == n_matrices ? every : some, shifts.data(), n_shifts, sampling.border, sampling.fill, out,
-          threads);
-  }
-  if (mixed.empty()) return;
-  if (n_matrices == 1) {
-    mixed.resize(in.n);
-    std::iota(mixed.begin(), mixed.end(), std::int64_t{0});
+  if (n_matrices == 1 && whole_pixel_shift(matrices, &shifts)) {
+    return shift(in, {nullptr, in.n}, shifts.data(), 1, sampling.border, sampling.fill, out, threads);
   }
   by_dtype(in.dtype, [&](auto pixel) {
     using T = decltype(pixel);
     const engine::Method<T, point::Real<T>> method(simd::kernels().warp.of(T{}), sampling, in.c);
-    if (engine::has_plan(in)) {
-      engine::warp_batch(method, in, all, mixed, out, threads);
-    } else {
-      warp_huge(method, in, all, mixed, out, threads);
-    }
+    for_parts(in.n, [&](std::int64_t first, std::int64_t last) {
+      shifts.clear();
+      std::vector<std::int64_t> copied, mixed;
+      for (std::int64_t i = first; i < last; ++i) {
+        (n_matrices > 1 && whole_pixel_shift(all.of(i), &shifts) ? copied : mixed).push_back(i);
+      }
+      const auto n_copied = static_cast<std::int64_t>(copied.size());
+      const bool all_copied = n_copied == in.n;
+      shift(in, {all_copied ? nullptr : copied.data(), n_copied}, shifts.data(), n_copied, sampling.border,
+            sampling.fill, out, threads);
+      if (engine::has_plan(in)) {
+        engine::warp_batch(method, in, all, mixed, out, threads);
+      } else {
+        warp_huge(method, in, all, mixed, out, threads);
+      }
+    });
   });
 }
 

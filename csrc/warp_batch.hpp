@@ -1,8 +1,7 @@
 // Which images of a batch are warped together: those with the same matrix.
 #pragma once
 
-#include <string_view>
-#include <unordered_map>
+#include <cstring>
 
 #include "warp_lanes.hpp"
 
@@ -10,55 +9,92 @@ namespace augcore::engine {
 
 // One 3 x 3 matrix for all images, or one for each.
 struct Matrices {
+  static constexpr int kNumbers = 9;
+
   const double* values;
   std::int64_t n;
 
-  const double* of(std::int64_t image) const { return values + (n > 1 ? image * 9 : 0); }
+  const double* of(std::int64_t image) const { return values + (n > 1 ? image * kNumbers : 0); }
 };
+
+inline std::uint64_t hash(const double* matrix) {
+  std::uint64_t h = 0;
+  for (int k = 0; k < Matrices::kNumbers; ++k) {
+    std::uint64_t bits;
+    std::memcpy(&bits, matrix + k, sizeof bits);
+    h = (h ^ bits) * 0x9E3779B97F4A7C15u;  // golden ratio
+    h ^= h >> 32;
+  }
+  return h;
+}
 
 // Images with one matrix.
 struct Group {
   const double* matrix;
-  std::vector<std::int64_t> images;
+  std::int64_t* images;
+  std::int64_t count;
 };
 
-// Groups by rising first image.
-inline std::vector<Group> group(const Matrices& matrices, const std::vector<std::int64_t>& images) {
+// Groups by rising first image; their lists are in `storage`, one behind the other.
+inline std::vector<Group> group(const Matrices& matrices, const std::vector<std::int64_t>& images,
+                                std::vector<std::int64_t>& storage) {
   std::vector<Group> groups;
-  if (matrices.n == 1) {
-    if (!images.empty()) groups.push_back({matrices.values, images});
-    return groups;
+  std::vector<std::int32_t> group_of(images.size());
+  std::size_t size = 2;
+  while (size < 2 * images.size()) size *= 2;
+  std::vector<std::int32_t> slots(size, -1);  // a hash table of groups
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    const double* m = matrices.of(images[i]);
+    const auto is_other = [&](std::int32_t g) { return std::memcmp(groups[g].matrix, m, sizeof(double[9])) != 0; };
+    std::size_t slot = hash(m) % size;
+    while (slots[slot] >= 0 && is_other(slots[slot])) slot = (slot + 1) % size;
+    if (slots[slot] < 0) {
+      slots[slot] = static_cast<std::int32_t>(groups.size());
+      groups.push_back({m, nullptr, 0});
+    }
+    group_of[i] = slots[slot];
+    ++groups[group_of[i]].count;
   }
-  std::unordered_map<std::string_view, std::size_t> known;
-  for (const std::int64_t image : images) {
-    const double* m = matrices.of(image);
-    const auto [at, is_new] =
-        known.emplace(std::string_view(reinterpret_cast<const char*>(m), 9 * sizeof(double)), groups.size());
-    if (is_new) groups.push_back({m, {}});
-    groups[at->second].images.push_back(image);
+  storage.resize(images.size());
+  std::int64_t* next = storage.data();
+  for (Group& g : groups) {
+    g.images = next;
+    next += g.count;
+    g.count = 0;
+  }
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    Group& g = groups[group_of[i]];
+    g.images[g.count++] = images[i];
   }
   return groups;
 }
 
-// Runs f(block, first, last) over images first ... last - 1 of blocks of the output, which lanes want wide and high.
-template <typename F>
-void for_blocks(const OutputImages& out, std::int64_t block_pixels, std::int64_t n_images, std::int64_t task_images,
-                int threads, const F& f) {
-  std::int64_t w = out.w;
-  if (out.h * out.w > block_pixels) {
-    w = 16;  // near a square, in steps that fit cache lines
-    while ((w + 16) * (w + 16) <= block_pixels) w += 16;
+// The output is cut into blocks, wide and high as lanes want them.
+struct Blocks {
+  std::int64_t h, w;
+
+  Blocks(const OutputImages& out, std::int64_t pixels) : h(out.h), w(out.w) {
+    if (out.h * out.w <= pixels) return;
+    w = std::min<std::int64_t>(16, pixels);  // near a square, in steps that fit cache lines
+    while ((w + 16) * (w + 16) <= pixels) w += 16;
     w = std::min(w, out.w);
+    h = std::min(out.h, pixels / w);
+    if (h == out.h) w = std::min(out.w, std::max(w, pixels / h));
   }
-  const std::int64_t h = std::min(out.h, std::max<std::int64_t>(1, block_pixels / w));
-  const std::int64_t across = (out.w + w - 1) / w;
-  const std::int64_t down = (out.h + h - 1) / h;
+};
+
+// Runs f(block, first, last) over images first ... last - 1 of the blocks.
+template <typename F>
+void for_blocks(const OutputImages& out, const Blocks& blocks, std::int64_t n_images, std::int64_t task_images,
+                int threads, const F& f) {
+  const std::int64_t across = (out.w + blocks.w - 1) / blocks.w;
+  const std::int64_t down = (out.h + blocks.h - 1) / blocks.h;
   const std::int64_t parts = (n_images + task_images - 1) / task_images;
   parallel_for(across * down * parts, threads, [&](std::int64_t task) {
     const std::int64_t first = task % parts * task_images;
-    const std::int64_t y = task / parts / across * h;
-    const std::int64_t x = task / parts % across * w;
-    const Cell block = {y, std::min(out.h, y + h), x, std::min(out.w, x + w)};
+    const std::int64_t y = task / parts / across * blocks.h;
+    const std::int64_t x = task / parts % across * blocks.w;
+    const Cell block = {y, std::min(out.h, y + blocks.h), x, std::min(out.w, x + blocks.w)};
     f(block, first, std::min(n_images, first + task_images));
   });
 }
@@ -69,15 +105,13 @@ void warp_in_lanes(const Method<T, F>& method, const Images& in, const Group& gr
   constexpr std::int64_t kTaskElements = 1048576;  // about a millisecond
   using Lanes = LaneWarp<T, F>;
   const std::int64_t fit = std::max<std::int64_t>(1, Lanes::tile_elements(method) / in.c);
-  const std::int64_t block = in.h * in.w <= fit ? fit : std::max<std::int64_t>(1, fit / 4);
+  const Blocks blocks(out, in.h * in.w <= fit ? fit : std::max<std::int64_t>(1, fit / 4));
   const std::int64_t lanes = method.kernels.lanes;
-  const std::int64_t per_group = lanes * std::min(block, out.h * out.w) * in.c;
-  const std::int64_t images = lanes * std::max<std::int64_t>(1, kTaskElements / per_group);
-  for_blocks(out, block, static_cast<std::int64_t>(group.images.size()), images, threads,
-             [&](const Cell& cell, std::int64_t first, std::int64_t last) {
-               Lanes lanes_of(method, in, out, cell, group.matrix);
-               lanes_of.run(&group.images[first], last - first);
-             });
+  const std::int64_t images = lanes * std::max<std::int64_t>(1, kTaskElements / (lanes * blocks.h * blocks.w * in.c));
+  for_blocks(out, blocks, group.count, images, threads, [&](const Cell& cell, std::int64_t first, std::int64_t last) {
+    Lanes lanes_of(method, in, out, cell, group.matrix);
+    lanes_of.run(group.images + first, last - first);
+  });
 }
 
 constexpr std::int64_t kCellPixels = 4096;      // a plan of so many pixels stays in the second-level cache
@@ -136,8 +170,8 @@ void warp_together(const Method<T, F>& method, const Images& in, const Group& gr
   // Small enough for the cache, large enough that neighbouring cells read little twice.
   constexpr std::int64_t kSharedCellPixels = 16384;
   const std::int64_t pixels = std::max<std::int64_t>(1, 2 * kTaskElements / in.c);
-  for_cells(Cells(out.h, out.w, std::min(pixels, kSharedCellPixels)), static_cast<std::int64_t>(group.images.size()),
-            pixels, threads, [&](const Cell& cell, std::int64_t first, std::int64_t last) {
+  for_cells(Cells(out.h, out.w, std::min(pixels, kSharedCellPixels)), group.count, pixels, threads,
+            [&](const Cell& cell, std::int64_t first, std::int64_t last) {
               Plan<T, F> plan;
               plan.make(method, in, cell, group.matrix);
               plan.set_offsets(method, in, {0, in.h, 0, in.w});
@@ -163,14 +197,17 @@ bool pays_in_lanes(const Method<T, F>& method, const Images& in, std::int64_t n_
 template <typename T, typename F>
 void warp_batch(const Method<T, F>& method, const Images& in, const Matrices& matrices,
                 const std::vector<std::int64_t>& images, const OutputImages& out, int threads) {
+  std::vector<std::int64_t> lists;
   std::vector<Single> singles;
-  for (const Group& g : group(matrices, images)) {
-    if (pays_in_lanes(method, in, static_cast<std::int64_t>(g.images.size()))) {
+  InterruptPoller poller;  // a group may be done before parallel_for asks
+  for (const Group& g : group(matrices, images, lists)) {
+    poller.poll();
+    if (pays_in_lanes(method, in, g.count)) {
       warp_in_lanes(method, in, g, out, threads);
     } else if (matrices.n == 1) {
       warp_together(method, in, g, out, threads);
     } else {
-      for (const std::int64_t image : g.images) singles.push_back({image, g.matrix});
+      for (std::int64_t i = 0; i < g.count; ++i) singles.push_back({g.images[i], g.matrix});
     }
   }
   warp_one_by_one(method, in, singles, out, threads);

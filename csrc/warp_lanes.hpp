@@ -23,7 +23,7 @@ class LaneWarp {
     fits_ = box_.h() * box_.w() * in.c <= tile_elements(method);
     if (fits_) {
       tile_.resize(lines(box_.h() * box_.w() * in.c + in.c));
-      lanes_out_.resize(lines(kRunPixels * in.c));
+      lanes_out_.resize(lines(std::min(kRunPixels, block.pixels()) * in.c));
     } else {
       box_ = {0, in.h, 0, in.w};
     }

@@ -216,7 +216,8 @@ inline Bytes widen_words(const std::uint16_t* p) {
   return _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
 }
 inline Floats spread_to_floats(const float* p) {
-  const __m256 two = _mm256_castps128_ps256(_mm_castpd_ps(_mm_load_sd(reinterpret_cast<const double*>(p))));
+  const __m128i low = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+  const __m256 two = _mm256_castsi256_ps(_mm256_castsi128_si256(low));
   return _mm256_permutevar8x32_ps(two, _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1));
 }
 inline Bytes load_quads(const std::uint64_t* p) {

@@ -144,10 +144,10 @@ struct ResizeKernels {
   void (*down_first)(const T* const* rows, const A* weight, std::int64_t taps, std::int64_t n, A* out);
   void (*down_last)(const A* const* rows, const A* weight, std::int64_t taps, std::int64_t n, T* out);
 
-  // Sums along rows of pixels of c channels. workspace: across_workspace(c) elements.
+  // Sums along rows of pixels of c channels. workspace: across_workspace(taps.n, c) elements.
   void (*across_first)(const T* const* rows, const RowTaps<A>& taps, std::int64_t c, A* const* out, A* workspace);
   void (*across_last)(const A* const* rows, const RowTaps<A>& taps, std::int64_t c, T* const* out, A* workspace);
-  std::int64_t (*across_workspace)(std::int64_t c);
+  std::int64_t (*across_workspace)(std::int64_t n, std::int64_t c);
 };
 
 // Sums of 1 to kByteTaps bytes of a row, as 32-bit words of two taps. One vector of outputs (`outputs` of ByteKernels)

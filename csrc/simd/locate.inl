@@ -178,7 +178,11 @@ void locate(const double* m, bool, const Rectangle& out, const Axis& across, con
 
 void find_offsets(const std::int32_t* column, const std::int32_t* row, std::int64_t n, std::int32_t width,
                   std::int32_t from, std::int32_t c, std::int32_t* offset) {
-  for_steps(n, [&](std::int64_t i) { offset[i] = (row[i] * width + column[i] - from) * c; });
+  // Far outside of an image they have no meaning, and may be too large for 32 bits: unsigned numbers may.
+  const auto low = [](std::int32_t a) { return static_cast<std::uint32_t>(a); };
+  for_steps(n, [&](std::int64_t i) {
+    offset[i] = static_cast<std::int32_t>((low(row[i]) * low(width) + low(column[i]) - low(from)) * low(c));
+  });
 }
 
 }  // namespace

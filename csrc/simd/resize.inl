@@ -185,9 +185,11 @@ inline void sum_pixel(const A* in, const A* weight, std::int64_t count, std::int
 // Pixels of a row that are transposed at once.
 inline std::int64_t piece_of(std::int64_t c) { return c < kPieceElements ? kPieceElements / c : 1; }
 
+// A piece, and the sums of a group of n output pixels; squares reach beyond either by less than a pack.
 template <typename A>
-std::int64_t across_workspace(std::int64_t c) {
-  return (piece_of(c) * c + kPack<A> + kPack<A> * c) * kPack<A>;
+std::int64_t across_workspace(std::int64_t n, std::int64_t c) {
+  const std::int64_t group = n < kPack<A> ? n : kPack<A>;
+  return (piece_of(c) * c + kPack<A> + group * c + kPack<A>)*kPack<A>;
 }
 
 // Output pixels in groups: as many as there are lanes, or fewer where their pixels would be more than a piece; one that

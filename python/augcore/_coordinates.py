@@ -52,7 +52,7 @@ def rotation_matrix(degrees: ArrayLike, size: tuple[int, int], *, center: ArrayL
     (angles,) = _together(degrees=degrees)
     middle = _matrices.center(height, width) if center is None else center
     x, y = _validate.per_image_tuple("center", middle, 1, 2)[0]
-    return _shaped(_matrices.rotations(angles, x, y), degrees)
+    return _shaped(_finite("center", _matrices.rotations(angles, x, y)), degrees)
 
 
 def flip_matrix(axis: str, size: tuple[int, int]) -> Floats:
@@ -102,7 +102,7 @@ def resized_crop_matrix(rectangle: ArrayLike, size: tuple[int, int]) -> Floats:
     values = _validate.points("rectangle", rectangle, 4)
     if values.ndim > 2 or not (values[..., 2:] > 0).all():
         raise ValueError("rectangle: expected (top, left, height, width), the last two positive")
-    matrices = _matrices.windows(np.atleast_2d(values), _validate.size("size", size))
+    matrices = _finite("rectangle", _matrices.windows(np.atleast_2d(values), _validate.size("size", size)))
     return matrices if values.ndim == 2 else matrices[0]
 
 
@@ -117,6 +117,12 @@ def _together(**parameters: ArrayLike) -> list[Floats]:
     if len({len(vector) for vector in vectors} - {1}) > 1:
         raise ValueError(f"{' and '.join(parameters)}: have different lengths")
     return list(np.broadcast_arrays(*vectors))
+
+
+def _finite(name: str, matrices: Floats) -> Floats:
+    if not np.isfinite(matrices).all():
+        raise ValueError(f"{name}: the matrix is beyond the range of float64")
+    return matrices
 
 
 def _shaped(matrices: Floats, *parameters: ArrayLike) -> Floats:

@@ -89,7 +89,10 @@ class WarpFunction:
         _validate.function("function", function)
         python = getattr(function, "py_func", function)  # of a function that Numba has compiled before
         functools.update_wrapper(self, python)
-        inner = numba.njit(error_model="numpy", boundscheck=True)(python)
+        try:
+            inner = numba.njit(error_model="numpy", boundscheck=True)(python)
+        except TypeError as error:  # a class, or what Numba knows to be no function
+            raise TypeError(f"function: Numba cannot compile it: {error}") from None
 
         def native(x: Any, y: Any, params: Any, n_params: Any, source: Any) -> int:
             try:

@@ -24,6 +24,8 @@ def describe(value: Any) -> str:
         return f"{type(value).__name__} of dtype {value.dtype} and shape {value.shape}"
     if isinstance(value, int) and abs(value) >= 10**100:
         return f"an integer of {value.bit_length()} bits"
+    if isinstance(value, str) and len(value) > 100:
+        return f"a string of {len(value)} characters"
     if isinstance(value, str | int | float | bool | None):
         return repr(value)
     if isinstance(value, type):
@@ -36,17 +38,17 @@ def choice(name: str, value: Any, options: Collection[str]) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{name}: expected a string, got {describe(value)}")
     if value not in options:
-        raise ValueError(f"{name}: expected one of {', '.join(map(repr, options))}, got {value!r}")
+        raise ValueError(f"{name}: expected one of {', '.join(map(repr, options))}, got {describe(value)}")
     return value
 
 
 def integer(name: str, value: Any, low: int | None = None, high: int | None = None) -> int:
     """A whole number in [low, high]; bools are refused."""
-    if isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name}: expected an integer, got {value!r}")
+    if isinstance(value, bool | np.bool_ | np.ma.MaskedArray):
+        raise TypeError(f"{name}: expected an integer, got {describe(value)}")
     try:
         number = operator.index(value)
-    except TypeError:
+    except Exception:  # what __index__ of a foreign object raises
         raise TypeError(f"{name}: expected an integer, got {describe(value)}") from None
     _check_range(name, number, low, high)
     return number
@@ -67,6 +69,8 @@ def real(name: str, value: Any, low: float | None = None, high: float | None = N
         number = float(value)
     except OverflowError:
         raise ValueError(f"{name}: must be finite, got {describe(value)}") from None
+    except Exception as error:  # what __float__ of a foreign object raises
+        raise TypeError(f"{name}: cannot be read as a number: {error}") from None
     if not math.isfinite(number):
         raise ValueError(f"{name}: must be finite, got {number!r}")
     _check_range(name, number, low, high)
@@ -93,10 +97,9 @@ def array(name: str, value: Any) -> NDArray[Any]:
     """Any plain array-like as an ndarray, a copy only where the value is no array."""
     if type(value) is np.ndarray:
         return value
-    parts = value if isinstance(value, list | tuple) else [value]
-    if any(isinstance(part, np.ma.MaskedArray) for part in parts):
+    if _has_masked(value):
         raise TypeError(f"{name}: masked arrays are not supported; fill or drop the masked values first")
-    if hasattr(value, "toarray") and not isinstance(value, np.ndarray):
+    if hasattr(type(value), "toarray") and not isinstance(value, np.ndarray):
         raise TypeError(f"{name}: sparse arrays are not supported, got {describe(value)}")
     try:
         return np.asarray(value)
@@ -104,6 +107,22 @@ def array(name: str, value: Any) -> NDArray[Any]:
         raise
     except Exception as error:  # what __array__ of a foreign object raises
         raise TypeError(f"{name}: cannot be read as an array: {error}") from None
+
+
+def _has_masked(value: Any, depth: int = 3) -> bool:
+    """Whether an array, or one in lists of lists, is masked: NumPy would read what is below the mask."""
+    if isinstance(value, list | tuple) and depth:
+        return any(_has_masked(part, depth - 1) for part in value)
+    return isinstance(value, np.ma.MaskedArray)
+
+
+def sequence(name: str, value: Any, expected: str) -> Any:
+    """A tuple, list, range or vector, whatever is in it."""
+    if not isinstance(value, tuple | list | range | np.ndarray) or isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name}: expected {expected}, got {describe(value)}")
+    if isinstance(value, np.ndarray) and value.ndim != 1:
+        raise TypeError(f"{name}: expected {expected}, got {describe(value)}")
+    return value
 
 
 def plain(name: str, value: Any, *, labels: bool = False) -> Any:
@@ -293,7 +312,7 @@ def output_images(name: str, value: Any, shape: tuple[int, ...], dtype: np.dtype
             return np.empty(shape, dtype)
         except ValueError:
             raise MemoryError(f"no array can have shape {shape} and dtype {dtype}") from None
-    if not isinstance(value, np.ndarray):
+    if not isinstance(value, np.ndarray) or isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name}: expected an ndarray or None, got {describe(value)}")
     if value.shape != shape or value.dtype != dtype:
         raise ValueError(f"{name}: expected dtype {dtype} and shape {shape}, got {describe(value)}")
@@ -384,9 +403,7 @@ def fill(value: Any, pixels: NDArray[Any]) -> NDArray[np.float64]:
 
 def size(name: str, value: Any) -> tuple[int, int]:
     """(height, width), both at least 1."""
-    if not isinstance(value, tuple | list | np.ndarray) or np.ndim(np.asarray(value, dtype=object)) != 1:
-        raise TypeError(f"{name}: expected (height, width), got {describe(value)}")
-    if len(value) != 2:
+    if len(sequence(name, value, "(height, width)")) != 2:
         raise ValueError(f"{name}: expected (height, width), got {len(value)} values")
     return integer(name, value[0], 1, MAX_SIDE), integer(name, value[1], 1, MAX_SIDE)
 
@@ -409,7 +426,7 @@ def rectangles(name: str, value: Any, n: int, height: int, width: int) -> NDArra
     """(top, left, height, width) within an image, in whole pixels: (1, 4) or (n, 4)."""
     values = per_image_tuple(name, value, n, 4)
     whole = (values == np.floor(values)) & (values >= [0, 0, 1, 1])
-    if not whole.all() or not (values[:, :2] + values[:, 2:] <= (height, width)).all():
+    if not whole.all() or not (values[:, 2:] <= (height, width) - values[:, :2]).all():
         raise ValueError(f"{name}: expected whole pixels within images of {height} x {width} pixels")
     return values.astype(np.int64)
 

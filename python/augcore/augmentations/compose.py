@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -98,11 +99,11 @@ class Compose:
     fuse: bool
 
     def __init__(self, steps: Iterable[Step | Augmentation], *, fuse: bool = True) -> None:
-        if not isinstance(steps, Iterable) or isinstance(steps, str | Mapping):
+        if not isinstance(steps, Iterable) or isinstance(steps, str | Mapping | np.ndarray):
             raise TypeError(f"steps: expected a sequence of steps, got {_validate.describe(steps)}")
-        made = tuple(_step(i, step) for i, step in enumerate(steps))
+        made = tuple(_step(i, step) for i, step in enumerate(itertools.islice(steps, MAX_STEPS + 1)))
         if len(made) > MAX_STEPS:
-            raise ValueError(f"steps: at most {MAX_STEPS}, got {len(made)}")
+            raise ValueError(f"steps: at most {MAX_STEPS}")
         object.__setattr__(self, "steps", made)
         object.__setattr__(self, "fuse", _validate.flag("fuse", fuse))
 
@@ -235,7 +236,7 @@ class Compose:
             if matrices is None:
                 raise ValueError(f"parameters: {type(step).__name__} is not affine, so there is no matrix")
             total, size = _matrices.product(matrices, total), step.output_size(*size)
-        return total
+        return _finite("parameters", total)
 
     # ---- the way of a batch ------------------------------------------------------------------------------------------
 
@@ -283,7 +284,7 @@ class Compose:
 
     def _images(self, images: ArrayLike, layout: str) -> Images:
         _validate.choice("layout", layout, LAYOUTS)
-        return Images(self.steps, images, _validate.images("images", images, layout), layout)
+        return Images(self.steps, _validate.images("images", images, layout), layout)
 
     def _masks(self, masks: ArrayLike | None, images: Images, fill: Any, layout: str) -> list[Masks]:
         return [] if masks is None else [Masks(self.steps, masks, images.shape, fill, layout)]
@@ -382,4 +383,10 @@ def _total(steps: Sequence[Step], drawn: Sequence[Drawn], size: tuple[int, int])
         if matrices is None:
             raise ValueError(f"steps: {type(step).__name__} says how it resamples, but has no matrix")
         total = _matrices.product(matrices, total)
-    return total
+    return _finite("steps", total)
+
+
+def _finite(name: str, matrices: Floats) -> Floats:
+    if not np.isfinite(matrices).all():
+        raise ValueError(f"{name}: the product of the matrices is beyond the range of float64")
+    return matrices

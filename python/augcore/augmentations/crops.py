@@ -195,7 +195,9 @@ class RandomResizedCrop(Step):
 
     def matrix(self, parameters: Drawn, height: int, width: int) -> Floats:
         """The rectangle, stretched over the result."""
-        return _matrices.windows(parameters["rectangle"], self.output_size(height, width))
+        rectangles = parameters["rectangle"]
+        _validate.rectangles("rectangle", rectangles, len(rectangles), height, width)
+        return _matrices.windows(rectangles, self.output_size(height, width))
 
     def apply(
         self, images: Images, parameters: Drawn, *, out: Images | None = None, threads: int | None = None
@@ -222,7 +224,8 @@ def _size(value: Any) -> tuple[int, int]:
 
 
 def _padding(value: Any) -> tuple[int, int, int, int]:
-    sides = tuple(value) if isinstance(value, tuple | list | np.ndarray) else (value,) * 4
+    several = isinstance(value, tuple | list | np.ndarray)
+    sides = _validate.sequence("padding", value, "a number or one for each side") if several else (value,) * 4
     if len(sides) != 4:
         raise ValueError(f"padding: expected a number or (top, right, bottom, left), got {len(sides)} values")
     top, right, bottom, left = (_validate.integer("padding", side, 0, _validate.MAX_SIDE) for side in sides)

@@ -17,6 +17,7 @@ from augcore import _matrices, _random, _validate, transforms
 from augcore._words import check_arithmetic
 from augcore.augmentations.registry import register
 from augcore.augmentations.settings import (
+    FARTHEST,
     Fill,
     Resampling,
     check_warp,
@@ -185,7 +186,7 @@ class Translate(Augmentation):
     arithmetic: Arithmetic = "exact"
 
     def __post_init__(self) -> None:
-        set_field(self, "magnitude", _positive("magnitude", self.magnitude))
+        set_field(self, "magnitude", _positive("magnitude", self.magnitude, FARTHEST))
         check_warp(self)
 
     @property
@@ -293,9 +294,10 @@ class Crop(Augmentation):
         arithmetic: Arithmetic = "exact",
     ) -> None:
         values = _validate.array("sizes", sizes)
-        if values.ndim > 1 or not values.size:
-            raise ValueError(f"sizes: expected one or more numbers of pixels, got shape {values.shape}")
-        set_field(self, "sizes", tuple(_validate.integer("sizes", size, 1) for size in np.atleast_1d(values)))
+        if values.ndim > 1 or not 1 <= values.size <= MAX_VARIANTS:
+            raise ValueError(f"sizes: expected 1 to {MAX_VARIANTS} numbers of pixels, got shape {values.shape}")
+        pixels = (_validate.integer("sizes", size, 1, _validate.MAX_SIDE) for size in np.atleast_1d(values))
+        set_field(self, "sizes", tuple(pixels))
         set_field(self, "interpolation", interpolation)
         set_field(self, "arithmetic", arithmetic)
         _validate.choice("interpolation", interpolation, transforms.RESIZE_INTERPOLATIONS)
@@ -321,6 +323,8 @@ class Crop(Augmentation):
     def _matrix(self, variants: NDArray[np.intp], height: int, width: int) -> Floats:
         px = np.array(self.sizes)[variants]
         rectangles = np.stack([px, px, height - 2 * px, width - 2 * px], axis=1)
+        if (rectangles[:, 2:] < 1).any():
+            raise ValueError(f"sizes: nothing is left of images of {height} x {width} pixels")
         return _matrices.windows(rectangles, (height, width))
 
 

@@ -19,6 +19,7 @@ from augcore.augmentations.distributions import Distribution, Parameter, distrib
 from augcore.augmentations.registry import register
 from augcore.augmentations.settings import (
     ANY,
+    FARTHEST,
     Fill,
     Resampling,
     check_warp,
@@ -36,7 +37,6 @@ Pair = Parameter | tuple[Parameter, Parameter]
 Unit = Literal["pixels", "fraction"]
 
 UNITS = ("pixels", "fraction")
-FARTHEST = 2.0**52  # pixels; whole numbers have neighbours up to here
 STRETCH = 1e6
 SHEAR = 89.0  # degrees
 
@@ -319,8 +319,8 @@ def _farthest(unit: str) -> float:
 def _center(value: Any) -> tuple[float, float] | None:
     if value is None:
         return None
-    if not isinstance(value, tuple | list | np.ndarray) or len(value) != 2:
-        raise TypeError(f"center: expected (x, y) or None, got {_validate.describe(value)}")
+    if len(_validate.sequence("center", value, "(x, y) or None")) != 2:
+        raise TypeError(f"center: expected (x, y) or None, got {len(value)} values")
     x, y = (_validate.real("center", part, -FARTHEST, FARTHEST) for part in value)
     return x, y
 

@@ -12,6 +12,8 @@ from augcore._words import check_arithmetic
 
 Fill = float | tuple[float, ...]
 
+FARTHEST = 2.0**52  # pixels; whole numbers have neighbours up to here
+
 
 class Resampling(NamedTuple):
     """How an affine step computes pixels. Neighbours that agree in it can be one resampling."""

@@ -76,13 +76,18 @@ AUGCORE_POINT void add_widened(const Axis& axis, double at, Span& span, double* 
   for (std::int64_t k = 0; k < span.count; ++k) weights[k] /= sum;
 }
 
-// The average over the part of the axis that output pixel i covers.
+// The average over the part of the axis that output pixel i covers, i n_in / n_out to (i + 1) n_in / n_out. Pixels are
+// counted in integers: with 2^27 of them and more a quotient of doubles may lie on the other side of one.
 AUGCORE_POINT void add_average(const Axis& axis, std::int64_t i, Span& span, double* weights) {
   const double n_in = static_cast<double>(axis.n_in);
   const double n_out = static_cast<double>(axis.n_out);
   const double low = static_cast<double>(i) * n_in / n_out;
   const double high = (static_cast<double>(i) + 1.0) * n_in / n_out;
-  for (std::int64_t k = floor_to_int(low); static_cast<double>(k) < high && k < axis.n_in; ++k) {
+  const std::int64_t whole = axis.n_in / axis.n_out;
+  const std::int64_t rest = axis.n_in % axis.n_out;
+  const std::int64_t first = i * whole + i * rest / axis.n_out;
+  const std::int64_t end = (i + 1) * whole + ((i + 1) * rest + axis.n_out - 1) / axis.n_out;
+  for (std::int64_t k = first; k < end; ++k) {
     const double x = static_cast<double>(k);
     const double covered = (high < x + 1.0 ? high : x + 1.0) - (low > x ? low : x);
     add_tap(axis, k, covered / (high - low), span, weights);
@@ -135,8 +140,9 @@ AUGCORE_POINT Span resize_taps(const Axis& axis, std::int64_t i, double* weights
 }
 
 // Whether uint8 images are summed in float: with so few taps its error stays under 1e-3.
+constexpr std::int64_t kMostFloatTaps = 36;
 AUGCORE_POINT bool resize_in_float(const Axis& down, const Axis& across) {
-  return most_taps(down) <= 36 && most_taps(across) <= 36;
+  return most_taps(down) <= kMostFloatTaps && most_taps(across) <= kMostFloatTaps;
 }
 
 // Columns are summed first (along x), and then rows. Where each row of the output takes in several of the source and
