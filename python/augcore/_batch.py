@@ -47,11 +47,6 @@ class Batch:
         height, width = self.pixels.shape[2:] if self.planar else self.pixels.shape[1:3]
         return height, width
 
-    @property
-    def planes(self) -> int:
-        """How many images each one is to the kernels."""
-        return self.pixels.shape[1] if self.planar else 1
-
     def kernel_view(self, images: Images) -> Images:
         """What the kernels take for images of this layout: (N, H, W), (N, H, W, C) or (N * C, H, W)."""
         plain = np.asarray(images)  # no class of the user's own, that may read its elements otherwise
@@ -60,7 +55,7 @@ class Batch:
 
     def per_plane(self, parameter: NDArray[Any]) -> NDArray[Any]:
         """A parameter (1 or N, ...) as the kernels want it: what all images share stays one."""
-        return np.repeat(parameter, self.planes, axis=0) if self.planar and len(parameter) > 1 else parameter
+        return np.repeat(parameter, self.pixels.shape[1], axis=0) if self.planar and len(parameter) > 1 else parameter
 
     def fill(self, value: ArrayLike) -> Floats:
         """The `fill` argument as the kernels want it: (1 or their number of images, their number of channels)."""

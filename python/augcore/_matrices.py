@@ -1,6 +1,6 @@
 """3 x 3 matrices of planar maps, stacks (n, 3, 3) of them at a time: those of the transforms, products, inverses.
 
-Arguments are checked: vectors of one entry per matrix. What overflows float64 is not finite, without a warning.
+Arguments are checked: vectors of one entry per matrix. Matrices are not finite where they overflow.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ def windows(rectangles: NDArray[Any], size: tuple[int, int]) -> Floats:
     """Rectangles (n, 4), top, left, height, width, stretched to a size on the half-pixel grid."""
     matrices = identities(len(rectangles))
     top, left, height, width = rectangles.T
-    for row, (first, length, target) in enumerate(((left, width, size[1]), (top, height, size[0]))):
-        with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"):
+        for row, (first, length, target) in enumerate(((left, width, size[1]), (top, height, size[0]))):
             scale = target / length
             matrices[:, row, row] = scale
             matrices[:, row, 2] = (0.5 - first) * scale - 0.5

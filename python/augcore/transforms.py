@@ -184,11 +184,11 @@ def rotate(
     else:
         x, y = _validate.per_image_tuple("center", center, len(batch), 2).T
         angles = np.repeat(angles, len(x)) if len(angles) == 1 else angles
-    with np.errstate(all="ignore"):  # a centre may be so far away that positions overflow; the kernels take any
-        if arithmetic == "opencv4":
-            inverse = _matrices.affine_inverse(_matrices.opencv_rotations(angles, x, y))
-        else:
-            inverse = _matrices.rotations(-angles, x, y)
+    # A centre may be so far away that positions overflow; the kernels take any.
+    if arithmetic == "opencv4":
+        inverse = _matrices.affine_inverse(_matrices.opencv_rotations(angles, x, y))
+    else:
+        inverse = _matrices.rotations(-angles, x, y)
     return _warp(batch, inverse, batch.size, interpolation, border, fill, arithmetic, out, threads)
 
 
