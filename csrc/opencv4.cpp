@@ -13,8 +13,6 @@ namespace {
 
 namespace formula = point::opencv4;
 
-constexpr std::int64_t kTaskElements = 262144;
-
 void require_uint8(const Images& in) {
   if (in.dtype != Dtype::uint8) throw std::invalid_argument("the arithmetic of OpenCV 4 is for uint8 images");
 }

@@ -1,7 +1,4 @@
 // Shifts and flips against a pixel by pixel reference, between pages that must not be touched, and the writer.
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstring>
 #include <random>
@@ -11,46 +8,17 @@
 #include "augcore/point/interpolate.hpp"
 #include "cells.hpp"
 #include "check.hpp"
+#include "fenced.hpp"
 #include "writer.hpp"
 
 using namespace augcore;
+using augcore::testing::Fenced;
+using augcore::testing::kCanary;
 
 namespace {
 
 constexpr Border kBorders[] = {Border::edge, Border::constant, Border::reflect, Border::symmetric, Border::wrap};
 constexpr Dtype kDtypes[] = {Dtype::uint8, Dtype::uint16, Dtype::float32, Dtype::float64};
-constexpr std::uint8_t kCanary = 0xA5;
-
-// Bytes between two pages that nobody may touch, at the one or at the other, and canaries in the rest of their pages.
-class Fenced {
- public:
-  Fenced(std::int64_t bytes, bool at_end) : page_(sysconf(_SC_PAGESIZE)), bytes_(bytes) {
-    const std::int64_t inner = (bytes + page_ - 1) / page_ * page_ + page_;
-    size_ = inner + 2 * page_;
-    begin_ = static_cast<std::uint8_t*>(mmap(nullptr, size_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-    mprotect(begin_ + page_, inner, PROT_READ | PROT_WRITE);
-    std::memset(begin_ + page_, kCanary, inner);
-    data_ = begin_ + page_ + (at_end ? inner - bytes : 0);
-  }
-  ~Fenced() { munmap(begin_, size_); }
-  Fenced(const Fenced&) = delete;
-  Fenced& operator=(const Fenced&) = delete;
-
-  std::uint8_t* data() { return data_; }
-
-  bool canaries_live() const {
-    const auto live = [](std::uint8_t byte) { return byte == kCanary; };
-    return std::all_of(begin_ + page_, data_, live) && std::all_of(data_ + bytes_, begin_ + size_ - page_, live);
-  }
-
- private:
-  const std::int64_t page_;
-  const std::int64_t bytes_;
-  std::int64_t size_;
-  std::uint8_t* begin_;
-  std::uint8_t* data_;
-};
-
 struct Shape {
   std::int64_t n, h, w, c;
 
