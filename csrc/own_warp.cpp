@@ -65,7 +65,7 @@ void warp_cells(const Images& in, std::int64_t n_rows, const Sampling& sampling,
                   }
                   if (is_new) {
                     plan.make(method, in, cell, sources.x.data(), sources.y.data());
-                    plan.set_offsets(method, {0, in.h, 0, in.w}, in.c);
+                    plan.set_offsets(method, in, {0, in.h, 0, in.w});
                   }
                   engine::run_plan(method, plan, in, image, 0, cell.pixels(), to);
                 }

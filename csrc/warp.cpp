@@ -62,7 +62,9 @@ void warp(const Images& in, const double* matrices, std::int64_t n_matrices, con
         (n_matrices > 1 && whole_pixel_shift(all.of(i), &shifts) ? copied : mixed).push_back(i);
       }
       const auto n_copied = static_cast<std::int64_t>(copied.size());
-      shift(in, {copied.data(), n_copied}, shifts.data(), n_copied, sampling.border, sampling.fill, out, threads);
+      const bool all_copied = n_copied == in.n;
+      shift(in, {all_copied ? nullptr : copied.data(), n_copied}, shifts.data(), n_copied, sampling.border,
+            sampling.fill, out, threads);
       if (engine::has_plan(in)) {
         engine::warp_batch(method, in, all, mixed, out, threads);
       } else {

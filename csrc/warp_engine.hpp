@@ -99,7 +99,7 @@ class Plan {
     method.kernels.locate(m, projective, {cell.y0, cell.y1, cell.x0, cell.x1}, across, method.axis(in.h),
                           scratch_.data(), column_.data(), row_.data(), fx.data(), fy.data(), inside_.data());
     if (across.inside) return;
-    find_near(method, in, [&](std::int64_t i) {
+    find_near(method, [&](std::int64_t i) {
       const double x = static_cast<double>(cell.x0 + i % w);
       const double y = static_cast<double>(cell.y0 + i / w);
       return point::source_position(m, projective, x, y);
@@ -113,7 +113,7 @@ class Plan {
     method.kernels.split(sx, sy, pixels, across, method.axis(in.h), column_.data(), row_.data(), fx.data(), fy.data(),
                          inside_.data());
     if (across.inside) return;
-    find_near(method, in, [&](std::int64_t i) { return point::Position{sx[i], sy[i]}; });
+    find_near(method, [&](std::int64_t i) { return point::Position{sx[i], sy[i]}; });
   }
 
   // What the plan reads.
@@ -130,30 +130,41 @@ class Plan {
                       std::min<std::int64_t>(*x1 + method.after(), in.w - 1));
         },
         [&](std::size_t i) {
-          for (int j = 0; j < sources_[i].per_axis; ++j) {
-            for (int k = 0; k < sources_[i].per_axis; ++k) {
-              const std::int64_t y = sources_[i].rows[j], x = sources_[i].columns[k];
-              if (y >= 0 && x >= 0) box.include(y, x);
+          if (outside_[i]) return;
+          const point::Taps source = point::taps_at(positions_[i], in.h, in.w, method.interpolation, method.border);
+          for (int j = 0; j < source.per_axis; ++j) {
+            for (int k = 0; k < source.per_axis; ++k) {
+              if (source.rows[j] >= 0 && source.columns[k] >= 0) box.include(source.rows[j], source.columns[k]);
             }
           }
         });
     return box;
   }
 
-  // Offsets count from the first pixel of the box, in elements, c to a pixel.
-  void set_offsets(const Method<T, F>& method, const Box& box, std::int64_t c) {
+  // Offsets count from the first pixel of the box, in elements.
+  void set_offsets(const Method<T, F>& method, const Images& in, const Box& box) {
     const std::int64_t from = (box.y0 + method.before()) * box.w() + box.x0 + method.before();
     method.kernels.offsets(column_.data(), row_.data(), pixels, static_cast<std::int32_t>(box.w()),
-                           static_cast<std::int32_t>(from), static_cast<std::int32_t>(c), offset.data());
-    taps.clear();
-    for (const point::Taps& source : sources_) {
+                           static_cast<std::int32_t>(from), static_cast<std::int32_t>(in.c), offset.data());
+    const std::size_t count = static_cast<std::size_t>(method.taps() * method.taps());
+    taps.resize(near.size() * count);
+    for (std::size_t i = 0; i < near.size(); ++i) {
+      std::int32_t* to = &taps[i * count];
+      if (outside_[i]) {
+        std::fill_n(to, count, simd::kOutside);
+        continue;
+      }
+      const point::Taps source = point::taps_at(positions_[i], in.h, in.w, method.interpolation, method.border);
+      fx[near[i]] = static_cast<F>(source.fx);
+      fy[near[i]] = static_cast<F>(source.fy);
       for (int j = 0; j < source.per_axis; ++j) {
+        const std::int64_t row = (source.rows[j] - box.y0) * box.w() - box.x0;
         for (int k = 0; k < source.per_axis; ++k) {
           const bool inside = source.rows[j] >= 0 && source.columns[k] >= 0;
-          const std::int64_t at = ((source.rows[j] - box.y0) * box.w() + source.columns[k] - box.x0) * c;
-          taps.push_back(source.outside ? simd::kOutside : inside ? static_cast<std::int32_t>(at) : simd::kFill);
+          *to++ = inside ? static_cast<std::int32_t>((row + source.columns[k]) * in.c) : simd::kFill;
         }
       }
+      if (source.outside) taps[i * count] = simd::kOutside;
     }
   }
 
@@ -180,27 +191,24 @@ class Plan {
     for (auto* array : {&fx, &fy}) array->resize(room);
     inside_.resize(room);
     near.clear();
-    sources_.clear();
+    positions_.clear();
+    outside_.clear();
   }
 
   template <typename Position>
-  void find_near(const Method<T, F>& method, const Images& in, const Position& position) {
+  void find_near(const Method<T, F>& method, const Position& position) {
     for (std::int64_t i = 0; i < pixels; ++i) {
       if (inside_[i] == kAll) continue;
       near.push_back(static_cast<std::int32_t>(i));
-      if (inside_[i] == kNone && method.border == Border::constant) {
-        sources_.push_back({method.taps(), true, {-1, -1, -1, -1}, {-1, -1, -1, -1}, 0.0, 0.0});
-      } else {
-        sources_.push_back(point::taps_at(position(i), in.h, in.w, method.interpolation, method.border));
-      }
-      fx[i] = static_cast<F>(sources_.back().fx);
-      fy[i] = static_cast<F>(sources_.back().fy);
+      outside_.push_back(inside_[i] == kNone && method.border == Border::constant ? 1 : 0);
+      positions_.push_back(position(i));
     }
   }
 
   std::vector<std::int32_t> column_, row_;  // the pixel at or left of, and above, the position
   std::vector<std::uint8_t> inside_;
-  std::vector<point::Taps> sources_;  // of the near pixels
+  std::vector<point::Position> positions_;  // of the near pixels,
+  std::vector<std::uint8_t> outside_;       // and whether they mix nothing but the fill value
   std::vector<double> scratch_;
 };
 

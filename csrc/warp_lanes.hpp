@@ -27,7 +27,7 @@ class LaneWarp {
     } else {
       box_ = {0, in.h, 0, in.w};
     }
-    plan_.set_offsets(method, box_, in.c);
+    plan_.set_offsets(method, in, box_);
   }
 
   // A tile is at most so large. Blocks are cut so that theirs are smaller: what a turned block reads is more than it

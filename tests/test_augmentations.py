@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -123,6 +125,16 @@ def test_equality_hash_and_repr():
         assert eval(repr(family), names) == family
     with pytest.raises(AttributeError):
         A.Crop(2).sizes = (3,)
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=repr)
+def test_threads_change_nothing(family):
+    images = np.random.default_rng(0).integers(0, 256, (40, 16, 18, 3), dtype=np.uint8)
+    for call in (family.expand, functools.partial(family.sample, rng=3)):
+        one, many = call(images, threads=1), call(images, threads=3)
+        assert np.array_equal(getattr(one, "images", one), getattr(many, "images", many))
+        with pytest.raises(ValueError, match="^threads: "):
+            call(images, threads=0)
 
 
 def test_registry():

@@ -493,7 +493,7 @@ def broken(change):
     ("call", "error", "message"),
     [
         (broken(lambda d: d.update(format=2)), ValueError, "format: "),
-        (broken(lambda d: d.pop("format")), TypeError, "format: "),
+        (broken(lambda d: d.pop("format")), ValueError, "format: is missing"),
         (broken(lambda d: d.update(n=4)), ValueError, r"steps\[0\].applied: "),
         (broken(lambda d: d.update(n=-1)), ValueError, "n: "),
         (broken(lambda d: d.update(size=[12])), TypeError, "size: "),
@@ -582,7 +582,7 @@ for _ in range(3000):
     ("data", "error", "message"),
     [
         (5, TypeError, "a pipeline: "),
-        ({}, TypeError, "format: "),
+        ({}, ValueError, "format: is missing"),
         (changed("format", to=2), ValueError, "format: "),
         (changed("format", to="1"), TypeError, "format: "),
         (changed("fuse", to=1), TypeError, "fuse: "),
@@ -680,6 +680,7 @@ def test_what_has_no_name_cannot_be_written():
     [
         (lambda: A.Compose(5), TypeError, "steps: "),
         (lambda: A.Compose("flip"), TypeError, "steps: "),
+        (lambda: A.Compose([A.RandomFlip]), TypeError, r"steps\[0\]: .* the class RandomFlip$"),
         (lambda: A.Compose([np.fliplr]), TypeError, r"steps\[0\]: "),
         (lambda: A.Compose([R, A.Compose([R])]), TypeError, r"steps\[1\]: "),
         (lambda: A.Compose([R] * 1001), ValueError, "steps: "),

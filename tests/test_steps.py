@@ -100,6 +100,11 @@ def test_distributions_go_to_dicts_and_back(kind):
     assert hash(eval(repr(kind), vars(A))) == hash(kind)
 
 
+def test_steps_are_shown_as_they_are_written():
+    assert repr(A.RandomTranslate(3, (-1, 1))) == "RandomTranslate(dx=3.0, dy=Uniform(low=-1.0, high=1.0))"
+    assert repr(A.RandomAffine(scale=2, p=0.5)) == "RandomAffine(scale=2.0, p=0.5)"
+
+
 def test_distributions_are_equal_by_value():
     assert A.Uniform(0, 1) == A.Uniform(0.0, np.float32(1)) != A.Uniform(0, 2)
     assert A.Choice([1, 2]) == A.Choice(np.array([1.0, 2.0])) != A.Choice([1, 2], [1, 1])

@@ -473,7 +473,7 @@ REFUSED = [
     (lambda: T.translate(X8[np.newaxis], 1, 1), ValueError, "images: .*shape"),
     (lambda: T.translate(X8, "1", 1), TypeError, "dx: "),
     (lambda: T.translate(X8, 1, True), TypeError, "dy: "),
-    (lambda: T.translate(X8, np.nan, 1), ValueError, "dx: .*infinity"),
+    (lambda: T.translate(X8, np.nan, 1), ValueError, "dx: .*finite, got nan"),
     (lambda: T.translate(X8, 1, [1, np.inf]), ValueError, "dy: .*infinity"),
     (lambda: T.translate(X8, [1, 2, 3], 1), ValueError, "dx: expected length 2"),
     (lambda: T.translate(X8, 1, np.ones((2, 1))), ValueError, "dy: "),

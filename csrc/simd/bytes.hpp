@@ -270,6 +270,14 @@ inline void store_parts(void* const* to, Bytes a) { store_bytes(to[0], a); }
 
 #if defined(AUGCORE_LEVEL_v3) || defined(AUGCORE_LEVEL_v4)
 
+// Four floats as doubles, (1 - f) * a + f * b, and back.
+using Four = __m256d;
+inline Four widen_four(const float* p) { return _mm256_cvtps_pd(_mm_loadu_ps(p)); }
+inline Four mix_four(Four a, Four b, double f) {
+  return _mm256_add_pd(_mm256_mul_pd(_mm256_set1_pd(1.0 - f), a), _mm256_mul_pd(_mm256_set1_pd(f), b));
+}
+inline void store_four(float* p, Four a) { _mm_storeu_ps(p, _mm256_cvtpd_ps(a)); }
+
 // Turns that go with shuffle_bytes, for two pixels of c bytes in each half of a part: byte k of the first beside byte k
 // of the second; and, for the lower half only, bytes `first` ... `first` + 3 as 32-bit numbers.
 inline Bytes pair_channels(int c) {

@@ -22,12 +22,6 @@ inline bool gathered_bilinear(const T*, const T*, Neighbours, std::int64_t, cons
   return false;
 }
 
-template <typename T, typename R, std::int64_t m>
-inline bool gathered_bicubic(const T*, const T*, Neighbours, std::int64_t, const std::int32_t*, const R (&)[4][m],
-                             const R (&)[4][m], std::int64_t, T*) {
-  return false;
-}
-
 #if defined(AUGCORE_LEVEL_v3) || defined(AUGCORE_LEVEL_v4)
 
 template <>
@@ -75,8 +69,7 @@ inline void load_pairs(const std::uint8_t* image, const std::uint8_t* end, std::
   for (int i = n; i % step != 0; ++i) pairs.upper[i] = pairs.lower[i] = 0;
 }
 
-// ---- the arithmetic of OpenCV 4, in 16 bits: see mix_bilinear in lanes.inl
-// --------------------------------------------
+// ---- the arithmetic of OpenCV 4, in 16 bits: see mix_bilinear in lanes.inl ------------------------------------------
 
 // mixed: 16-bit numbers a * (32 - fx) + b * fx of pairs of bytes a, b; x_weight: the pairs (32 - fx, fx); y_weight: fy.
 inline Bytes mix_words(Bytes upper, Bytes lower, Bytes x_weight, Bytes y_weight) {
@@ -119,8 +112,7 @@ inline void mix_channels(const Pairs<std::uint64_t>& pairs, int c, const std::in
   }
 }
 
-// ---- exact, in float: point::bilinear
-// --------------------------------------------------------------------------------
+// ---- exact, in float: point::bilinear -------------------------------------------------------------------------------
 
 inline Floats mix_floats(Floats a, Floats b, Floats f) { return add(a, multiply(f, subtract(b, a))); }
 
@@ -183,93 +175,50 @@ inline bool gathered_bilinear(const std::uint8_t* image, const std::uint8_t* end
   return true;
 }
 
-// ---- bicubic, in float: point::cubic
-// ---------------------------------------------------------------------------------
+// ---- float pixels, in double, their channels in lanes ---------------------------------------------------------------
 
-// Four neighbouring pixels, in the low bytes of each Row, from four rows.
-template <typename Row>
-struct Rows {
-  alignas(64) Row of[4][kGather];
-};
+template <>
+constexpr std::int64_t kGatheredChannels<float> = 4;
 
-// Zeros up to the next multiple of `step`. Loads of a whole Row may reach beyond the bytes of four pixels, not to
-// `end`.
-template <typename Row>
-inline void load_rows(const std::uint8_t* image, const std::uint8_t* end, std::int64_t down, int bytes,
-                      const std::int32_t* offset, int n, int step, Rows<Row>& rows) {
-  std::int32_t last = 0;
-  for (int i = 0; i < n; ++i) last = offset[i] > last ? offset[i] : last;
-  const bool room = end - image >= last + 3 * down + static_cast<std::int64_t>(sizeof(Row));
-  for (int k = 0; k < 4; ++k) {
-    const std::uint8_t* row = image + k * down;
-    Row* to = rows.of[k];
-    if (room) {
-      for (int i = 0; i < n; ++i) std::memcpy(to + i, row + offset[i], sizeof(Row));
-    } else {
-      for (int i = 0; i < n; ++i) {
-        to[i] = {};
-        std::memcpy(to + i, row + offset[i], bytes);
+inline bool gathered_bilinear(const float* image, const float* end, Neighbours step, std::int64_t c,
+                              const std::int32_t* offset, const double* fx, const double* fy, std::int64_t n,
+                              float* out) {
+  if (c > kGatheredChannels<float> || step.right != c) return false;
+  const auto along = [](const float* a, const float* b, double f) {
+    if (f == 0.0) return widen_four(a);
+    if (f == 1.0) return widen_four(b);
+    return mix_four(widen_four(a), widen_four(b), f);
+  };
+  for (std::int64_t i = 0; i < n; ++i) {
+    const float* at = image + offset[i];
+    const float* below = at + step.down;
+    float upper_pixels[8], lower_pixels[8];
+    if (end - below < c + 4) {
+      for (std::int64_t k = 0; k < 2 * c; ++k) {
+        upper_pixels[k] = at[k];
+        lower_pixels[k] = below[k];
       }
+      for (std::int64_t k = 2 * c; k < 8; ++k) upper_pixels[k] = lower_pixels[k] = 0.0F;
+      at = upper_pixels;
+      below = lower_pixels;
     }
-    for (int i = n; i % step != 0; ++i) to[i] = {};
+    Four mixed;
+    if (fy[i] == 0.0) {
+      mixed = along(at, at + c, fx[i]);
+    } else if (fy[i] == 1.0) {
+      mixed = along(below, below + c, fx[i]);
+    } else {
+      mixed = mix_four(along(at, at + c, fx[i]), along(below, below + c, fx[i]), fy[i]);
+    }
+    // What is written behind the pixel is overwritten by the next ones.
+    if (i * c + 4 <= n * c) {
+      store_four(out + i * c, mixed);
+    } else {
+      float last[4];
+      store_four(last, mixed);
+      std::memcpy(out + i * c, last, c * sizeof(float));
+    }
   }
-}
-
-struct SixteenBytes {
-  std::uint8_t bytes[16];
-};
-
-// tap(k, j): pixel j of row k; x(j), y(k): their weights.
-template <typename Tap, typename X, typename Y>
-inline Floats mix_rows(const Tap& tap, const X& x, const Y& y) {
-  const auto sum = [](const auto& term) { return add(add(add(term(0), term(1)), term(2)), term(3)); };
-  const auto row = [&](int k) { return sum([&](int j) { return multiply(x(j), tap(k, j)); }); };
-  return sum([&](int k) { return multiply(y(k), row(k)); });
-}
-
-template <std::int64_t m>
-inline void mix_one_channel(const Rows<std::uint32_t>& rows, const float (&wx)[4][m], const float (&wy)[4][m], int n,
-                            std::uint8_t* out) {
-  for (int i = 0; i < n; i += kFloats) {
-    const auto tap = [&](int k, int j) { return to_floats(byte_of_32(load_bytes(rows.of[k] + i), j)); };
-    const auto x = [&](int j) { return load_floats(wx[j] + i); };
-    const auto y = [&](int k) { return load_floats(wy[k] + i); };
-    store_rounded(out + i, limit_to_bytes(mix_rows(tap, x, y)));
-  }
-}
-
-template <std::int64_t m>
-inline void mix_channels(const Rows<SixteenBytes>& rows, int c, const float (&wx)[4][m], const float (&wy)[4][m], int n,
-                         std::uint8_t* out) {
-  const Bytes turns[4] = {widen_channels(0), widen_channels(c), widen_channels(2 * c), widen_channels(3 * c)};
-  for (int i = 0; i < n; i += kParts) {
-    const auto tap = [&](int k, int j) { return to_floats(shuffle_bytes(load_bytes(rows.of[k] + i), turns[j])); };
-    const auto x = [&](int j) { return spread_to_floats(wx[j] + i); };
-    const auto y = [&](int k) { return spread_to_floats(wy[k] + i); };
-    store_rounded(out + 4 * i, limit_to_bytes(mix_rows(tap, x, y)));
-  }
-}
-
-// At most kGather pixels. wx, wy: the weights of each.
-template <std::int64_t m>
-inline bool gathered_bicubic(const std::uint8_t* image, const std::uint8_t* end, Neighbours step, std::int64_t channels,
-                             const std::int32_t* offset, const float (&wx)[4][m], const float (&wy)[4][m],
-                             std::int64_t n, std::uint8_t* out) {
-  if (channels > kGatheredChannels<std::uint8_t>) return false;
-  const int c = static_cast<int>(channels), count = static_cast<int>(n);
-  alignas(64) std::uint8_t room[4 * kGather + kBytes];
-  alignas(64) std::uint8_t pixels[4 * kGather];
-  if (c == 1) {
-    Rows<std::uint32_t> rows;
-    load_rows(image, end, step.down, 4, offset, count, kFloats, rows);
-    mix_one_channel(rows, wx, wy, count, room);
-  } else {
-    Rows<SixteenBytes> rows;
-    load_rows(image, end, step.down, 4 * c, offset, count, kParts, rows);
-    mix_channels(rows, c, wx, wy, count, c == 4 ? room : pixels);
-    if (c < 4) drop_bytes(pixels, c, count, room);
-  }
-  std::memcpy(out, room, n * c);
   return true;
 }
 

@@ -23,8 +23,7 @@ constexpr int kImages = kBytes / static_cast<int>(sizeof(T));  // lanes of a vec
 template <typename T>
 constexpr int kPartElements = kPartBytes / static_cast<int>(sizeof(T));
 
-// ---- bringing images into lanes and back
-// -----------------------------------------------------------------------------
+// ---- bringing images into lanes and back ----------------------------------------------------------------------------
 
 // Within each part, element j of row i goes to element i of row j; as many rows as a part has elements. Each stage
 // interleaves row i with row i + half: after log2(rows) of them every index bit of a row has become one of an element.
@@ -132,8 +131,7 @@ void distribute_lanes(const T* in, std::int64_t m, T* const* images) {
   }
 }
 
-// ---- mixing lanes
-// ----------------------------------------------------------------------------------------------------
+// ---- mixing lanes ---------------------------------------------------------------------------------------------------
 
 template <typename T>
 inline void mix_along(const T* a, const T* b, point::Real<T> f, T* out) {

@@ -24,8 +24,7 @@ inline void for_steps(std::int64_t n, const Body& body) {
   }
 }
 
-// ---- exact
-// -----------------------------------------------------------------------------------------------------------
+// ---- exact ----------------------------------------------------------------------------------------------------------
 
 // Calls use(folded), where folded(s) brings a position into the image as the border repeats it.
 template <typename Use>
@@ -35,55 +34,60 @@ inline void with_fold(const Axis& axis, const Use& use) {
     use([n](double s) { return point::fold_reflect(point::limit_position(s), n); });
   } else if (axis.border == Border::symmetric) {
     use([n](double s) { return point::fold_symmetric(point::limit_position(s), n); });
-  } else if (axis.border == Border::wrap) {
-    use([n](double s) { return point::fold_wrap(point::limit_position(s), n); });
   } else {
-    use([](double s) { return s; });
+    use([n](double s) { return point::fold_wrap(point::limit_position(s), n); });
   }
 }
 
-// Where an axis is clamped, or folded so that no neighbour is outside.
+// position(i), first <= i < first + kStep, along one axis: the pixel at or left of it, and the fraction from there.
 template <typename F, typename Position>
-inline void split_inside(const Axis& axis, std::int64_t n, std::int32_t* first, F* fraction, const Position& position) {
-  const double high = axis.n - 1.0;
-  const std::int32_t most = axis.n - 1 - axis.after;
-  for_steps(n, [&](std::int64_t i) {
-    const double s = point::clamp(position(i), 0.0, high);
-    const std::int32_t whole = static_cast<std::int32_t>(s);
-    const std::int32_t at = whole < most ? whole : most;
-    first[i] = at;
-    fraction[i] = static_cast<F>(s - at);
-  });
-}
-
-// Far enough outside to be seen as outside, near enough to be an int32.
-template <typename F, typename Position>
-inline void split_anywhere(const Axis& axis, std::int64_t n, std::int32_t* first, F* fraction,
-                           const Position& position) {
-  const double high = axis.n + 1.0;
-  for_steps(n, [&](std::int64_t i) {
-    const double s = point::clamp(position(i), -4.0, high);
-    const std::int32_t whole = static_cast<std::int32_t>(s);
-    const std::int32_t at = whole - (s < whole ? 1 : 0);
-    first[i] = at;
-    fraction[i] = static_cast<F>(s - at);
-  });
-}
-
-// position(i), i < n, along one axis: the pixel at or left of it, and the fraction from there.
-template <typename F, typename Position>
-inline void split_axis(const Axis& axis, std::int64_t n, std::int32_t* first, F* fraction, const Position& position) {
-  with_fold(axis, [&](const auto& folded) {
-    if (axis.nearest) {
-      const auto rounded = [&](std::int64_t i) {
-        return folded(point::round_half_even(point::limit_position(position(i))));
-      };
-      axis.inside ? split_inside(axis, n, first, fraction, rounded) : split_anywhere(axis, n, first, fraction, rounded);
-    } else {
-      const auto there = [&](std::int64_t i) { return folded(position(i)); };
-      axis.inside ? split_inside(axis, n, first, fraction, there) : split_anywhere(axis, n, first, fraction, there);
+inline void split_step(const Axis& axis, std::int64_t begin, std::int32_t* first, F* fraction,
+                       const Position& position) {
+  const std::int64_t end = begin + kStep;
+  if (axis.inside) {
+    const double high = axis.n - 1.0;
+    const std::int32_t most = axis.n - 1 - axis.after;
+    for (std::int64_t i = begin; i < end; ++i) {
+      const double s = point::clamp(position(i), 0.0, high);
+      const std::int32_t whole = static_cast<std::int32_t>(s);
+      const std::int32_t at = whole < most ? whole : most;
+      first[i] = at;
+      fraction[i] = static_cast<F>(s - at);
     }
-  });
+  } else {
+    // Far enough outside to be seen as outside, near enough to be an int32.
+    const double high = axis.n + 1.0;
+    for (std::int64_t i = begin; i < end; ++i) {
+      const double s = point::clamp(position(i), -4.0, high);
+      const std::int32_t whole = static_cast<std::int32_t>(s);
+      const std::int32_t at = whole - (s < whole ? 1 : 0);
+      first[i] = at;
+      fraction[i] = static_cast<F>(s - at);
+    }
+  }
+}
+
+// monotone: positions rise, or fall, all along; where both ends of a step are inside the image, nothing is folded then.
+template <bool monotone, typename F, typename Position>
+inline void split_axis(const Axis& axis, std::int64_t n, std::int32_t* first, F* fraction, const Position& position) {
+  const double low = -4.0, high = axis.n + 1.0;
+  const auto rounded = [&](double s) { return axis.nearest ? point::round_half_even(s) : s; };
+  const bool folds = axis.border == Border::reflect || axis.border == Border::symmetric || axis.border == Border::wrap;
+  const auto is_inside = [&](double s) { return s >= 0.0 && s <= axis.n - 1.0; };
+  for (std::int64_t begin = 0; begin < n; begin += kStep) {
+    const bool plain = !folds || (monotone && is_inside(position(begin)) && is_inside(position(begin + kStep - 1)));
+    if (!plain) {
+      with_fold(axis, [&](const auto& folded) {
+        split_step(axis, begin, first, fraction,
+                   [&](std::int64_t i) { return folded(rounded(point::limit_position(position(i)))); });
+      });
+    } else if (axis.nearest) {
+      split_step(axis, begin, first, fraction,
+                 [&](std::int64_t i) { return point::round_half_even(point::clamp(position(i), low, high)); });
+    } else {
+      split_step(axis, begin, first, fraction, position);
+    }
+  }
 }
 
 inline void find_inside(const std::int32_t* column, const std::int32_t* row, std::int64_t n, const Axis& across,
@@ -106,8 +110,8 @@ inline void find_inside(const std::int32_t* column, const std::int32_t* row, std
 template <typename F>
 void split(const double* sx, const double* sy, std::int64_t n, const Axis& across, const Axis& down,
            std::int32_t* column, std::int32_t* row, F* fx, F* fy, std::uint8_t* inside) {
-  split_axis(across, n, column, fx, [&](std::int64_t i) { return sx[i]; });
-  split_axis(down, n, row, fy, [&](std::int64_t i) { return sy[i]; });
+  split_axis<false>(across, n, column, fx, [&](std::int64_t i) { return sx[i]; });
+  split_axis<false>(down, n, row, fy, [&](std::int64_t i) { return sy[i]; });
   find_inside(column, row, n, across, down, inside);
 }
 
@@ -129,18 +133,17 @@ void locate(const double* m, bool projective, const Rectangle& out, const Axis& 
       const auto divided = [&](int k) {
         return [&, k](std::int64_t i) { return (products[k][i] + terms[k]) / (products[2][i] + terms[2]); };
       };
-      split_axis(across, w, column + at, fx + at, divided(0));
-      split_axis(down, w, row + at, fy + at, divided(1));
+      split_axis<false>(across, w, column + at, fx + at, divided(0));
+      split_axis<false>(down, w, row + at, fy + at, divided(1));
     } else {
-      split_axis(across, w, column + at, fx + at, [&](std::int64_t i) { return products[0][i] + terms[0]; });
-      split_axis(down, w, row + at, fy + at, [&](std::int64_t i) { return products[1][i] + terms[1]; });
+      split_axis<true>(across, w, column + at, fx + at, [&](std::int64_t i) { return products[0][i] + terms[0]; });
+      split_axis<true>(down, w, row + at, fy + at, [&](std::int64_t i) { return products[1][i] + terms[1]; });
     }
     if (!across.inside) find_inside(column + at, row + at, w, across, down, inside + at);
   }
 }
 
-// ---- the arithmetic of OpenCV 4
-// --------------------------------------------------------------------------------------
+// ---- the arithmetic of OpenCV 4 -------------------------------------------------------------------------------------
 
 // point::opencv4::source_position in doubles, whose 53 bits hold all sums.
 void locate(const double* m, bool, const Rectangle& out, const Axis& across, const Axis& down, double* scratch,

@@ -18,8 +18,7 @@ using augcore::simd::RowTaps;
 
 constexpr std::int64_t kPieceElements = 2048;
 
-// ---- down columns
-// ----------------------------------------------------------------------------------------------------
+// ---- down columns ---------------------------------------------------------------------------------------------------
 
 // kPacks packs of sums from element j on; load_at(p, v) loads a pack. kTaps: the number of rows where it is fixed, or
 // 0.
@@ -76,8 +75,7 @@ void down(const In* const* rows, const A* weight, std::int64_t taps, std::int64_
   }
 }
 
-// ---- along rows
-// ------------------------------------------------------------------------------------------------------
+// ---- along rows -----------------------------------------------------------------------------------------------------
 
 // The first (kHigh: the second) halves of a and b, lane by lane in turn.
 template <bool kHigh, typename V>

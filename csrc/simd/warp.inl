@@ -8,7 +8,7 @@
 
 #include "augcore/point/interpolate.hpp"
 #include "augcore/point/opencv4.hpp"
-#include "simd/gather.inl"
+#include "simd/gather_bicubic.inl"
 #include "simd/kernels.hpp"
 #include "simd/lanes.inl"
 #include "simd/locate.inl"

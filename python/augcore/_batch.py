@@ -6,6 +6,7 @@ of one channel, where C neighbours share what belongs to their image.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,19 +47,15 @@ class Batch:
         height, width = self.pixels.shape[2:] if self.planar else self.pixels.shape[1:3]
         return height, width
 
-    @property
-    def planes(self) -> int:
-        """How many images each one is to the kernels."""
-        return self.pixels.shape[1] if self.planar else 1
-
     def kernel_view(self, images: Images) -> Images:
         """What the kernels take for images of this layout: (N, H, W), (N, H, W, C) or (N * C, H, W)."""
-        n, *rest = images.shape
-        return images.reshape(n * rest[0], *rest[1:]) if self.planar else images
+        plain = np.asarray(images)  # no class of the user's own, that may read its elements otherwise
+        n, *rest = plain.shape
+        return plain.reshape(n * rest[0], *rest[1:]) if self.planar else plain
 
     def per_plane(self, parameter: NDArray[Any]) -> NDArray[Any]:
         """A parameter (1 or N, ...) as the kernels want it: what all images share stays one."""
-        return parameter if len(parameter) == 1 else np.repeat(parameter, self.planes, axis=0)
+        return np.repeat(parameter, self.pixels.shape[1], axis=0) if self.planar and len(parameter) > 1 else parameter
 
     def fill(self, value: ArrayLike) -> Floats:
         """The `fill` argument as the kernels want it: (1 or their number of images, their number of channels)."""
@@ -75,6 +72,10 @@ class Batch:
         shape = (n, rest[0], *size) if self.planar else (n, *size, *rest[2:])
         return _validate.output_images("out", out, shape, self.dtype, self.given, self.pixels, *parameters)
 
-    def require_pixels(self) -> None:
-        if not self.pixels.size:
-            raise ValueError(f"images: have no pixels to read, got shape {self.pixels.shape}")
+    def run(self, kernel: Callable[..., object], result: Images, *parameters: Any, **settings: Any) -> Images:
+        """Lets a kernel fill the result, where there is anything to fill: kernel(images, *parameters, out=..., ...)."""
+        if result.size:
+            if not self.pixels.size:
+                raise ValueError(f"images: have no pixels to read, got shape {self.pixels.shape}")
+            kernel(self.kernel_view(self.pixels), *parameters, out=self.kernel_view(result), **settings)
+        return result

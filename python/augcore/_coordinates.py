@@ -6,13 +6,10 @@ pixel is at (0, 0). Boxes are x1, y1, x2, y2 at pixel edges: the whole image is 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from augcore import _dispatch, _validate
-from augcore._matrices import identities as identities
+from augcore import _matrices, _validate
 
 Floats = NDArray[np.float64]
 
@@ -32,7 +29,7 @@ def translation_matrix(dx: ArrayLike, dy: ArrayLike) -> Floats:
     array (3, 3), or (N, 3, 3) where a parameter is an array; float64
     """
     x, y = _together(dx=dx, dy=dy)
-    return _shaped(shifts(x, y), dx, dy)
+    return _shaped(_matrices.shifts(x, y), dx, dy)
 
 
 def rotation_matrix(degrees: ArrayLike, size: tuple[int, int], *, center: ArrayLike | None = None) -> Floats:
@@ -53,9 +50,9 @@ def rotation_matrix(degrees: ArrayLike, size: tuple[int, int], *, center: ArrayL
     """
     height, width = _validate.size("size", size)
     (angles,) = _together(degrees=degrees)
-    middle = ((width - 1) / 2, (height - 1) / 2) if center is None else center
+    middle = _matrices.center(height, width) if center is None else center
     x, y = _validate.per_image_tuple("center", middle, 1, 2)[0]
-    return _shaped(about(rotations(angles), x, y), degrees)
+    return _shaped(_finite("center", _matrices.rotations(angles, x, y)), degrees)
 
 
 def flip_matrix(axis: str, size: tuple[int, int]) -> Floats:
@@ -105,7 +102,7 @@ def resized_crop_matrix(rectangle: ArrayLike, size: tuple[int, int]) -> Floats:
     values = _validate.points("rectangle", rectangle, 4)
     if values.ndim > 2 or not (values[..., 2:] > 0).all():
         raise ValueError("rectangle: expected (top, left, height, width), the last two positive")
-    matrices = windows(np.atleast_2d(values), _validate.size("size", size))
+    matrices = _finite("rectangle", _matrices.windows(np.atleast_2d(values), _validate.size("size", size)))
     return matrices if values.ndim == 2 else matrices[0]
 
 
@@ -122,56 +119,14 @@ def _together(**parameters: ArrayLike) -> list[Floats]:
     return list(np.broadcast_arrays(*vectors))
 
 
+def _finite(name: str, matrices: Floats) -> Floats:
+    if not np.isfinite(matrices).all():
+        raise ValueError(f"{name}: the matrix is beyond the range of float64")
+    return matrices
+
+
 def _shaped(matrices: Floats, *parameters: ArrayLike) -> Floats:
     return matrices[0] if all(np.ndim(parameter) == 0 for parameter in parameters) else matrices
-
-
-# ---- the same for the steps of a pipeline, which have checked their parameters ---------------------------------------
-
-
-def shifts(dx: Floats, dy: Floats) -> Floats:
-    matrices = identities(len(dx))
-    matrices[:, 0, 2], matrices[:, 1, 2] = dx, dy
-    return matrices
-
-
-def rotations(degrees: Floats) -> Floats:
-    """Counter-clockwise about the origin, y pointing down."""
-    cosine, sine = _dispatch.cos_sin(degrees)
-    matrices = identities(len(degrees))
-    matrices[:, 0, 0] = matrices[:, 1, 1] = cosine
-    matrices[:, 0, 1], matrices[:, 1, 0] = sine, -sine
-    return matrices
-
-
-def about(matrices: Floats, x: float, y: float) -> Floats:
-    """The same turn or stretch about another point than the origin."""
-    moved = matrices.copy()
-    for row, centre in enumerate((x, y)):
-        moved[:, row, 2] += centre - (matrices[:, row, 0] * x + matrices[:, row, 1] * y)
-    return moved
-
-
-def windows(rectangles: NDArray[Any], size: tuple[int, int]) -> Floats:
-    """Rectangles (n, 4), top, left, height, width, stretched to a size on the half-pixel grid."""
-    matrices = identities(len(rectangles))
-    top, left, height, width = rectangles.T
-    for row, (first, length, target) in enumerate(((left, width, size[1]), (top, height, size[0]))):
-        scale = target / length
-        matrices[:, row, row] = scale
-        matrices[:, row, 2] = (0.5 - first) * scale - 0.5
-    return matrices
-
-
-def product(later: Floats, earlier: Floats) -> Floats:
-    """The matrices of two affine steps, one after the other; sums in one order, on every machine."""
-    result = identities(max(len(later), len(earlier)))
-    for row in range(2):
-        a, b, c = later[:, row].T
-        for column in range(3):
-            result[:, row, column] = a * earlier[:, 0, column] + b * earlier[:, 1, column]
-        result[:, row, 2] += c
-    return result
 
 
 # ---- points and boxes ------------------------------------------------------------------------------------------------

@@ -89,7 +89,10 @@ class WarpFunction:
         _validate.function("function", function)
         python = getattr(function, "py_func", function)  # of a function that Numba has compiled before
         functools.update_wrapper(self, python)
-        inner = numba.njit(error_model="numpy", boundscheck=True)(python)
+        try:
+            inner = numba.njit(error_model="numpy", boundscheck=True)(python)
+        except TypeError as error:  # a class, or what Numba knows to be no function
+            raise TypeError(f"function: Numba cannot compile it: {error}") from None
 
         def native(x: Any, y: Any, params: Any, n_params: Any, source: Any) -> int:
             try:
@@ -236,22 +239,14 @@ def warp(
     result = batch.output(out, target, rows, fills)
     if pointer is None:
         warnings.warn(SLOW, RuntimeWarning, stacklevel=2)
-    if result.size:
-        batch.require_pixels()
-        pixels, into = batch.kernel_view(batch.pixels), batch.kernel_view(result)
-        sampling = {"interpolation": interpolation, "border": border, "threads": n_threads}
-        if pointer is None:
-            _by_python(pixels, function, rows, fills, into, **sampling)
-        else:
-            _by_native(pixels, function, pointer, rows, fills, into, **sampling)
-    return result
+    run = _by_python if pointer is None else functools.partial(_by_native, pointer)
+    sampling = {"interpolation": interpolation, "border": border, "fill": fills, "threads": n_threads}
+    return batch.run(run, result, function, rows, **sampling)
 
 
-def _by_native(
-    images: Images, function: Any, pointer: int, params: Floats, fill: Floats, out: Images, **sampling: Any
-) -> None:
+def _by_native(pointer: int, images: Images, function: Any, params: Floats, **sampling: Any) -> None:
     """images: N, or N * C of them, where params has 1 row or N."""
-    failed = _dispatch.warp_by_function(images, pointer, params, fill=fill, out=out, **sampling)
+    failed = _dispatch.warp_by_function(images, pointer, params, **sampling)
     if failed is None:
         return
     row, x, y = failed
@@ -267,7 +262,7 @@ def _failure(function: Any, x: float, y: float, params: Floats, place: str) -> V
 
 
 def _by_python(
-    images: Images, function: PythonWarp, params: Floats, fill: Floats, out: Images, **sampling: Any
+    images: Images, function: PythonWarp, params: Floats, *, fill: Floats, out: Images, **sampling: Any
 ) -> None:
     """images: N, or N * C of them, where params has 1 row or N."""
     height, width = out.shape[1:3]

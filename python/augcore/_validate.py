@@ -24,8 +24,12 @@ def describe(value: Any) -> str:
         return f"{type(value).__name__} of dtype {value.dtype} and shape {value.shape}"
     if isinstance(value, int) and abs(value) >= 10**100:
         return f"an integer of {value.bit_length()} bits"
+    if isinstance(value, str) and len(value) > 100:
+        return f"a string of {len(value)} characters"
     if isinstance(value, str | int | float | bool | None):
         return repr(value)
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
     return f"an object of type {type(value).__name__}"
 
 
@@ -34,17 +38,17 @@ def choice(name: str, value: Any, options: Collection[str]) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{name}: expected a string, got {describe(value)}")
     if value not in options:
-        raise ValueError(f"{name}: expected one of {', '.join(map(repr, options))}, got {value!r}")
+        raise ValueError(f"{name}: expected one of {', '.join(map(repr, options))}, got {describe(value)}")
     return value
 
 
 def integer(name: str, value: Any, low: int | None = None, high: int | None = None) -> int:
     """A whole number in [low, high]; bools are refused."""
-    if isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name}: expected an integer, got {value!r}")
+    if isinstance(value, bool | np.bool_ | np.ma.MaskedArray):
+        raise TypeError(f"{name}: expected an integer, got {describe(value)}")
     try:
         number = operator.index(value)
-    except TypeError:
+    except Exception:  # what __index__ of a foreign object raises
         raise TypeError(f"{name}: expected an integer, got {describe(value)}") from None
     _check_range(name, number, low, high)
     return number
@@ -65,6 +69,8 @@ def real(name: str, value: Any, low: float | None = None, high: float | None = N
         number = float(value)
     except OverflowError:
         raise ValueError(f"{name}: must be finite, got {describe(value)}") from None
+    except Exception as error:  # what __float__ of a foreign object raises
+        raise TypeError(f"{name}: cannot be read as a number: {error}") from None
     if not math.isfinite(number):
         raise ValueError(f"{name}: must be finite, got {number!r}")
     _check_range(name, number, low, high)
@@ -89,10 +95,11 @@ def threads(value: int | None) -> int:
 
 def array(name: str, value: Any) -> NDArray[Any]:
     """Any plain array-like as an ndarray, a copy only where the value is no array."""
-    parts = value if isinstance(value, list | tuple) else [value]
-    if any(isinstance(part, np.ma.MaskedArray) for part in parts):
+    if type(value) is np.ndarray:
+        return value
+    if _has_masked(value):
         raise TypeError(f"{name}: masked arrays are not supported; fill or drop the masked values first")
-    if hasattr(value, "toarray") and not isinstance(value, np.ndarray):
+    if hasattr(type(value), "toarray") and not isinstance(value, np.ndarray):
         raise TypeError(f"{name}: sparse arrays are not supported, got {describe(value)}")
     try:
         return np.asarray(value)
@@ -100,6 +107,22 @@ def array(name: str, value: Any) -> NDArray[Any]:
         raise
     except Exception as error:  # what __array__ of a foreign object raises
         raise TypeError(f"{name}: cannot be read as an array: {error}") from None
+
+
+def _has_masked(value: Any, depth: int = 3) -> bool:
+    """Whether an array, or one in lists of lists, is masked: NumPy would read what is below the mask."""
+    if isinstance(value, list | tuple) and depth:
+        return any(_has_masked(part, depth - 1) for part in value)
+    return isinstance(value, np.ma.MaskedArray)
+
+
+def sequence(name: str, value: Any, expected: str) -> Any:
+    """A tuple, list, range or vector, whatever is in it."""
+    if not isinstance(value, tuple | list | range | np.ndarray) or isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name}: expected {expected}, got {describe(value)}")
+    if isinstance(value, np.ndarray) and value.ndim != 1:
+        raise TypeError(f"{name}: expected {expected}, got {describe(value)}")
+    return value
 
 
 def plain(name: str, value: Any, *, labels: bool = False) -> Any:
@@ -114,6 +137,8 @@ def plain(name: str, value: Any, *, labels: bool = False) -> Any:
 
 def contiguous(name: str, values: NDArray[Any]) -> NDArray[Any]:
     """C-contiguous, aligned, in native byte order: a copy where the array is not."""
+    if values.flags.c_contiguous and values.flags.aligned and values.dtype.isnative:
+        return values
     try:
         return np.require(values, dtype=values.dtype.newbyteorder("="), requirements=["C", "A"])
     except (MemoryError, ValueError):
@@ -262,13 +287,13 @@ def function(name: str, value: Any) -> Any:
 
 # ---- images ----------------------------------------------------------------------------------------------------------
 
-PIXEL_DTYPES = ("uint8", "uint16", "float32", "float64")
+PIXEL_DTYPES = {np.dtype(name).char: name for name in ("uint8", "uint16", "float32", "float64")}
 MAX_SIDE = 2**31 - 1
 
 
 def _pixel_dtype(name: str, dtype: np.dtype[Any]) -> None:
-    if dtype.fields is not None or dtype.newbyteorder("=").name not in PIXEL_DTYPES:
-        raise TypeError(f"{name}: expected one of the dtypes {', '.join(PIXEL_DTYPES)}, got {dtype}")
+    if dtype.char not in PIXEL_DTYPES:
+        raise TypeError(f"{name}: expected one of the dtypes {', '.join(PIXEL_DTYPES.values())}, got {dtype}")
 
 
 def images(name: str, value: Any, layout: str = "NHWC") -> NDArray[Any]:
@@ -287,7 +312,7 @@ def output_images(name: str, value: Any, shape: tuple[int, ...], dtype: np.dtype
             return np.empty(shape, dtype)
         except ValueError:
             raise MemoryError(f"no array can have shape {shape} and dtype {dtype}") from None
-    if not isinstance(value, np.ndarray):
+    if not isinstance(value, np.ndarray) or isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name}: expected an ndarray or None, got {describe(value)}")
     if value.shape != shape or value.dtype != dtype:
         raise ValueError(f"{name}: expected dtype {dtype} and shape {shape}, got {describe(value)}")
@@ -301,6 +326,8 @@ def output_images(name: str, value: Any, shape: tuple[int, ...], dtype: np.dtype
 
 def _numbers(name: str, value: Any, *, finite: bool = True) -> NDArray[np.float64]:
     """Real numbers as float64, of any number of dimensions."""
+    if type(value) in (int, float, np.float64):  # the usual case, without the detour of arrays
+        return np.array(real(name, value) if finite or type(value) is int else value)
     values = array(name, value)
     return np.asarray(real_array(name, values, ndim=values.ndim, finite=finite), dtype=np.float64)
 
@@ -361,26 +388,22 @@ def fill(value: Any, pixels: NDArray[Any]) -> NDArray[np.float64]:
     """
     n, c = len(pixels), pixels.shape[3] if pixels.ndim == 4 else 1
     values = _numbers("fill", value, finite=False)
-    if values.ndim == 0:
-        values = np.full((1, c), values)
-    elif isinstance(value, np.ndarray) and values.ndim == 1:
-        if len(values) != n:
-            raise ValueError(f"fill: expected one value for each of {n} images, got shape {values.shape}")
-        values = np.repeat(values[:, np.newaxis], c, axis=1)
-    else:
-        values = _components("fill", values, n, c)
     if pixels.dtype.kind == "u":
         high = np.iinfo(pixels.dtype).max
-        if not ((values >= 0) & (values <= high)).all():
+        if values.size and not (values.min() >= 0 and values.max() <= high):
             raise ValueError(f"fill: must be between 0 and {high} for {pixels.dtype} images")
-    return values
+    if values.ndim == 0:
+        return np.full((1, c), values)
+    if isinstance(value, np.ndarray) and values.ndim == 1:
+        if len(values) != n:
+            raise ValueError(f"fill: expected one value for each of {n} images, got shape {values.shape}")
+        return np.repeat(values[:, np.newaxis], c, axis=1)
+    return _components("fill", values, n, c)
 
 
 def size(name: str, value: Any) -> tuple[int, int]:
     """(height, width), both at least 1."""
-    if not isinstance(value, tuple | list | np.ndarray) or np.ndim(np.asarray(value, dtype=object)) != 1:
-        raise TypeError(f"{name}: expected (height, width), got {describe(value)}")
-    if len(value) != 2:
+    if len(sequence(name, value, "(height, width)")) != 2:
         raise ValueError(f"{name}: expected (height, width), got {len(value)} values")
     return integer(name, value[0], 1, MAX_SIDE), integer(name, value[1], 1, MAX_SIDE)
 
@@ -403,7 +426,7 @@ def rectangles(name: str, value: Any, n: int, height: int, width: int) -> NDArra
     """(top, left, height, width) within an image, in whole pixels: (1, 4) or (n, 4)."""
     values = per_image_tuple(name, value, n, 4)
     whole = (values == np.floor(values)) & (values >= [0, 0, 1, 1])
-    if not whole.all() or not (values[:, :2] + values[:, 2:] <= (height, width)).all():
+    if not whole.all() or not (values[:, 2:] <= (height, width) - values[:, :2]).all():
         raise ValueError(f"{name}: expected whole pixels within images of {height} x {width} pixels")
     return values.astype(np.int64)
 
@@ -418,10 +441,11 @@ def matrix(name: str, value: Any, n: int | None = None) -> NDArray[np.float64]:
         raise ValueError(f"{name}: expected shape (2, 3), (3, 3), ({many}, 2, 3) or ({many}, 3, 3), got {shape}")
     if values.shape[1:] not in ((2, 3), (3, 3)):
         raise ValueError(f"{name}: expected matrices of 2 x 3 or 3 x 3, got shape {shape}")
-    if values.shape[1] == 2:
-        last = np.broadcast_to([0.0, 0.0, 1.0], (len(values), 1, 3))
-        values = np.concatenate([values, last], axis=1)
-    return np.ascontiguousarray(values)
+    if values.shape[1] == 3:
+        return np.ascontiguousarray(values)
+    whole = np.zeros((len(values), 3, 3))
+    whole[:, :2], whole[:, 2, 2] = values, 1.0
+    return whole
 
 
 def points(name: str, value: Any, k: int) -> NDArray[np.float64]:

@@ -14,11 +14,11 @@ Border = Literal["edge", "constant", "reflect", "symmetric", "wrap"]
 Arithmetic = Literal["exact", "opencv4"]
 Layout = Literal["NHWC", "NCHW"]
 
-INTERPOLATIONS = ("nearest", "bilinear", "bicubic")
-RESIZE_INTERPOLATIONS = (*INTERPOLATIONS, "area")
-BORDERS = ("edge", "constant", "reflect", "symmetric", "wrap")
-ARITHMETICS = ("exact", "opencv4")
-LAYOUTS = ("NHWC", "NCHW")
+INTERPOLATIONS: tuple[Interpolation, ...] = ("nearest", "bilinear", "bicubic")
+RESIZE_INTERPOLATIONS: tuple[ResizeInterpolation, ...] = (*INTERPOLATIONS, "area")
+BORDERS: tuple[Border, ...] = ("edge", "constant", "reflect", "symmetric", "wrap")
+ARITHMETICS: tuple[Arithmetic, ...] = ("exact", "opencv4")
+LAYOUTS: tuple[Layout, ...] = ("NHWC", "NCHW")
 
 
 def check_arithmetic(arithmetic: str, interpolation: str, border: str, dtype: np.dtype[Any] | None = None) -> None:

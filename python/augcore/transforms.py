@@ -2,18 +2,22 @@
 
 Images are arrays (N, H, W) or (N, H, W, C) of uint8, uint16, float32 or float64, or (N, C, H, W) with layout="NCHW".
 The result has the same layout and dtype, and the same shape where a function does not say otherwise. Any memory layout
-is accepted and gives the same bytes as a C-contiguous copy. The images are never written to.
+is accepted and gives the same bytes as a C-contiguous copy; tensors of other libraries are read as arrays. The images
+are never written to. One image is a batch of one: image[np.newaxis].
 
 A scalar parameter holds for all images; a 1-D array of length N gives one value per image. A parameter of several
 components is a tuple for all images, or an array (N, k).
 
-Pixel centres are at integer coordinates, x to the right and y down. Positions and weights are computed in float64;
-results of integer dtypes round half to even and saturate.
+Pixel centres are at integer coordinates, x to the right and y down. Positions are computed in float64. Pixels are mixed
+in float64 too, those of uint8 in float32, which is within 0.5 + 1e-3 grey levels of the exact value, where rounding
+alone is within 0.5. Results of integer dtypes round half to even and saturate.
 
 interpolation : "nearest" (half to even), "bilinear", "bicubic" (Keys' kernel with a = -0.75) or, for resizing, "area".
 border : what lies outside of an image. "edge" repeats the edge, "constant" is `fill` and blends in, "reflect" mirrors
-    without repeating the edge, "symmetric" mirrors and repeats it, "wrap" continues on the other side.
-fill : a number, a tuple of one per channel, a 1-D array of one per image, or an array (N, C).
+    without repeating the edge, "symmetric" mirrors and repeats it, "wrap" continues on the other side. For the last
+    three a position is folded into the image before it is split into pixels and weights.
+fill : a number, a tuple of one per channel, a 1-D array of one per image, or an array (N, C). Rounded to the dtype of
+    the images before it blends in.
 arithmetic : "exact", or "opencv4": the bytes that OpenCV 4 gives (uint8, bilinear or area, edge).
 layout : "NHWC", or "NCHW": both give the same values. Three dimensions are always (N, H, W).
 out : an array for the result: of its shape and dtype, C-contiguous, writable, not overlapping the images.
@@ -70,7 +74,6 @@ __all__ = [
     "WarpFunction",
     "WarpPointer",
     "box_visibility",
-    "check_arithmetic",
     "crop",
     "flip",
     "flip_matrix",
@@ -130,9 +133,7 @@ def translate(
     batch = Batch.of(images, layout)
     shift_x = _validate.per_image("dx", dx, len(batch))
     shift_y = _validate.per_image("dy", dy, len(batch))
-    inverse = _matrices.identities(*np.broadcast_shapes(shift_x.shape, shift_y.shape))
-    inverse[:, 0, 2] = -shift_x
-    inverse[:, 1, 2] = -shift_y
+    inverse = _matrices.shifts(-shift_x, -shift_y)
     return _warp(batch, inverse, batch.size, interpolation, border, fill, arithmetic, out, threads)
 
 
@@ -164,25 +165,31 @@ def rotate(
     Returns
     -------
     array of the shape and dtype of images
+
+    Examples
+    --------
+    >>> images = np.array([[[1, 2], [3, 4]], [[1, 2], [3, 4]]], dtype=np.uint8)
+    >>> rotate(images, [90, 180])
+    array([[[2, 4],
+            [1, 3]],
+    <BLANKLINE>
+           [[4, 3],
+            [2, 1]]], dtype=uint8)
     """
     batch = Batch.of(images, layout)
-    height, width = batch.size
     angles = _validate.per_image("degrees", degrees, len(batch))
-    middle = ((width - 1) / 2, (height - 1) / 2) if center is None else center
-    centers = _validate.per_image_tuple("center", middle, len(batch), 2)
     _validate.choice("arithmetic", arithmetic, ARITHMETICS)
-    cosine, sine = _dispatch.cos_sin(angles)
-    x, y = centers.T
-    m = _matrices.identities(*np.broadcast_shapes(angles.shape, x.shape))
-    with np.errstate(all="ignore"):  # a centre may be so far away that positions overflow; the kernels take any
-        if arithmetic == "opencv4":
-            m[:, 0] = np.stack(np.broadcast_arrays(cosine, sine, (1 - cosine) * x - sine * y), axis=-1)
-            m[:, 1] = np.stack(np.broadcast_arrays(-sine, cosine, sine * x + (1 - cosine) * y), axis=-1)
-            m = _matrices.affine_inverse(m)
-        else:
-            m[:, 0] = np.stack(np.broadcast_arrays(cosine, -sine, x - (cosine * x - sine * y)), axis=-1)
-            m[:, 1] = np.stack(np.broadcast_arrays(sine, cosine, y - (sine * x + cosine * y)), axis=-1)
-    return _warp(batch, m, batch.size, interpolation, border, fill, arithmetic, out, threads)
+    if center is None:
+        x, y = _matrices.center(*batch.size)
+    else:
+        x, y = _validate.per_image_tuple("center", center, len(batch), 2).T
+        angles = np.repeat(angles, len(x)) if len(angles) == 1 else angles
+    # A centre may be so far away that positions overflow; the kernels take any.
+    if arithmetic == "opencv4":
+        inverse = _matrices.affine_inverse(_matrices.opencv_rotations(angles, x, y))
+    else:
+        inverse = _matrices.rotations(-angles, x, y)
+    return _warp(batch, inverse, batch.size, interpolation, border, fill, arithmetic, out, threads)
 
 
 def warp_affine(
@@ -221,6 +228,14 @@ def warp_affine(
     ------
     ValueError
         Also when a matrix has no finite inverse, and for projective matrices with arithmetic="opencv4".
+
+    Examples
+    --------
+    >>> swap = [[0, 1, 0], [1, 0, 0]]  # x and y
+    >>> warp_affine(np.arange(6, dtype=np.uint8).reshape(1, 2, 3), swap, size=(3, 2))
+    array([[[0, 3],
+            [1, 4],
+            [2, 5]]], dtype=uint8)
     """
     batch = Batch.of(images, layout)
     matrices = _validate.matrix("matrix", matrix, len(batch))
@@ -264,6 +279,12 @@ def crop(
     Returns
     -------
     array of the dtype of images and of their shape, or that of what remains
+
+    Examples
+    --------
+    >>> crop(np.arange(9, dtype=np.uint8).reshape(1, 3, 3), (1, 0, 0, 1), keep_size=False)
+    array([[[4, 5],
+            [7, 8]]], dtype=uint8)
     """
     batch = Batch.of(images, layout)
     height, width = batch.size
@@ -277,9 +298,7 @@ def crop(
     _validate.choice("arithmetic", arithmetic, ARITHMETICS)
     if (rectangles[:, 2:] != rectangles[:1, 2:]).any():
         raise ValueError("px: images of different sizes would be left; use keep_size=True")
-    inverse = _matrices.identities(len(rectangles))
-    inverse[:, 0, 2] = left
-    inverse[:, 1, 2] = top
+    inverse = _matrices.shifts(left, top)
     size = (int(rectangles[0, 2]), int(rectangles[0, 3])) if len(rectangles) else (height, width)
     return _warp(batch, inverse, size, "nearest", "edge", 0, "exact", out, threads)
 
@@ -313,6 +332,11 @@ def resize(
     Returns
     -------
     array (N, height, width) or (N, height, width, C) of the dtype of images
+
+    Examples
+    --------
+    >>> resize(np.array([[[0, 100]]], dtype=np.uint8), (1, 4))
+    array([[[  0,  25,  75, 100]]], dtype=uint8)
     """
     batch = Batch.of(images, layout)
     target = _validate.size("size", size)
@@ -374,20 +398,18 @@ def flip(
     Returns
     -------
     array of the shape and dtype of images
+
+    Examples
+    --------
+    >>> flip(np.arange(6, dtype=np.uint8).reshape(1, 2, 3))
+    array([[[2, 1, 0],
+            [5, 4, 3]]], dtype=uint8)
     """
     batch = Batch.of(images, layout)
     _validate.choice("axis", axis, ("horizontal", "vertical", "both"))
     result = batch.output(out, batch.size)
-    n_threads = _validate.threads(threads)
-    if result.size:
-        _dispatch.flip(
-            batch.kernel_view(batch.pixels),
-            horizontal=axis != "vertical",
-            vertical=axis != "horizontal",
-            out=batch.kernel_view(result),
-            threads=n_threads,
-        )
-    return result
+    sides = {"horizontal": axis != "vertical", "vertical": axis != "horizontal"}
+    return batch.run(_dispatch.flip, result, **sides, threads=_validate.threads(threads))
 
 
 # ---- what the functions share ----------------------------------------------------------------------------------------
@@ -413,19 +435,16 @@ def _warp(
     result = batch.output(out, size, inverse, fills)
     if arithmetic == "opencv4" and _matrices.are_whole_shifts(inverse):
         arithmetic = "exact"  # the same bytes, and these are copied
-    if result.size:
-        batch.require_pixels()
-        _dispatch.warp(
-            batch.kernel_view(batch.pixels),
-            batch.per_plane(inverse),
-            interpolation=interpolation,
-            border=border,
-            fill=fills,
-            arithmetic=arithmetic,
-            out=batch.kernel_view(result),
-            threads=n_threads,
-        )
-    return result
+    return batch.run(
+        _dispatch.warp,
+        result,
+        batch.per_plane(inverse),
+        interpolation=interpolation,
+        border=border,
+        fill=fills,
+        arithmetic=arithmetic,
+        threads=n_threads,
+    )
 
 
 def _resize(
@@ -445,19 +464,15 @@ def _resize(
     if arithmetic == "opencv4":
         _require_opencv4_resize(rectangles, size, interpolation, antialias)
     n_threads = _validate.threads(threads)
-    result = batch.output(out, size)
-    if result.size:
-        batch.require_pixels()
-        _dispatch.resize(
-            batch.kernel_view(batch.pixels),
-            batch.per_plane(rectangles),
-            interpolation=interpolation,
-            antialias=antialias,
-            arithmetic=arithmetic,
-            out=batch.kernel_view(result),
-            threads=n_threads,
-        )
-    return result
+    return batch.run(
+        _dispatch.resize,
+        batch.output(out, size),
+        batch.per_plane(rectangles),
+        interpolation=interpolation,
+        antialias=antialias,
+        arithmetic=arithmetic,
+        threads=n_threads,
+    )
 
 
 def _require_opencv4_resize(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from augcore import _coordinates, _random, _validate
+from augcore import _matrices, _random, _validate
 from augcore._words import LAYOUTS, Layout
 from augcore.augmentations import serial
 from augcore.augmentations.distributions import within
@@ -37,21 +39,21 @@ class Applied(NamedTuple):
         float64, clipped to the image. A box that has left it has an area of zero.
     keypoints : array (N, K, 2) or list of N arrays, as they came, or None
         float64, wherever they have gone.
-    parameters : Parameters
-        What was drawn for each image: `Compose.replay` does the same again.
     box_visibility : array (N, K) or list of N arrays, or None
         Which part of each box, by area, is still on the image, from 0 to 1.
     keypoint_visible : bool array (N, K) or list of N arrays, or None
         Which keypoints are on the image, and have been all along.
+    parameters : Parameters
+        What was drawn for each image: `Compose.replay` does the same again.
     """
 
     images: Pixels
     masks: Pixels | None
     boxes: Any
     keypoints: Any
-    parameters: Parameters
     box_visibility: Any
     keypoint_visible: Any
+    parameters: Parameters
 
 
 class _Run(NamedTuple):
@@ -97,11 +99,11 @@ class Compose:
     fuse: bool
 
     def __init__(self, steps: Iterable[Step | Augmentation], *, fuse: bool = True) -> None:
-        if not isinstance(steps, Iterable) or isinstance(steps, str | Mapping):
+        if not isinstance(steps, Iterable) or isinstance(steps, str | Mapping | np.ndarray):
             raise TypeError(f"steps: expected a sequence of steps, got {_validate.describe(steps)}")
-        made = tuple(_step(i, step) for i, step in enumerate(steps))
+        made = tuple(_step(i, step) for i, step in enumerate(itertools.islice(steps, MAX_STEPS + 1)))
         if len(made) > MAX_STEPS:
-            raise ValueError(f"steps: at most {MAX_STEPS}, got {len(made)}")
+            raise ValueError(f"steps: at most {MAX_STEPS}")
         object.__setattr__(self, "steps", made)
         object.__setattr__(self, "fuse", _validate.flag("fuse", fuse))
 
@@ -228,13 +230,13 @@ class Compose:
             Where a step is not affine.
         """
         checked = self._checked(parameters)
-        total, size = _coordinates.identities(checked.n), checked.size
+        total, size = _matrices.identities(checked.n), checked.size
         for step, drawn in zip(self.steps, checked.steps, strict=True):
-            matrices = _matrices(step, drawn, size)
+            matrices = _where_applied(step, drawn, size)
             if matrices is None:
                 raise ValueError(f"parameters: {type(step).__name__} is not affine, so there is no matrix")
-            total, size = _coordinates.product(matrices, total), step.output_size(*size)
-        return total
+            total, size = _matrices.product(matrices, total), step.output_size(*size)
+        return _finite("parameters", total)
 
     # ---- the way of a batch ------------------------------------------------------------------------------------------
 
@@ -256,6 +258,7 @@ class Compose:
             raise TypeError(f"parameters: expected Parameters, got {_validate.describe(parameters)}")
         return parameters.of(self.steps)
 
+    @cached_property
     def _runs(self) -> list[_Run]:
         """Which steps are applied at once. Steps that only copy are joined where they stand between two others."""
         runs: list[_Run] = []
@@ -281,7 +284,7 @@ class Compose:
 
     def _images(self, images: ArrayLike, layout: str) -> Images:
         _validate.choice("layout", layout, LAYOUTS)
-        return Images(self.steps, images, _validate.images("images", images, layout), layout)
+        return Images(self.steps, _validate.images("images", images, layout), layout)
 
     def _masks(self, masks: ArrayLike | None, images: Images, fill: Any, layout: str) -> list[Masks]:
         return [] if masks is None else [Masks(self.steps, masks, images.shape, fill, layout)]
@@ -296,7 +299,7 @@ class Compose:
         point_tracks = None if keypoints is None else Keypoints(keypoints, n, (height, width))
         followers = [track for track in (box_tracks, point_tracks) if track is not None]
 
-        for run in self._runs():
+        for run in self._runs:
             size = height, width
             drawn = parameters.steps[run.first : run.stop]
             if run.resampling is None:
@@ -320,9 +323,9 @@ class Compose:
             layers[1].result() if len(layers) > 1 else None,
             box_tracks.boxes() if box_tracks else None,
             point_tracks.points() if point_tracks else None,
-            parameters,
             box_tracks.restore(box_tracks.visibility) if box_tracks else None,
             point_tracks.restore(point_tracks.visible) if point_tracks else None,
+            parameters,
         )
 
     # ---- to and from dicts -------------------------------------------------------------------------------------------
@@ -364,7 +367,7 @@ def _step(number: int, step: Any) -> Step:
     return step
 
 
-def _matrices(step: Step, drawn: Drawn, size: tuple[int, int]) -> Floats | None:
+def _where_applied(step: Step, drawn: Drawn, size: tuple[int, int]) -> Floats | None:
     """(n, 3, 3): the identity for images to which the step is not applied; None where it is not affine."""
     matrices = step.matrix(drawn, *size)
     if matrices is None:
@@ -374,10 +377,16 @@ def _matrices(step: Step, drawn: Drawn, size: tuple[int, int]) -> Floats | None:
 
 def _total(steps: Sequence[Step], drawn: Sequence[Drawn], size: tuple[int, int]) -> Floats:
     """The product of the matrices of affine steps that keep the size."""
-    total = _coordinates.identities(len(drawn[0]["applied"]))
+    total = _matrices.identities(len(drawn[0]["applied"]))
     for step, values in zip(steps, drawn, strict=True):
-        matrices = _matrices(step, values, size)
+        matrices = _where_applied(step, values, size)
         if matrices is None:
             raise ValueError(f"steps: {type(step).__name__} says how it resamples, but has no matrix")
-        total = _coordinates.product(matrices, total)
-    return total
+        total = _matrices.product(matrices, total)
+    return _finite("steps", total)
+
+
+def _finite(name: str, matrices: Floats) -> Floats:
+    if not np.isfinite(matrices).all():
+        raise ValueError(f"{name}: the product of the matrices is beyond the range of float64")
+    return matrices

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from augcore import _coordinates, _random, _validate, transforms
+from augcore import _matrices, _random, _validate, transforms
+from augcore._words import check_arithmetic
 from augcore.augmentations.distributions import LogUniform, Parameter, distribution, made, within
 from augcore.augmentations.registry import register
 from augcore.augmentations.settings import Fill, common, fill, set_field
@@ -50,8 +51,8 @@ class RandomCrop(Step):
     (2, 32, 32, 3)
     """
 
-    size: tuple[int, int]
-    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+    size: int | tuple[int, int]
+    padding: int | tuple[int, int, int, int] = (0, 0, 0, 0)
     keep_size: bool = field(default=False, kw_only=True)
     interpolation: ResizeInterpolation = field(default="bilinear", kw_only=True)
     antialias: bool = field(default=True, kw_only=True)
@@ -72,15 +73,15 @@ class RandomCrop(Step):
 
     def output_size(self, height: int, width: int) -> tuple[int, int]:
         """That of the window, or of the image with keep_size."""
-        return (height, width) if self.keep_size else self.size
+        return (height, width) if self.keep_size else _size(self.size)
 
     def draw(self, draws: _random.Draws, height: int, width: int) -> dict[str, NDArray[Any]]:
         """top and left of the window, negative in the padding."""
-        above, right, below, left = self.padding
-        rows, columns = height + above + below - self.size[0] + 1, width + left + right - self.size[1] + 1
+        window, (above, right, below, left) = _size(self.size), _padding(self.padding)
+        rows, columns = height + above + below - window[0] + 1, width + left + right - window[1] + 1
         if min(rows, columns) < 1:
             raise ValueError(
-                f"size: {self.size[0]} x {self.size[1]} does not fit into images of {height} x {width}"
+                f"size: {window[0]} x {window[1]} does not fit into images of {height} x {width}"
                 f" with a padding of {self.padding}"
             )
         return {
@@ -90,11 +91,11 @@ class RandomCrop(Step):
 
     def matrix(self, parameters: Drawn, height: int, width: int) -> Floats:
         """The window, stretched over the result."""
-        return _coordinates.windows(self._windows(parameters), self.output_size(height, width))
+        return _matrices.windows(self._windows(parameters), self.output_size(height, width))
 
     def _windows(self, parameters: Drawn) -> NDArray[np.int64]:
         n = len(parameters["top"])
-        sides = [np.full(n, side) for side in self.size]
+        sides = [np.full(n, side) for side in _size(self.size)]
         return np.stack([parameters["top"], parameters["left"], *sides], axis=1)
 
     def apply(
@@ -104,14 +105,14 @@ class RandomCrop(Step):
         height, width = images.shape[1:3]
         keywords: dict[str, Any] = {"out": out, "threads": threads}
         resizing = {name: getattr(self, name) for name in ("interpolation", "antialias", "arithmetic")}
-        if self.keep_size and not any(self.padding):
+        if self.keep_size and not any(_padding(self.padding)):
             rectangles = common(self._windows(parameters))
             return transforms.resized_crop(images, rectangles, (height, width), **resizing, **keywords)
-        shift = common(_coordinates.shifts(parameters["left"], parameters["top"]))
+        shift = common(_matrices.shifts(parameters["left"], parameters["top"]))
         border: dict[str, Any] = {"interpolation": "nearest", "border": self.border, "fill": self.fill}
         if not self.keep_size:
-            return transforms.warp_affine(images, shift, size=self.size, inverse=True, **border, **keywords)
-        windows = transforms.warp_affine(images, shift, size=self.size, inverse=True, **border, threads=threads)
+            return transforms.warp_affine(images, shift, size=_size(self.size), inverse=True, **border, **keywords)
+        windows = transforms.warp_affine(images, shift, size=_size(self.size), inverse=True, **border, threads=threads)
         return transforms.resize(windows, (height, width), **resizing, **keywords)
 
 
@@ -142,7 +143,7 @@ class RandomResizedCrop(Step):
     (2, 16, 16, 3)
     """
 
-    size: tuple[int, int] | None
+    size: int | tuple[int, int] | None
     scale: Parameter = (0.08, 1.0)
     ratio: Parameter = (3 / 4, 4 / 3)
     interpolation: ResizeInterpolation = field(default="bilinear", kw_only=True)
@@ -165,7 +166,7 @@ class RandomResizedCrop(Step):
 
     def output_size(self, height: int, width: int) -> tuple[int, int]:
         """`size`."""
-        return (height, width) if self.size is None else self.size
+        return (height, width) if self.size is None else _size(self.size)
 
     def draw(self, draws: _random.Draws, height: int, width: int) -> dict[str, NDArray[Any]]:
         """rectangle: top, left, height, width."""
@@ -194,7 +195,9 @@ class RandomResizedCrop(Step):
 
     def matrix(self, parameters: Drawn, height: int, width: int) -> Floats:
         """The rectangle, stretched over the result."""
-        return _coordinates.windows(parameters["rectangle"], self.output_size(height, width))
+        rectangles = parameters["rectangle"]
+        _validate.rectangles("rectangle", rectangles, len(rectangles), height, width)
+        return _matrices.windows(rectangles, self.output_size(height, width))
 
     def apply(
         self, images: Images, parameters: Drawn, *, out: Images | None = None, threads: int | None = None
@@ -221,7 +224,8 @@ def _size(value: Any) -> tuple[int, int]:
 
 
 def _padding(value: Any) -> tuple[int, int, int, int]:
-    sides = tuple(value) if isinstance(value, tuple | list | np.ndarray) else (value,) * 4
+    several = isinstance(value, tuple | list | np.ndarray)
+    sides = _validate.sequence("padding", value, "a number or one for each side") if several else (value,) * 4
     if len(sides) != 4:
         raise ValueError(f"padding: expected a number or (top, right, bottom, left), got {len(sides)} values")
     top, right, bottom, left = (_validate.integer("padding", side, 0, _validate.MAX_SIDE) for side in sides)
@@ -230,5 +234,5 @@ def _padding(value: Any) -> tuple[int, int, int, int]:
 
 def _check_resizing(step: RandomCrop | RandomResizedCrop) -> None:
     _validate.choice("interpolation", step.interpolation, transforms.RESIZE_INTERPOLATIONS)
-    transforms.check_arithmetic(step.arithmetic, step.interpolation, "edge")
+    check_arithmetic(step.arithmetic, step.interpolation, "edge")
     set_field(step, "antialias", _validate.flag("antialias", step.antialias))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, ClassVar, Union
 
@@ -48,7 +48,7 @@ class Distribution(ABC):
 
     def sample(self, n: int, rng: _random.Rng = None) -> Floats:
         """n draws: those that a step's first parameter has for the images 0 ... n - 1 with this rng."""
-        n = _validate.integer("n", n, 0)
+        n = _validate.integer("n", n, 0, 2**48)
         return self.draw(_random.Draws(_random.key(rng), np.arange(n, dtype=np.int64)).words(0))
 
     def to_dict(self) -> dict[str, Any]:
@@ -295,8 +295,8 @@ class Choice(Distribution):
     array([  0.,  90., 180., 270.])
     """
 
-    values: tuple[float, ...]
-    weights: tuple[float, ...] | None = None
+    values: Sequence[float]
+    weights: Sequence[float] | None = None
 
     name: ClassVar[str] = "choice"
 
@@ -368,8 +368,6 @@ def _ordered(uniform: Any, check: Any) -> None:
 
 
 def _numbers(name: str, values: Any) -> tuple[float, ...]:
-    if not isinstance(values, tuple | list | range | np.ndarray) or np.ndim(np.asarray(values, dtype=object)) != 1:
-        raise TypeError(f"{name}: expected a sequence of numbers, got {_validate.describe(values)}")
-    if not 1 <= len(values) <= MAX_CHOICES:
+    if not 1 <= len(_validate.sequence(name, values, "a sequence of numbers")) <= MAX_CHOICES:
         raise ValueError(f"{name}: expected 1 to {MAX_CHOICES} numbers, got {len(values)}")
     return tuple(_validate.real(name, value) for value in values)

@@ -13,9 +13,11 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from augcore import _coordinates, _random, _validate, transforms
+from augcore import _matrices, _random, _validate, transforms
+from augcore._words import check_arithmetic
 from augcore.augmentations.registry import register
 from augcore.augmentations.settings import (
+    FARTHEST,
     Fill,
     Resampling,
     check_warp,
@@ -49,7 +51,10 @@ class Expanded(NamedTuple):
 
 
 class Augmentation(ABC):
-    """A family: `parameters` lists its variants, one entry each."""
+    """A family: `parameters` lists its variants, one entry each.
+
+    For images of layout "NCHW", and for masks, boxes and keypoints, there is `Compose([family])`.
+    """
 
     @property
     @abstractmethod
@@ -81,7 +86,14 @@ class Augmentation(ABC):
         """The number of variants, and so of augmented copies of every image."""
         return len(self.parameters)
 
-    def expand(self, images: ArrayLike, labels: ArrayLike | None = None, *, include_original: bool = True) -> Expanded:
+    def expand(
+        self,
+        images: ArrayLike,
+        labels: ArrayLike | None = None,
+        *,
+        include_original: bool = True,
+        threads: int | None = None,
+    ) -> Expanded:
         """All variants of all images: originals first, then one whole copy of the set per variant.
 
         Parameters
@@ -91,6 +103,8 @@ class Augmentation(ABC):
             Copied along.
         include_original : bool
             Whether the images themselves come first.
+        threads : int, optional
+            The result does not depend on it.
 
         Returns
         -------
@@ -109,14 +123,20 @@ class Augmentation(ABC):
         if include_original and parts:
             parts.pop(0)[:] = pixels
         for variant, part in enumerate(parts):
-            self._apply(pixels, np.array([variant]), part)
+            self._apply(pixels, np.array([variant]), part, threads)
         source = np.tile(np.arange(n, dtype=np.intp), copies)
         if include_original:
             source[:n] = -1
         return Expanded(result, None if names is None else np.tile(names, copies), source)
 
     def sample(
-        self, images: ArrayLike, rng: _random.Rng = None, *, indices: ArrayLike | None = None, epoch: int = 0
+        self,
+        images: ArrayLike,
+        rng: _random.Rng = None,
+        *,
+        indices: ArrayLike | None = None,
+        epoch: int = 0,
+        threads: int | None = None,
     ) -> Images:
         """One random variant of each image.
 
@@ -129,6 +149,8 @@ class Augmentation(ABC):
             Which images of the whole set these are; 0 ... N - 1 by default.
         epoch : int
             Another epoch, other draws.
+        threads : int, optional
+            The result does not depend on it.
 
         Returns
         -------
@@ -137,7 +159,7 @@ class Augmentation(ABC):
         pixels = _validate.images("images", images)
         which = np.arange(len(pixels)) if indices is None else _validate.indices("indices", indices, len(pixels))
         epoch = _validate.integer("epoch", epoch, 0, 2**63 - 1)
-        return self._apply(pixels, _random.choices(rng, self.n_variants, which, epoch=epoch), None)
+        return self._apply(pixels, _random.choices(rng, self.n_variants, which, epoch=epoch), None, threads)
 
 
 MAX_VARIANTS = 10_000
@@ -164,7 +186,7 @@ class Translate(Augmentation):
     arithmetic: Arithmetic = "exact"
 
     def __post_init__(self) -> None:
-        set_field(self, "magnitude", _positive("magnitude", self.magnitude))
+        set_field(self, "magnitude", _positive("magnitude", self.magnitude, FARTHEST))
         check_warp(self)
 
     @property
@@ -180,7 +202,7 @@ class Translate(Augmentation):
         return transforms.translate(images, common(dx), common(dy), **warp_keywords(self), out=out, threads=threads)
 
     def _matrix(self, variants: NDArray[np.intp], height: int, width: int) -> Floats:
-        return _coordinates.shifts(*np.array(self.parameters)[variants].T)
+        return _matrices.shifts(*np.array(self.parameters)[variants].T)
 
     def _resampling(self) -> Resampling | None:
         return resampling(self)
@@ -240,8 +262,7 @@ class Rotate(Augmentation):
         return degrees if self.direction == "counterclockwise" else -degrees
 
     def _matrix(self, variants: NDArray[np.intp], height: int, width: int) -> Floats:
-        turns = _coordinates.rotations(self._counterclockwise(variants))
-        return _coordinates.about(turns, (width - 1) / 2, (height - 1) / 2)
+        return _matrices.rotations(self._counterclockwise(variants), *_matrices.center(height, width))
 
     def _resampling(self) -> Resampling | None:
         return resampling(self)
@@ -273,13 +294,14 @@ class Crop(Augmentation):
         arithmetic: Arithmetic = "exact",
     ) -> None:
         values = _validate.array("sizes", sizes)
-        if values.ndim > 1 or not values.size:
-            raise ValueError(f"sizes: expected one or more numbers of pixels, got shape {values.shape}")
-        set_field(self, "sizes", tuple(_validate.integer("sizes", size, 1) for size in np.atleast_1d(values)))
+        if values.ndim > 1 or not 1 <= values.size <= MAX_VARIANTS:
+            raise ValueError(f"sizes: expected 1 to {MAX_VARIANTS} numbers of pixels, got shape {values.shape}")
+        pixels = (_validate.integer("sizes", size, 1, _validate.MAX_SIDE) for size in np.atleast_1d(values))
+        set_field(self, "sizes", tuple(pixels))
         set_field(self, "interpolation", interpolation)
         set_field(self, "arithmetic", arithmetic)
         _validate.choice("interpolation", interpolation, transforms.RESIZE_INTERPOLATIONS)
-        transforms.check_arithmetic(arithmetic, interpolation, "edge")
+        check_arithmetic(arithmetic, interpolation, "edge")
 
     @property
     def parameters(self) -> tuple[int, ...]:
@@ -301,7 +323,9 @@ class Crop(Augmentation):
     def _matrix(self, variants: NDArray[np.intp], height: int, width: int) -> Floats:
         px = np.array(self.sizes)[variants]
         rectangles = np.stack([px, px, height - 2 * px, width - 2 * px], axis=1)
-        return _coordinates.windows(rectangles, (height, width))
+        if (rectangles[:, 2:] < 1).any():
+            raise ValueError(f"sizes: nothing is left of images of {height} x {width} pixels")
+        return _matrices.windows(rectangles, (height, width))
 
 
 def _positive(name: str, value: Any, high: float | None = None) -> float:

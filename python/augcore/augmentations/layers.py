@@ -19,8 +19,8 @@ Floats = NDArray[np.float64]
 class Images:
     """Images, and the steps that move them."""
 
-    def __init__(self, steps: Sequence[Step], source: ArrayLike, pixels: Pixels, layout: str) -> None:
-        self._steps, self._source, self._layout = steps, source, layout
+    def __init__(self, steps: Sequence[Step], pixels: Pixels, layout: str) -> None:
+        self._steps, self._given, self._layout = steps, pixels, layout
         self._pixels = channels_last(pixels, layout)
 
     @property
@@ -34,8 +34,7 @@ class Images:
         return channels_first(self._owned(), self._layout)
 
     def _owned(self) -> Pixels:
-        shared = isinstance(self._source, np.ndarray) and np.may_share_memory(self._pixels, self._source)
-        return self._pixels.copy() if shared else self._pixels
+        return self._pixels.copy() if np.may_share_memory(self._pixels, self._given) else self._pixels
 
     def apply(self, number: int, drawn: Drawn, threads: int | None) -> None:
         """One step, to the images to which it was applied."""
@@ -88,7 +87,7 @@ class Masks(Images):
         pixels = (values[..., np.newaxis] if values.ndim == 3 else values).view(unit)
         words = np.tile(_filler(fill, values.dtype).view(unit), channels)
         self._fill: Fill = tuple(float(word) for word in words) or 0.0
-        super().__init__([step.for_masks(self._fill) for step in steps], masks, pixels, "NHWC")
+        super().__init__([step.for_masks(self._fill) for step in steps], pixels, "NHWC")
         self._layout = layout
 
     def result(self) -> Pixels:
@@ -127,4 +126,8 @@ def _filler(fill: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
         if number != int(number) or not low <= int(number) <= high:
             raise ValueError(f"mask_fill: expected a whole number from {low} to {high} for {dtype}, got {number!r}")
         return np.array([int(number)], dtype=dtype)
-    return np.array([number], dtype=dtype)
+    with np.errstate(over="ignore"):
+        made = np.array([number], dtype=dtype)
+    if not np.isfinite(made).all():
+        raise ValueError(f"mask_fill: expected a number of {dtype}, got {number!r}")
+    return made

@@ -14,11 +14,12 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from augcore import _coordinates, _random, _validate, transforms
+from augcore import _coordinates, _matrices, _random, _validate, transforms
 from augcore.augmentations.distributions import Distribution, Parameter, distribution
 from augcore.augmentations.registry import register
 from augcore.augmentations.settings import (
     ANY,
+    FARTHEST,
     Fill,
     Resampling,
     check_warp,
@@ -36,13 +37,12 @@ Pair = Parameter | tuple[Parameter, Parameter]
 Unit = Literal["pixels", "fraction"]
 
 UNITS = ("pixels", "fraction")
-FARTHEST = 2.0**52  # pixels; whole numbers have neighbours up to here
 STRETCH = 1e6
 SHEAR = 89.0  # degrees
 
 
 @dataclass(frozen=True, repr=False)
-class _Warp(Step):
+class _Affine(Step):
     """A step that is one matrix and one resampling."""
 
     interpolation: Interpolation = field(default="bilinear", kw_only=True)
@@ -60,7 +60,7 @@ class _Warp(Step):
 
 @register("random_translate")
 @dataclass(frozen=True, repr=False)
-class RandomTranslate(_Warp):
+class RandomTranslate(_Affine):
     """Moves each image by a distance of its own.
 
     Parameters
@@ -101,7 +101,7 @@ class RandomTranslate(_Warp):
 
     def matrix(self, parameters: Drawn, height: int, width: int) -> Floats:
         """A shift."""
-        return _coordinates.shifts(parameters["dx"], parameters["dy"])
+        return _matrices.shifts(parameters["dx"], parameters["dy"])
 
     def apply(
         self, images: Images, parameters: Drawn, *, out: Images | None = None, threads: int | None = None
@@ -113,7 +113,7 @@ class RandomTranslate(_Warp):
 
 @register("random_rotate")
 @dataclass(frozen=True, repr=False)
-class RandomRotate(_Warp):
+class RandomRotate(_Affine):
     """Turns each image by an angle of its own.
 
     Parameters
@@ -150,8 +150,7 @@ class RandomRotate(_Warp):
 
     def matrix(self, parameters: Drawn, height: int, width: int) -> Floats:
         """A rotation about the centre."""
-        turns = _coordinates.rotations(parameters["degrees"])
-        return _coordinates.about(turns, *_middle(self.center, height, width))
+        return _matrices.rotations(parameters["degrees"], *_middle(self.center, height, width))
 
     def apply(
         self, images: Images, parameters: Drawn, *, out: Images | None = None, threads: int | None = None
@@ -163,7 +162,7 @@ class RandomRotate(_Warp):
 
 @register("random_affine")
 @dataclass(frozen=True, repr=False)
-class RandomAffine(_Warp):
+class RandomAffine(_Affine):
     """Scales, shears, turns and moves each image, in this order and about the centre, in one resampling.
 
     Where x and y may differ, a pair of which one at least is more than a number, such as ((-2, 2), 0), gives each its
@@ -236,15 +235,16 @@ class RandomAffine(_Warp):
 
     def matrix(self, parameters: Drawn, height: int, width: int) -> Floats:
         """Translation x rotation x shear along y x shear along x x scale, about the centre."""
-        n = len(parameters["dx"])
-        scale, shear_x, shear_y = (_coordinates.identities(n) for _ in range(3))
-        scale[:, 0, 0], scale[:, 1, 1] = parameters["scale_x"], parameters["scale_y"]
-        shear_x[:, 0, 1] = [math.tan(math.radians(angle)) for angle in parameters["shear_x"].tolist()]
-        shear_y[:, 1, 0] = [math.tan(math.radians(angle)) for angle in parameters["shear_y"].tolist()]
-        total = scale
-        for matrix in (shear_x, shear_y, _coordinates.rotations(parameters["degrees"])):
-            total = _coordinates.product(matrix, total)
-        total = _coordinates.about(total, *_middle(self.center, height, width))
+        scale_x, scale_y = parameters["scale_x"], parameters["scale_y"]
+        tan_x, tan_y = (
+            np.array([math.tan(math.radians(angle)) for angle in parameters[name].tolist()], dtype=np.float64)
+            for name in ("shear_x", "shear_y")
+        )
+        sheared = _matrices.identities(len(scale_x))
+        sheared[:, 0, 0], sheared[:, 0, 1] = scale_x, tan_x * scale_y
+        sheared[:, 1, 0], sheared[:, 1, 1] = tan_y * scale_x, tan_y * (tan_x * scale_y) + scale_y
+        turned = _matrices.product(_matrices.rotations(parameters["degrees"]), sheared)
+        total = _matrices.about(turned, *_middle(self.center, height, width))
         total[:, 0, 2] += parameters["dx"]
         total[:, 1, 2] += parameters["dy"]
         return total
@@ -319,11 +319,11 @@ def _farthest(unit: str) -> float:
 def _center(value: Any) -> tuple[float, float] | None:
     if value is None:
         return None
-    if not isinstance(value, tuple | list | np.ndarray) or len(value) != 2:
-        raise TypeError(f"center: expected (x, y) or None, got {_validate.describe(value)}")
+    if len(_validate.sequence("center", value, "(x, y) or None")) != 2:
+        raise TypeError(f"center: expected (x, y) or None, got {len(value)} values")
     x, y = (_validate.real("center", part, -FARTHEST, FARTHEST) for part in value)
     return x, y
 
 
 def _middle(center: tuple[float, float] | None, height: int, width: int) -> tuple[float, float]:
-    return ((width - 1) / 2, (height - 1) / 2) if center is None else center
+    return _matrices.center(height, width) if center is None else center

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from augcore import _validate
 from augcore.augmentations import serial
+from augcore.augmentations.settings import set_field
 from augcore.augmentations.step import Kind, Step
 
 APPLIED = Kind(np.bool_)
@@ -35,13 +36,37 @@ class Parameters:
     size: tuple[int, int]
     steps: tuple[Mapping[str, NDArray[Any]], ...]
 
+    def __post_init__(self) -> None:
+        set_field(self, "n", _validate.integer("n", self.n, 0, 2**63 - 1))
+        sides = _validate.sequence("size", self.size, "(height, width)")
+        if len(sides) != 2:
+            raise TypeError(f"size: expected (height, width), got {len(sides)} values")
+        set_field(self, "size", tuple(_validate.integer("size", side, 0, _validate.MAX_SIDE) for side in sides))
+        if not isinstance(self.steps, tuple | list):
+            raise TypeError(f"steps: expected a sequence of dicts, got {_validate.describe(self.steps)}")
+        set_field(self, "steps", tuple(_checked(f"steps[{i}]", step, self.n) for i, step in enumerate(self.steps)))
+
     def __len__(self) -> int:
         return self.n
 
     def __getitem__(self, images: Any) -> Parameters:
-        chosen = np.atleast_1d(np.arange(self.n)[images])
+        chosen = self._chosen(images)
         steps = tuple({name: values[chosen] for name, values in step.items()} for step in self.steps)
         return Parameters(len(chosen), self.size, steps)
+
+    def _chosen(self, images: Any) -> NDArray[np.intp]:
+        if isinstance(images, slice):
+            return np.arange(self.n)[images]
+        values = _validate.array("images", images)
+        if values.dtype.kind not in "iub" and values.size:
+            raise TypeError(f"images: expected integers, booleans or a slice, got dtype {values.dtype}")
+        if values.ndim > 1 or (values.dtype.kind == "b" and values.shape != (self.n,)):
+            raise ValueError(f"images: expected numbers, or booleans of shape ({self.n},), got shape {values.shape}")
+        if values.dtype.kind == "b":
+            return np.flatnonzero(values)
+        if not ((values >= -self.n) & (values < self.n)).all():
+            raise IndexError(f"images: expected numbers below {self.n}")  # which ends a loop over the images
+        return np.atleast_1d(values.astype(np.intp) % max(1, self.n))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Parameters):
@@ -60,14 +85,10 @@ class Parameters:
         """The parameters that `to_dict` has written; anything else is a TypeError or a ValueError."""
         content = serial.versioned(data, "parameters", ("n", "size", "steps"))
         n = _validate.integer("n", content["n"], 0, 2**63 - 1)
-        size = content["size"]
-        if not isinstance(size, list | tuple) or len(size) != 2:
-            raise TypeError(f"size: expected [height, width], got {_validate.describe(size)}")
-        height, width = (_validate.integer("size", side, 0, _validate.MAX_SIDE) for side in size)
         steps = content["steps"]
         if not isinstance(steps, list | tuple):
             raise TypeError(f"steps: expected a list, got {_validate.describe(steps)}")
-        return cls(n, (height, width), tuple(_read(f"steps[{i}]", step, n) for i, step in enumerate(steps)))
+        return cls(n, content["size"], tuple(_read(f"steps[{i}]", step, n) for i, step in enumerate(steps)))
 
     def to_json(self) -> str:
         """`to_dict` as a text."""
@@ -93,6 +114,17 @@ class Parameters:
                 {name: _of_kind(f"{path}.{name}", drawn[name], kind, self.n) for name, kind in kinds.items()}
             )
         return Parameters(self.n, self.size, tuple(checked))
+
+
+def _checked(path: str, step: Any, n: int) -> dict[str, NDArray[Any]]:
+    """Arrays of n entries each."""
+    arrays = serial.table(path, step)
+    for name, values in arrays.items():
+        if not isinstance(values, np.ndarray):
+            raise TypeError(f"{path}.{name:.40}: expected an array, got {_validate.describe(values)}")
+        if values.shape[:1] != (n,):
+            raise ValueError(f"{path}.{name:.40}: expected {n} entries, got shape {values.shape}")
+    return arrays
 
 
 def _read(path: str, step: Any, n: int) -> dict[str, NDArray[Any]]:

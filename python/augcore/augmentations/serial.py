@@ -18,6 +18,7 @@ from augcore.augmentations.registry import AUGMENTATIONS, name_of
 
 FORMAT = 1
 MAX_VALUES = 10_000
+MAX_DEPTH = 16  # of families in families
 
 
 def encode(name: str, value: Any) -> Any:
@@ -44,8 +45,10 @@ def describe(kind: str, augmentation: Any) -> dict[str, Any]:
     return {kind: name, **{name: encode(name, value) for name, value in settings.items()}}
 
 
-def make(kind: str, data: Any, base: type[Any]) -> Any:
-    """The step or family that `describe` has written."""
+def make(kind: str, data: Any, base: type[Any], depth: int = 0) -> Any:
+    """The step or family that `describe` has written, inside so many others."""
+    if depth > MAX_DEPTH:
+        raise ValueError(f"{kind}: is nested too deeply")
     given = table(kind, data)
     name = _validate.choice(
         kind, given.pop(kind, None), [name for name, known in AUGMENTATIONS.items() if issubclass(known, base)]
@@ -57,14 +60,14 @@ def make(kind: str, data: Any, base: type[Any]) -> Any:
     for key, field in known.items():
         if key not in given and field.default is MISSING and field.default_factory is MISSING:
             raise ValueError(f"{key}: is missing from {name!r}")
-    return AUGMENTATIONS[name](**{key: decode(key, value) for key, value in given.items()})
+    return AUGMENTATIONS[name](**{key: decode(key, value, depth) for key, value in given.items()})
 
 
-def decode(name: str, value: Any) -> Any:
+def decode(name: str, value: Any, depth: int = 0) -> Any:
     """A field of a step: the inverse of `encode`. The classes check what they are made of."""
     if isinstance(value, Mapping):
         if "family" in value:
-            return within(name, make, "family", value, Augmentation)
+            return within(name, make, "family", value, Augmentation, depth + 1)
         return within(name, Distribution.from_dict, table(name, value))
     if isinstance(value, list | tuple):
         if len(value) > MAX_VALUES:
@@ -72,7 +75,7 @@ def decode(name: str, value: Any) -> Any:
         for part in value:
             if isinstance(part, list | tuple) and any(isinstance(x, list | tuple | Mapping) for x in part):
                 raise TypeError(f"{name}: is nested too deeply")
-        return tuple(decode(name, part) for part in value)
+        return tuple(decode(name, part, depth) for part in value)
     if value is None or isinstance(value, str | bool | int | float):
         return value
     raise TypeError(f"{name}: expected a number, a string, a list or a dict, got {_validate.describe(value)}")
@@ -91,7 +94,9 @@ def table(name: str, data: Any) -> dict[str, Any]:
 def versioned(data: Any, name: str, keys: tuple[str, ...]) -> dict[str, Any]:
     """The content of a dict of this format, which has all of some keys and no others."""
     content = table(name, data)
-    version = content.pop("format", None)
+    if "format" not in content:
+        raise ValueError(f"format: is missing from {name}")
+    version = content.pop("format")
     if _validate.integer("format", version) != FORMAT:
         raise ValueError(f"format: this version reads {FORMAT}, got {_validate.describe(version)}")
     for key in content:

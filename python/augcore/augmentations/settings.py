@@ -8,8 +8,11 @@ from typing import Any, NamedTuple, TypeVar
 from numpy.typing import NDArray
 
 from augcore import _validate, transforms
+from augcore._words import check_arithmetic
 
 Fill = float | tuple[float, ...]
+
+FARTHEST = 2.0**52  # pixels; whole numbers have neighbours up to here
 
 
 class Resampling(NamedTuple):
@@ -40,7 +43,7 @@ def check_warp(instance: Any) -> None:
     _validate.choice("interpolation", instance.interpolation, transforms.INTERPOLATIONS)
     _validate.choice("border", instance.border, transforms.BORDERS)
     set_field(instance, "fill", fill(instance.fill))
-    transforms.check_arithmetic(instance.arithmetic, instance.interpolation, instance.border)
+    check_arithmetic(instance.arithmetic, instance.interpolation, instance.border)
 
 
 def fill(value: Any) -> Fill:

@@ -69,6 +69,7 @@ class Step(ABC):
         parts = []
         for f in own:
             value = getattr(self, f.name)
+            value = value.value if isinstance(value, Constant) else value
             if f.default is MISSING or value != f.default:
                 parts.append(f"{f.name}={value!r}")
         return f"{type(self).__name__}({', '.join(parts)})"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -70,7 +70,7 @@ class Warp(Step):
     """
 
     function: Any
-    params: tuple[Parameter, ...] = ()
+    params: Sequence[Parameter] = ()
     inverse: Any = field(default=None, kw_only=True)
     interpolation: Interpolation = field(default="bilinear", kw_only=True)
     border: Border = field(default="edge", kw_only=True)

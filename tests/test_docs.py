@@ -1,0 +1,61 @@
+"""The README and the page on pipelines: their lines run, and do what they say."""
+
+from __future__ import annotations
+
+import doctest
+import re
+from pathlib import Path
+
+import numpy as np
+
+from augcore import augmentations as A
+from augcore import transforms
+
+ROOT = Path(__file__).resolve().parent.parent
+PIPELINES = ROOT / "docs" / "pipelines.md"
+
+
+def run(page: Path) -> dict:
+    """The names that the Python blocks of a page make, one after the other; its links must lead to files."""
+    text, names = page.read_text(), {}
+    for code in re.findall(r"^```python\n(.*?)^```", text, re.S | re.M):
+        exec(code, names)
+    for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", re.sub(r"^```.*?^```", "", text, flags=re.S | re.M)):
+        assert (page.parent / link).exists(), link
+    return names
+
+
+def test_the_readme_runs():
+    names = run(ROOT / "README.md")
+    assert len(names["images"]) == len(names["labels"]) == 1000 + 100 * 4
+    assert names["turned"].shape == names["data"].x_test.shape
+    assert np.array_equal(names["again"].images, names["batch"].images)
+
+
+def test_the_page_on_pipelines_runs():
+    names = run(PIPELINES)
+    images, pipeline = names["images"], names["pipeline"]
+    alone = pipeline.sample(images[names["chosen"][7:8]], rng=0, indices=names["chosen"][7:8], epoch=2)
+    assert np.array_equal(alone[0], names["batch"][7])
+    assert [len(found) for found in names["boxes"]] == [int(keep.sum()) for keep in names["seen"]] != [0, 0]
+    moved, same = names["moved"], names["same"]
+    assert same.dtype == np.uint16
+    assert same.shape == moved.masks.shape
+    assert np.array_equal(names["second"], same[1:])
+    assert names["matrices"].shape == (2, 3, 3)
+    assert names["moves_again"] == names["moves"]
+    assert names["parameters_again"] == moved.parameters
+    assert names["turned"].shape == (2, 3, 48, 64)
+    assert np.array_equal(names["views"][:100], images[:100])
+    assert names["predictions"].shape == (100, 10)
+
+
+def test_the_page_on_pipelines_knows_every_step():
+    steps = {getattr(A, name).__name__ for name in A.__all__ if name == "Warp" or name.startswith("Random")}
+    assert steps == set(re.findall(r"`((?:Random|Warp)\w*)\(", PIPELINES.read_text().split("## ")[0]))
+
+
+def test_the_examples_of_the_transforms():
+    found = doctest.testmod(transforms, extraglobs={"np": np})
+    assert found.attempted >= 7
+    assert not found.failed
