@@ -164,6 +164,22 @@ void test_pixels() {
   }
 }
 
+// So many matrices that they share places of a hash table; the first are those of the last again.
+void test_many_matrices() {
+  for (const std::int64_t n : {2, 3, 50, 700}) {
+    const Shape in = {n, 4, 5, 1};
+    std::vector<double> matrices;
+    for (std::int64_t i = 0; i < n; ++i) {
+      const std::vector<double> m = rotation(static_cast<double>(i % (n - n / 8)), in.h, in.w);
+      matrices.insert(matrices.end(), m.begin(), m.end());
+    }
+    const double fill = 7.0;
+    check_warp<std::uint8_t>(in, 4, 5, matrices, {Interpolation::bilinear, Border::constant, {&fill, 1}}, false, 2,
+                             true);
+    check_warp<std::uint8_t>(in, 4, 5, matrices, {{}, {}, {&fill, 1}}, true, 2, true);
+  }
+}
+
 // Offsets of pixels far outside of a wide image do not fit 32 bits; only the part of it that is read takes memory.
 void test_a_wide_image() {
   const std::int64_t w = (std::int64_t{1} << 25) - 2, c = 20;
@@ -189,24 +205,27 @@ bool stop() {
 
 // Many groups of images, each done long before the hook is due.
 void test_groups_can_be_interrupted() {
-  const std::int64_t groups = 4000, n = 64 * groups;
+  const std::int64_t n = 64000;
+  const Shape in = {n, 16, 16, 1};
   std::vector<double> matrices;
   for (std::int64_t i = 0; i < n; ++i) {
-    const std::vector<double> m = rotation(static_cast<double>(i / 64) / 50.0 + 0.01, 6, 6);
+    const std::vector<double> m = rotation(static_cast<double>(i / 64) / 50.0 + 0.01, in.h, in.w);
     matrices.insert(matrices.end(), m.begin(), m.end());
   }
-  std::vector<std::uint8_t> pixels(n * 36), result(n * 36);
+  const std::vector<std::uint8_t> pixels(in.size(), 5);
+  std::vector<std::uint8_t> result(in.size());
   const double fill = 0.0;
   set_interrupt_hook(stop);
   bool stopped = false;
   try {
-    warp({pixels.data(), Dtype::uint8, n, 6, 6, 1}, matrices.data(), n,
-         {Interpolation::bicubic, Border::edge, {&fill, 1}}, {result.data(), Dtype::uint8, n, 6, 6, 1}, 1);
+    warp({pixels.data(), Dtype::uint8, n, in.h, in.w, 1}, matrices.data(), n,
+         {Interpolation::bicubic, Border::edge, {&fill, 1}}, {result.data(), Dtype::uint8, n, in.h, in.w, 1}, 1);
   } catch (const Interrupted&) {
     stopped = true;
   }
   set_interrupt_hook(nullptr);
   CHECK(stopped && g_asked == 1);
+  CHECK_EQ(result.back(), 0);  // it did not come so far
 }
 
 }  // namespace
@@ -216,6 +235,7 @@ int main() {
   test_pixels<std::uint16_t>();
   test_pixels<float>();
   test_pixels<double>();
+  test_many_matrices();
   test_a_wide_image();
   test_groups_can_be_interrupted();
   return augcore::testing::result();
