@@ -39,13 +39,20 @@ struct Group {
 inline std::vector<Group> group(const Matrices& matrices, const std::vector<std::int64_t>& images,
                                 std::vector<std::int64_t>& storage) {
   std::vector<Group> groups;
+  if (matrices.n == 1 && !images.empty()) {
+    storage = images;
+    groups.push_back({matrices.values, storage.data(), static_cast<std::int64_t>(storage.size())});
+    return groups;
+  }
   std::vector<std::int32_t> group_of(images.size());
   std::size_t size = 2;
   while (size < 2 * images.size()) size *= 2;
   std::vector<std::int32_t> slots(size, -1);  // a hash table of groups
   for (std::size_t i = 0; i < images.size(); ++i) {
     const double* m = matrices.of(images[i]);
-    const auto is_other = [&](std::int32_t g) { return std::memcmp(groups[g].matrix, m, sizeof(double[9])) != 0; };
+    const auto is_other = [&](std::int32_t g) {
+      return std::memcmp(groups[g].matrix, m, Matrices::kNumbers * sizeof(double)) != 0;
+    };
     std::size_t slot = hash(m) % size;
     while (slots[slot] >= 0 && is_other(slots[slot])) slot = (slot + 1) % size;
     if (slots[slot] < 0) {
@@ -185,13 +192,14 @@ void warp_together(const Method<T, F>& method, const Images& in, const Group& gr
             });
 }
 
-// Whether lanes are worth the way there and back: for half a vector of images, and where one by one is slow or whole
-// images fit a tile.
+// Whether lanes are worth the way there and back: for half a vector of images, and where whole images fit a tile, or
+// one by one is slow and a few pixels do.
 template <typename T, typename F>
 bool pays_in_lanes(const Method<T, F>& method, const Images& in, std::int64_t n_images) {
   const bool quick = method.taps() == 2 && in.c <= method.kernels.gathered_channels;
-  const bool fits = in.h * in.w * in.c <= LaneWarp<T, F>::tile_elements(method);
-  return 2 * n_images >= method.kernels.lanes && (fits || !quick);
+  const std::int64_t tile = LaneWarp<T, F>::tile_elements(method);
+  const bool fits = in.h * in.w * in.c <= tile || (!quick && 16 * in.c <= tile);
+  return 2 * n_images >= method.kernels.lanes && fits;
 }
 
 template <typename T, typename F>

@@ -196,6 +196,17 @@ void test_a_wide_image() {
   }
 }
 
+// Images that have more pixels along an axis than a plan counts.
+void test_a_huge_image() {
+  const double fill = 9.0;
+  const Shape in = {1, 1, (std::int64_t{1} << 25) + 5, 1};
+  const std::vector<double> m = {0.5, 0.1, static_cast<double>(in.w) - 6, 0, 0.7, -0.5, 0, 0, 1};
+  for (const Interpolation interpolation : kInterpolations) {
+    check_warp<std::uint8_t>(in, 3, 20, m, {interpolation, Border::reflect, {&fill, 1}}, false, 2, true);
+  }
+  check_warp<std::uint8_t>(in, 3, 20, m, {{}, {}, {&fill, 1}}, true, 2, true);
+}
+
 std::atomic<int> g_asked{0};
 
 bool stop() {
@@ -237,6 +248,7 @@ int main() {
   test_pixels<double>();
   test_many_matrices();
   test_a_wide_image();
+  test_a_huge_image();
   test_groups_can_be_interrupted();
   return augcore::testing::result();
 }
