@@ -22,7 +22,7 @@ from augcore.benchmarks import peers as known
 from augcore.benchmarks import show
 from augcore.benchmarks.peers import COPIES, ROUNDS, Offer, Peer, rounded
 from augcore.benchmarks.timing import interleaved
-from augcore.benchmarks.transforms import EXACT, OPENCV4, Results, compare, difference, own_call
+from augcore.benchmarks.transforms import EVERY_PEER, EXACT, OPENCV4, Results, compare, difference, own_call
 from augcore.benchmarks.works import CASES, WORKS, Case, Task, Work, batch, find_works, parse_case
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -228,7 +228,7 @@ def test_the_tests_need_some_peers() -> None:
 @pytest.mark.parametrize("case", [TINY, Case(4, 16, 24, 1), Case(3, 16, 20, 3, "float32")], ids=lambda case: case.label)
 def test_every_peer_does_the_same(case: Case, threads: int) -> None:
     """Signs, centres, grids and borders, on non-square images; whoever is not installed is skipped."""
-    peers = [peer for peer in known.every_peer() if peer.library in INSTALLED and peer.library != "tensorflow"]
+    peers = [peer for peer in EVERY_PEER if peer.library in INSTALLED and peer.library != "tensorflow"]
     results = compare([case], WORKS, peers, repeats=1, threads=threads)
     assert not results.missing
     troubles = {(row.work.name, peer.name): peer.trouble for row in results.rows for peer in row.peers if peer.trouble}

@@ -307,9 +307,8 @@ def transforms(
 ) -> None:
     """Time the batched transforms, beside a copy of the batch; results are checked to be equal first."""
     from augcore import _files
-    from augcore.benchmarks import peers as known
     from augcore.benchmarks import show
-    from augcore.benchmarks.transforms import compare
+    from augcore.benchmarks.transforms import EVERY_PEER, compare
     from augcore.benchmarks.works import CASES, WORKS, find_works, parse_case
     from augcore.experiments import progress
 
@@ -329,7 +328,7 @@ def transforms(
         results = compare(
             chosen_cases,
             chosen_works,
-            known.every_peer() if peers else (),
+            EVERY_PEER if peers else (),
             threads=threads,
             repeats=repeats or (5 if peers else 3),
             progress=report,

@@ -31,7 +31,6 @@ __all__ = [
     "Convention",
     "Offer",
     "Peer",
-    "every_peer",
     "find_libraries",
     "library",
     "rounded",
@@ -93,12 +92,6 @@ LIBRARIES = {
     "albumentations": "albumentations",
     "imgaug.augmenters": "imaug",
 }
-
-
-def every_peer() -> list[Peer]:
-    from augcore.benchmarks import batch_peers, image_peers
-
-    return [*batch_peers.PEERS, *image_peers.PEERS]
 
 
 def library(module: str) -> Any:

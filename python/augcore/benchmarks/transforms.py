@@ -18,12 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augcore import transforms
+from augcore.benchmarks import batch_peers, image_peers
 from augcore.benchmarks.peers import LIBRARIES, SELF, TABLES, Convention, Offer, Peer, find_libraries, set_threads
 from augcore.benchmarks.timing import interleaved, seconds
 from augcore.benchmarks.works import Case, Task, Work, batch
 
-__all__ = ["EXACT", "OPENCV4", "OURS", "Entry", "Results", "Row", "compare", "difference", "own_call"]
+__all__ = ["EVERY_PEER", "EXACT", "OPENCV4", "OURS", "Entry", "Results", "Row", "compare", "difference", "own_call"]
 
+EVERY_PEER = [*batch_peers.PEERS, *image_peers.PEERS]
 BUDGET = 0.025  # seconds per call
 PILOT_PIXELS = 2**18
 
