@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "spares.hpp"
 #include "warp_lanes.hpp"
 
 namespace augcore::engine {
@@ -177,18 +178,20 @@ void warp_together(const Method<T, F>& method, const Images& in, const Group& gr
   // Small enough for the cache, large enough that neighbouring cells read little twice.
   constexpr std::int64_t kSharedCellPixels = 16384;
   const std::int64_t pixels = std::max<std::int64_t>(1, 2 * kTaskElements / in.c);
+  Spares<Plan<T, F>> plans;  // a large image has thousands of cells
   for_cells(Cells(out.h, out.w, std::min(pixels, kSharedCellPixels)), group.count, pixels, threads,
             [&](const Cell& cell, std::int64_t first, std::int64_t last) {
-              Plan<T, F> plan;
-              plan.make(method, in, cell, group.matrix);
-              plan.set_offsets(method, in, {0, in.h, 0, in.w});
-              const auto box = plan.box(method, in);
-              for (std::int64_t i = first; i < last; ++i) {
-                T* image = static_cast<T*>(out.data) + group.images[i] * out.h * out.w * out.c;
-                fetch_rows<T>(in, group.images[i], box.y0, box.y1);
-                run_plan(method, plan, in, group.images[i], 0, cell.pixels(),
-                         image + (cell.y0 * out.w + cell.x0) * out.c);
-              }
+              plans.with([&](Plan<T, F>& plan) {
+                plan.make(method, in, cell, group.matrix);
+                plan.set_offsets(method, in, {0, in.h, 0, in.w});
+                const auto box = plan.box(method, in);
+                for (std::int64_t i = first; i < last; ++i) {
+                  T* image = static_cast<T*>(out.data) + group.images[i] * out.h * out.w * out.c;
+                  fetch_rows<T>(in, group.images[i], box.y0, box.y1);
+                  run_plan(method, plan, in, group.images[i], 0, cell.pixels(),
+                           image + (cell.y0 * out.w + cell.x0) * out.c);
+                }
+              });
             });
 }
 
