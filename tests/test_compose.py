@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_steps import AFFINE, SHAPE, STEPS, pictures
 
-from augcore import _random, transforms
+from augcore import _random, _validate, transforms
 from augcore import augmentations as A
 
 LONG = A.Compose(
@@ -259,6 +259,41 @@ def test_joined_steps_lose_nothing_on_the_way():
     assert not np.concatenate(apart.box_visibility).any()
     assert not apart.keypoint_visible.any()
     np.testing.assert_array_equal(apart.keypoints, 4.0)
+
+
+@pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
+def test_a_pipeline_copies_in_parts_so_that_it_can_be_interrupted(layout, monkeypatch):
+    images = np.random.default_rng(0).integers(0, 256, (40, 6, 6, 6), dtype=np.uint8)
+    pipeline = A.Compose(
+        [A.RandomFlip(p=0.5), A.RandomCrop(5, p=1), A.RandomFlip(p=0), A.RandomFlip("vertical", p=0.5)]
+    )
+    idle = A.Compose([])
+    expected = pipeline(images, 3, masks=images, layout=layout)
+    copied, chosen = [], []
+    copyto, parts = np.copyto, _validate.parts
+
+    def spy(to, values):
+        copied.append(to.nbytes)
+        copyto(to, values)
+
+    def spy_parts(n, item_bytes):
+        found = list(parts(n, item_bytes))
+        chosen.append(n < len(images))
+        assert all((part.stop - part.start) * item_bytes <= 500 for part in found)
+        return found
+
+    monkeypatch.setattr(_validate, "COPIED_BYTES", 500)
+    monkeypatch.setattr(_validate, "parts", spy_parts)
+    monkeypatch.setattr(_validate.np, "copyto", spy)
+    got = pipeline(images, 3, masks=images, layout=layout)
+    for name in ("images", "masks"):
+        assert np.array_equal(getattr(got, name), getattr(expected, name))
+    assert len(copied) > 40
+    assert max(copied) <= 500
+    assert sum(chosen) == 8  # what two steps read and write, of images and of masks
+    copied.clear()
+    assert np.array_equal(idle(images, 0, layout=layout).images, images)
+    assert sum(copied) >= images.nbytes
 
 
 @pytest.mark.parametrize("fuse", [True, False])

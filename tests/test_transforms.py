@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import THREADS
 
-from augcore import reference
+from augcore import _validate, reference
 from augcore import transforms as T
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -536,9 +536,12 @@ def test_empty_batches(shape):
             T.warp_affine(images, np.eye(3), size=(3, 3))
 
 
-def test_a_size_that_no_memory_holds_is_a_memory_error():
-    with pytest.raises(MemoryError):
-        T.resize(X8, (2**31 - 1, 2**31 - 1))
+@pytest.mark.parametrize(
+    "size", [(2**31 - 1, 2**31 - 1), (2**20, 2**24)]
+)  # more than an array, and a machine, can have
+def test_a_size_that_no_memory_holds_is_a_memory_error(size):
+    with pytest.raises(MemoryError, match="^out: no memory for a result of shape"):
+        T.resize(X8, size)
 
 
 @pytest.mark.parametrize("border", T.BORDERS)
@@ -683,6 +686,43 @@ def test_flags_are_flags():
         for bad in ("no", 1, np.array([True, False])):
             with pytest.raises(TypeError, match="expected True or False"):
                 call(bad)
+
+
+@pytest.fixture
+def copied(monkeypatch):
+    """The bytes that are copied at once, where that are 100 at most."""
+    sizes = []
+    copyto = np.copyto
+
+    def spy(to, values):
+        sizes.append(to.nbytes)
+        copyto(to, values)
+
+    monkeypatch.setattr(_validate, "COPIED_BYTES", 100)
+    monkeypatch.setattr(_validate.np, "copyto", spy)
+    return sizes
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.asfortranarray(X8),
+        X8[::-1, ::2],
+        X8[:1, :, :, ::-1],
+        X8[:0, ::2, ::2],
+        X8.astype(">u2"),
+        np.broadcast_to(np.float32(3), (2, 3, 50)),
+        np.broadcast_to(np.float32(3), (1, 1, 400)),
+    ],
+    ids=lambda values: f"{values.shape} {values.dtype.str} {values.strides}",
+)
+def test_copies_are_made_in_parts_so_that_they_can_be_interrupted(values, copied):
+    result = _validate.contiguous("images", values)
+    assert result.tobytes() == values.tobytes() if values.dtype.isnative else (result == values).all()
+    assert result.flags.c_contiguous
+    assert result.dtype.isnative
+    assert sum(copied) == values.nbytes
+    assert max(copied, default=0) <= 100
 
 
 def test_copies_that_cannot_be_made_are_memory_errors():

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import numbers
 import operator
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -140,9 +140,31 @@ def contiguous(name: str, values: NDArray[Any]) -> NDArray[Any]:
     if values.flags.c_contiguous and values.flags.aligned and values.dtype.isnative:
         return values
     try:
-        return np.require(values, dtype=values.dtype.newbyteorder("="), requirements=["C", "A"])
+        result = np.empty(values.shape, values.dtype.newbyteorder("="))
     except (MemoryError, ValueError):
         raise MemoryError(f"{name}: no memory for a contiguous copy of shape {values.shape}, {values.dtype}") from None
+    copy_into(result, values)
+    return result
+
+
+COPIED_BYTES = 1 << 24  # milliseconds
+
+
+def copy_into(to: NDArray[Any], values: NDArray[Any]) -> None:
+    """Copies in parts, so that Ctrl-C need not wait until gigabytes are copied."""
+    item = values.nbytes // max(1, len(values)) if values.ndim else 0
+    if values.ndim > 1 and item > COPIED_BYTES:
+        for part, given in zip(to, values, strict=True):
+            copy_into(part, given)
+        return
+    for rows in parts(len(values), item) if values.ndim else (...,):
+        np.copyto(to[rows], values[rows])
+
+
+def parts(n: int, item_bytes: int) -> Iterator[slice]:
+    """Slices of n items that are copied at once."""
+    step = max(1, COPIED_BYTES // max(1, item_bytes))
+    return (slice(first, min(n, first + step)) for first in range(0, n, step))
 
 
 def real_array(name: str, value: Any, *, ndim: int, finite: bool = True) -> NDArray[Any]:
@@ -310,8 +332,8 @@ def output_images(name: str, value: Any, shape: tuple[int, ...], dtype: np.dtype
     if value is None:
         try:
             return np.empty(shape, dtype)
-        except ValueError:
-            raise MemoryError(f"no array can have shape {shape} and dtype {dtype}") from None
+        except (MemoryError, ValueError):
+            raise MemoryError(f"{name}: no memory for a result of shape {shape}, {dtype}") from None
     if not isinstance(value, np.ndarray) or isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name}: expected an ndarray or None, got {describe(value)}")
     if value.shape != shape or value.dtype != dtype:

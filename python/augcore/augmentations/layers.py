@@ -34,7 +34,7 @@ class Images:
         return channels_first(self._owned(), self._layout)
 
     def _owned(self) -> Pixels:
-        return self._pixels.copy() if np.may_share_memory(self._pixels, self._given) else self._pixels
+        return _copied(self._pixels) if np.may_share_memory(self._pixels, self._given) else self._pixels
 
     def apply(self, number: int, drawn: Drawn, threads: int | None) -> None:
         """One step, to the images to which it was applied."""
@@ -62,11 +62,13 @@ class Images:
         if applied.all():
             self._pixels = change(pixels, slice(None))
         elif applied.any():
-            part = change(pixels[applied], applied)
+            part = change(_chosen(pixels, applied), applied)
             if part.shape[1:] != pixels.shape[1:]:
                 raise ValueError("parameters: a step that changes the size must be applied to all images")
-            self._pixels = pixels.copy()
-            self._pixels[applied] = part
+            self._pixels = _copied(pixels)
+            rows = np.flatnonzero(applied)
+            for some in _validate.parts(len(rows), _item_bytes(pixels)):
+                self._pixels[rows[some]] = part[some]
 
 
 class Masks(Images):
@@ -114,8 +116,27 @@ def _moved(images: Pixels, axis: int, to: int) -> Pixels:
     view = np.moveaxis(images, axis, to)
     result = np.empty(view.shape, view.dtype)
     for part, channel in zip(np.moveaxis(result, to, 0), np.moveaxis(images, axis, 0), strict=True):
-        part[:] = channel
+        _validate.copy_into(part, channel)
     return result
+
+
+def _copied(images: Pixels) -> Pixels:
+    result = np.empty_like(images)
+    _validate.copy_into(result, images)
+    return result
+
+
+def _chosen(images: Pixels, applied: NDArray[np.bool_]) -> Pixels:
+    """Copies of some images."""
+    rows = np.flatnonzero(applied)
+    result = np.empty((len(rows), *images.shape[1:]), images.dtype)
+    for some in _validate.parts(len(rows), _item_bytes(images)):
+        result[some] = images[rows[some]]
+    return result
+
+
+def _item_bytes(images: Pixels) -> int:
+    return images.nbytes // max(1, len(images))
 
 
 def _filler(fill: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
