@@ -318,6 +318,7 @@ def test_the_command_without_peers_imports_none(tmp_path: Path) -> None:
     assert process.returncode == 0, process.stderr
     assert "rotate 5°" in process.stdout
     assert "crop" not in process.stdout
+    assert "peer" not in process.stdout
     assert "ratio" not in process.stdout.splitlines()[0]
 
 

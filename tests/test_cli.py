@@ -91,8 +91,11 @@ def test_version_and_info(command: Augcore) -> None:
     info = command("info")
     assert info.returncode == 0
     assert info.stderr == ""
-    for fact in (augcore.__version__, augcore.build_info()["simd"], "numpy", "extra experiments", "keras"):
+    for fact in (augcore.__version__, augcore.build_info()["simd"], "numpy", "keras"):
         assert fact in info.stdout
+    lines = [line.split(":")[0] for line in info.stdout.splitlines() if line.startswith("extra ")]
+    extras = {name for line in lines for name in line.removeprefix("extra ").split(", ")}
+    assert extras == set(metadata.metadata("augcore").get_all("Provides-Extra")) - {"test", "dev", "all"}
 
 
 def test_bare_command_shows_help(command: Augcore) -> None:

@@ -101,6 +101,10 @@ def test_draws_and_results_do_not_depend_on_the_batch(pipeline):
         for value in joined
     ]
     same(whole._replace(parameters=None), A.Applied(*sorted_back))
+    twice = np.array([5, 5, 2, 5])
+    got = pipeline(images[twice], 9, epoch=3, indices=twice, **part_of(others, twice))
+    np.testing.assert_array_equal(got.images, whole.images[twice])
+    assert got.parameters == whole.parameters[twice]
     for threads in THREADS:
         same(pipeline(images, 9, epoch=3, threads=threads, **others), whole)
 

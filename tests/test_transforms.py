@@ -640,6 +640,16 @@ def test_points_of_many_matrices():
         np.testing.assert_array_equal(got[i], T.transform_points(points[i], matrices[i]))
 
 
+def test_a_matrix_and_its_negative_are_one_map():
+    perspective, points = np.array([[1, 0.1, 2], [0, 1, 1], [0.01, -0.04, 1]]), np.array([[3.0, 4], [9, 20]])
+    expected = T.transform_points(points, perspective)
+    np.testing.assert_array_equal(T.transform_points(points, -2 * perspective), expected)
+    np.testing.assert_array_equal(T.transform_points([points], [-2 * perspective]), [expected])
+    for factor in (1, -2):  # the horizon is at y = 25 + x / 4
+        with pytest.raises(ValueError, match="^matrix: .* horizon"):
+            T.transform_points([[3, 4], [0, 26]], factor * perspective)
+
+
 def test_boxes_are_half_a_pixel_off_points():
     flipped = np.array([[-1, 0, 6], [0, 1, 0]])  # of an image 7 wide
     assert T.transform_boxes([[0, 0, 7, 5], [1, 2, 3, 4]], flipped, (5, 7)).tolist() == [[0, 0, 7, 5], [4, 2, 6, 4]]

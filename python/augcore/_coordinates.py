@@ -149,7 +149,8 @@ def transform_points(points: ArrayLike, matrix: ArrayLike) -> Floats:
     Raises
     ------
     ValueError
-        Also when a projective matrix takes a point to infinity or beyond the horizon.
+        Also when a projective matrix takes a point to infinity, or a point lies beyond the horizon, seen from the first
+        pixel.
     """
     values = _validate.points("points", points, 2)
     m = _validate.matrix("matrix", matrix)
@@ -163,7 +164,8 @@ def transform_points(points: ArrayLike, matrix: ArrayLike) -> Floats:
     with np.errstate(all="ignore"):
         mapped = [m[..., row, 0] * x + (m[..., row, 1] * y + m[..., row, 2]) for row in range(3)]
         result = np.stack([mapped[0] / mapped[2], mapped[1] / mapped[2]], axis=-1)
-    if not (mapped[2] > 0).all() or not np.isfinite(result).all():
+    facing = np.where(m[..., 2, 2] < 0, -1.0, 1.0)  # a matrix and its negative are the same map
+    if not (mapped[2] * facing > 0).all() or not np.isfinite(result).all():
         raise ValueError("matrix: takes a point to infinity or beyond the horizon")
     return result
 

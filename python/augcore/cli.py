@@ -349,8 +349,9 @@ _REQUIRED = ("numpy", "scipy", "sklearn", "typer", "rich")
 # The modules of each extra.
 _EXTRAS = {
     "experiments": ("tensorflow", "keras", "matplotlib", "pandas", "pyarrow", "pydantic", "h5py"),
-    "bench": ("cv2", "torch", "kornia", "albumentations", "PIL", "skimage"),
+    "bench": ("cv2", "tensorflow", "torch", "kornia", "albumentations", "PIL", "skimage"),
     "dask": ("dask", "distributed"),
+    "numba": ("numba",),
     "cuda12, cuda13": ("cupy",),
 }
 

@@ -6,7 +6,7 @@ is accepted and gives the same bytes as a C-contiguous copy; tensors of other li
 are never written to. One image is a batch of one: image[np.newaxis].
 
 A scalar parameter holds for all images; a 1-D array of length N gives one value per image. A parameter of several
-components is a tuple for all images, or an array (N, k).
+components is a tuple or a list for all images, or an array (N, k).
 
 Pixel centres are at integer coordinates, x to the right and y down. Positions are computed in float64. Pixels are mixed
 in float64 too, those of uint8 in float32, which is within 0.5 + 1e-3 grey levels of the exact value, where rounding
@@ -16,8 +16,8 @@ interpolation : "nearest" (half to even), "bilinear", "bicubic" (Keys' kernel wi
 border : what lies outside of an image. "edge" repeats the edge, "constant" is `fill` and blends in, "reflect" mirrors
     without repeating the edge, "symmetric" mirrors and repeats it, "wrap" continues on the other side. For the last
     three a position is folded into the image before it is split into pixels and weights.
-fill : a number, a tuple of one per channel, a 1-D array of one per image, or an array (N, C). Rounded to the dtype of
-    the images before it blends in.
+fill : a number, a tuple or list of one per channel, a 1-D array of one per image, or an array (N, C). Rounded
+    to the dtype of the images before it blends in.
 arithmetic : "exact", or "opencv4": the bytes that OpenCV 4 gives (uint8, bilinear or area, edge).
 layout : "NHWC", or "NCHW": both give the same values. Three dimensions are always (N, H, W).
 out : an array for the result: of its shape and dtype, C-contiguous, writable, not overlapping the images.
@@ -160,7 +160,8 @@ def rotate(
     center : (x, y) or array (N, 2), optional
         Default: the centre of the image, ((W - 1) / 2, (H - 1) / 2).
     interpolation, border, fill, arithmetic, layout, out, threads
-        See the module. With arithmetic="opencv4" the result is that of cv2.getRotationMatrix2D and cv2.warpAffine.
+        See the module. With arithmetic="opencv4" the result is that of getRotationMatrix2D and warpAffine of
+        OpenCV 4.
 
     Returns
     -------
@@ -321,8 +322,9 @@ def resize(
     images : array (N, H, W) or (N, H, W, C)
     size : (height, width)
     interpolation : {"bilinear", "nearest", "bicubic", "area"}
-        "area" is the exact average over an output pixel when a side shrinks, and OpenCV's INTER_AREA rule when it
-        grows.
+        "area" is the exact average over an output pixel along a side that shrinks, and OpenCV's INTER_AREA rule along
+        one that grows. Where one shrinks and the other grows, OpenCV, and so arithmetic="opencv4", averages along
+        neither.
     antialias : bool
         Where a side shrinks, widen the kernel of "bilinear" and "bicubic" by the factor and normalise its weights.
     arithmetic, layout, out, threads

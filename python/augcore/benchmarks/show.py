@@ -160,11 +160,9 @@ def print_table(results: Results, console: Console, *, everyone: bool = False) -
         table.add_row(*_copy(rows), style="dim")
         console.print(table)
         console.print()
-    console.print(
-        "/s: images per second. ratio: to the fastest peer. of copy: the faster arithmetic, to np.copyto of the batch.",
-        style="dim",
-        highlight=False,
-    )
+    ratio = "ratio: to the fastest peer. " if with_peers else ""
+    legend = f"/s: images per second. {ratio}of copy: the faster arithmetic, to np.copyto of the batch."
+    console.print(legend, style="dim", highlight=False)
     console.print(_summary(results), style="dim", highlight=False)
     for note in notes(results):
         console.print(note, style="yellow", highlight=False, markup=False)
