@@ -121,6 +121,52 @@ def inverse_quadratic_form(X: NDArray[Any], intercept: bool, factor: Floats, thr
     return out
 
 
+# ---- products with the design (X, 1) ---------------------------------------------------------------------------------
+
+
+def weighted_gram(X: NDArray[Any], intercept: bool, weight: Floats, threads: int) -> Floats:
+    """sum_i weight_i x_i x_i' over the rows of (X, 1), or of X without an intercept: (q, q), symmetric."""
+    design = _with_ones(X, intercept)
+    gram: Floats = (design.T * weight) @ design
+    return gram
+
+
+def product(X: NDArray[Any], intercept: bool, right: Floats, threads: int) -> Floats:
+    """(X, 1) times right (q, b): (n, b)."""
+    result: Floats = _with_ones(X, intercept) @ right
+    return result
+
+
+def transposed_product(X: NDArray[Any], intercept: bool, right: Floats, threads: int) -> Floats:
+    """(X, 1)' times right (n, b): (q, b)."""
+    result: Floats = _with_ones(X, intercept).T @ right
+    return result
+
+
+def quadratic_forms(X: NDArray[Any], intercept: bool, matrices: Floats, threads: int) -> Floats:
+    """x_i' M_m x_i for every row of (X, 1) and every symmetric matrix of matrices (m, q, q): (n, m)."""
+    design = _with_ones(X, intercept)
+    return np.column_stack([np.einsum("ij,ij->i", design @ matrix, design) for matrix in matrices])
+
+
+def cholesky_solve_many(factor: Floats, b: Floats, threads: int) -> Floats:
+    """(L L')^-1 b for b (q, k)."""
+    from scipy.linalg import cho_solve
+
+    solution: Floats = np.ascontiguousarray(cho_solve((factor, True), b))
+    return solution
+
+
+def cholesky_inverse(factor: Floats, threads: int) -> Floats:
+    """(L L')^-1: (q, q), symmetric."""
+    return cholesky_solve_many(factor, np.eye(len(factor)), threads)
+
+
+def _with_ones(X: NDArray[Any], intercept: bool) -> Floats:
+    ones = np.ones((len(X), int(intercept)))
+    return np.hstack([X, ones]).astype(np.float64, copy=False)
+
+
 # ---- weighted sampling -----------------------------------------------------------------------------------------------
 
 

@@ -41,13 +41,17 @@ class HessianFactor:
     Attributes
     ----------
     lower : (q, q) ndarray of float64
-        L with H = L L'. q is the number of features, plus one for the intercept, which comes last.
+        L with H = L L'. q is the number of features, plus one for the intercept, which comes last; of a multinomial
+        model, that times `n_contrasts`, contrast after contrast (`augcore._multinomial`).
     fit_intercept : bool
-        Whether the last row and column belong to an intercept.
+        Whether the last row and column (of each contrast) belong to an intercept.
+    n_contrasts : int, default=1
+        1 for a binary model, the number of classes less one for a multinomial one.
     """
 
     lower: Floats
     fit_intercept: bool
+    n_contrasts: int = 1
 
     def __post_init__(self) -> None:
         _check_square("lower", self.lower)
@@ -56,7 +60,7 @@ class HessianFactor:
             raise ValueError("lower: expected a Cholesky factor: finite, with a positive diagonal")
 
     @classmethod
-    def of(cls, hessian: Floats, fit_intercept: bool) -> HessianFactor:
+    def of(cls, hessian: Floats, fit_intercept: bool, n_contrasts: int = 1) -> HessianFactor:
         """Factor a symmetric positive definite matrix, which is overwritten.
 
         `numpy.linalg.LinAlgError` when it is singular to working precision.
@@ -66,12 +70,13 @@ class HessianFactor:
             raise ValueError("hessian: contains NaN or infinity")
         column = _dispatch.cholesky(hessian)
         if column >= 0:
-            which = "of the intercept" if fit_intercept and column == len(hessian) - 1 else f"of feature {column}"
+            q = len(hessian) // n_contrasts
+            which = "of the intercept" if fit_intercept and column % q == q - 1 else f"of feature {column % q}"
             raise np.linalg.LinAlgError(
                 f"the Hessian is singular to working precision (found at the column {which}); "
                 "raise l2 (a smaller C) or damping, or drop features that depend on others"
             )
-        return cls(hessian, fit_intercept)
+        return cls(hessian, fit_intercept, n_contrasts)
 
     def solve(self, b: Floats) -> Floats:
         """H^-1 b for one vector."""
