@@ -1,0 +1,5 @@
+"""Leave-one-out influence of logistic models: what each training point costs its own loss when it is removed."""
+
+from augcore.influence.loo import leverage, log_loss, loo_influence, loo_loss_change, margin, residual
+
+__all__ = ["leverage", "log_loss", "loo_influence", "loo_loss_change", "margin", "residual"]
