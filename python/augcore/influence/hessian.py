@@ -205,8 +205,7 @@ class LogisticHessian:
             If V has another shape, or contains NaN or infinity.
         """
         values = self.right_hand_sides(V)
-        product = self.product(values.reshape(len(values), -1))
-        return product.reshape(values.shape)
+        return self.product(values) if values.ndim == 2 else self.product(values[:, None])[:, 0]
 
     def right_hand_sides(self, V: ArrayLike) -> Floats:
         """V checked: (d,) or (d, b)."""
@@ -230,19 +229,19 @@ class LogisticHessian:
     def rows_product(self, rows: slice | NDArray[Any], V: Floats) -> Floats:
         """What these points add to H V."""
         design, b = self.design.rows(rows), V.shape[1]
-        moved = design.dot(self._wide(V)).reshape(-1, len(self.contrasts), b)
+        moved = self.row_products(design, V)
         if self.probabilities is None:
             bent = self.spread[rows, None, None] * moved
         else:
             by_class = np.einsum("kc,nkb->ncb", self.contrasts, moved)
             bent = np.einsum("kc,ncb->nkb", self.contrasts, _curved(self.probabilities[rows], by_class))
             bent *= self.weight[rows, None, None]
-        return self._tall(design.transposed_dot(bent.reshape(len(bent), -1)), b)
+        return self._tall(design.transposed_dot(bent.reshape(len(bent), len(self.contrasts) * b)), b)
 
     def _wide(self, V: Floats) -> Floats:
         """(C q, b) as (q, C b): one product with the design serves all contrasts."""
-        C, q = len(self.contrasts), self.design.shape[1]
-        return np.ascontiguousarray(V.reshape(C, q, -1).transpose(1, 0, 2)).reshape(q, -1)
+        C, q, b = len(self.contrasts), self.design.shape[1], V.shape[1]
+        return np.ascontiguousarray(V.reshape(C, q, b).transpose(1, 0, 2)).reshape(q, C * b)
 
     def _tall(self, V: Floats, b: int) -> Floats:
         C, q = len(self.contrasts), self.design.shape[1]
@@ -312,7 +311,7 @@ class LogisticHessian:
                 z *= np.sqrt(p)[:, :, None]
                 z -= p[:, :, None] * z.sum(axis=1, keepdims=True)
                 bent = np.einsum("kc,ncb->nkb", self.contrasts, z) * np.sqrt(self.weight[rows])[:, None, None]
-            total += self._tall(self.design.rows(rows).transposed_dot(bent.reshape(-1, C * n_probes)), n_probes)
+            total += self._tall(self.design.rows(rows).transposed_dot(bent.reshape(len(bent), C * n_probes)), n_probes)
         return total
 
     def solve(
@@ -328,7 +327,7 @@ class LogisticHessian:
     ) -> Any:
         """H^-1 V; parameters, result and errors are those of `inverse_hvp`."""
         values = self.right_hand_sides(V)
-        columns = values.reshape(len(values), -1)
+        columns = values if values.ndim == 2 else values[:, None]
         found, info = solvers.prepared(self, columns.shape[1], solver, tol, max_iter, rng, rank).solve(columns)
         solution = found.reshape(values.shape)
         return (solution, info) if return_info else solution
@@ -393,7 +392,7 @@ def inverse_hvp(
         - "nystrom" is the same with a randomized Nystrom preconditioner of `rank` (Frangella, Tropp and Udell 2023).
         - "lissa" is a stochastic recursion (Agarwal, Bullins and Hazan 2017): rough.
         - "sketch" averages w w' V over random w of covariance H^-1: rough, and worth it for the sums of many points
-          only, see `sketched_quadratic_form`.
+          only, see `sketched_quadratic_form`. Where H is singular it is a sketch of the pseudo-inverse.
         - "auto" takes "cholesky" where H is small, or cheaper to factor than to iterate with, else "cg".
     tol : float, default=1e-8
         "cg" and "nystrom" (and "sketch" within) stop a column where ``|V - H solution| <= tol |V|``.
