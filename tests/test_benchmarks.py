@@ -18,8 +18,8 @@ import pytest
 from rich.console import Console
 
 from augcore import transforms as library_transforms
+from augcore.benchmarks import libraries, machine, show
 from augcore.benchmarks import peers as known
-from augcore.benchmarks import show
 from augcore.benchmarks.peers import COPIES, ROUNDS, Offer, Peer, rounded
 from augcore.benchmarks.timing import interleaved
 from augcore.benchmarks.transforms import EVERY_PEER, EXACT, OPENCV4, Results, compare, difference, own_call
@@ -217,7 +217,7 @@ def test_arithmetics_where_they_are_defined() -> None:
 # ---- peers -----------------------------------------------------------------------------------------------------------
 
 # Of the test extra; the others are tried where they are installed.
-INSTALLED = [module for module in known.LIBRARIES if importlib.util.find_spec(module.split(".")[0])]
+INSTALLED = [module for module in libraries.LIBRARIES if importlib.util.find_spec(module.split(".")[0])]
 
 
 def test_the_tests_need_some_peers() -> None:
@@ -261,7 +261,7 @@ def test_missing_libraries_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_rates_have_three_digits() -> None:
     values = [None, 0.5, 9.994, 9.996, 99.96, 999.4, 999.6, 12_345, 999_499, 999_600, 12_345_678, 123_456_789]
     texts = "-, 0.50, 9.99, 10.0, 100, 999, 1.00 k, 12.3 k, 999 k, 1.00 M, 12.3 M, 123 M"
-    assert [show._rate(value) for value in values] == texts.split(", ")
+    assert [machine.rate(value) for value in values] == texts.split(", ")
 
 
 def test_json_and_markdown_are_well_formed() -> None:
