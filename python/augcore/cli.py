@@ -399,8 +399,7 @@ _REQUIRED = ("numpy", "scipy", "sklearn", "typer", "rich")
 # The modules of each extra.
 _EXTRAS = {
     "experiments": ("tensorflow", "keras", "matplotlib", "pandas", "pyarrow", "pydantic", "h5py"),
-    "bench": ("cv2", "tensorflow", "torch", "kornia", "albumentations", "PIL", "skimage")
-    + ("statsmodels", "captum", "pydvl", "llvmlite"),
+    "bench": tuple("cv2 tensorflow torch kornia albumentations PIL skimage statsmodels captum pydvl llvmlite".split()),
     "dask": ("dask", "distributed"),
     "numba": ("numba",),
     "cuda12, cuda13": ("cupy",),

@@ -240,12 +240,12 @@ def _torch_func(given: Task) -> Floats:
     return result
 
 
-SCIPY = Peer("SciPy syrk + Cholesky + trsm", "scipy.linalg", _scipy_closed_form, closed_form=True)
+SCIPY = Peer("SciPy closed form", "scipy.linalg", _scipy_closed_form, closed_form=True)
 PEERS = (
     Peer("NumPy closed form", "numpy", numpy_closed_form, closed_form=True),
     SCIPY,
-    Peer("statsmodels GLMInfluence", "statsmodels.api", _statsmodels),
-    Peer("captum NaiveInfluenceFunction", "captum.influence", _captum),
-    Peer("pyDVL DirectInfluence", "pydvl.influence.torch", _pydvl),
+    Peer("statsmodels", "statsmodels.api", _statsmodels),
+    Peer("captum", "captum.influence", _captum),
+    Peer("pyDVL", "pydvl.influence.torch", _pydvl),
     Peer("torch.func", "torch", _torch_func),
 )

@@ -25,7 +25,7 @@ _COLUMNS = (
     "SciPy ms",
     "ratio",
     "SkylakeX",
-    "fastest library",
+    "library",
     "ms",
     "times",
 )
@@ -34,7 +34,7 @@ _FIT_COLUMNS = ("fits per second", "cold", "warm", "fastest peer", "fits/s", "ra
 _FIT_ALONE = 3
 _LEGEND = (
     "GFLOP/s: 2 n p^2 + p^3 / 3 operations; of peak: of the {peak}. ratio: our time to that of SciPy's syrk + "
-    "Cholesky + trsm; SkylakeX: the same in a run with OPENBLAS_CORETYPE=SkylakeX. times: as long as we take."
+    "Cholesky + trsm; SkylakeX: the same in a run with OPENBLAS_CORETYPE=SkylakeX. library: the fastest of them, and how many times our time it takes."
 )
 _FIT_LEGEND = "fits: all brought to max|gradient| / n <= {target:g}; warm: from the coefficients of all points but ten."
 
@@ -105,7 +105,7 @@ def _legend(results: Results) -> str:
 def print_table(results: Results, console: Console, *, everyone: bool = False) -> None:
     """A line per case with the fastest of the others; `everyone` adds a line for each of them."""
     with_peers = any(row.peers for row in results.rows) or any(row.peers for row in results.fits)
-    table = _table(_COLUMNS[: None if with_peers else _ALONE], ("self-influence", "fastest library"))
+    table = _table(_COLUMNS[: None if with_peers else _ALONE], ("self-influence", "library"))
     for row in results.rows:
         table.add_row(*_cells(row)[: len(table.columns)])
         for entry in row.peers if everyone else ():
