@@ -1,4 +1,4 @@
-"""Self-influence and fits for asv: `asv run --config bench/asv.conf.json`; a table: `augcore bench influence --peers`."""
+"""Self-influence and fits for asv: `asv run --config bench/asv.conf.json`; a table: `augcore bench influence`."""
 
 from __future__ import annotations
 

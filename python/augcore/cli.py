@@ -399,7 +399,10 @@ _REQUIRED = ("numpy", "scipy", "sklearn", "typer", "rich")
 # The modules of each extra.
 _EXTRAS = {
     "experiments": ("tensorflow", "keras", "matplotlib", "pandas", "pyarrow", "pydantic", "h5py"),
-    "bench": tuple("cv2 tensorflow torch kornia albumentations PIL skimage statsmodels captum pydvl llvmlite".split()),
+    "bench": (
+        *("cv2", "tensorflow", "torch", "kornia", "albumentations", "PIL", "skimage"),
+        *("statsmodels", "captum", "pydvl", "llvmlite"),
+    ),
     "dask": ("dask", "distributed"),
     "numba": ("numba",),
     "cuda12, cuda13": ("cupy",),

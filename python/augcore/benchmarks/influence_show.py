@@ -34,7 +34,8 @@ _FIT_COLUMNS = ("fits per second", "cold", "warm", "fastest peer", "fits/s", "ra
 _FIT_ALONE = 3
 _LEGEND = (
     "GFLOP/s: 2 n p^2 + p^3 / 3 operations; of peak: of the {peak}. ratio: our time to that of SciPy's syrk + "
-    "Cholesky + trsm; SkylakeX: the same in a run with OPENBLAS_CORETYPE=SkylakeX. library: the fastest of them, and how many times our time it takes."
+    "Cholesky + trsm; SkylakeX: the same in a run with OPENBLAS_CORETYPE=SkylakeX. "
+    "library: the fastest of them, and how many times our time it takes."
 )
 _FIT_LEGEND = "fits: all brought to max|gradient| / n <= {target:g}; warm: from the coefficients of all points but ten."
 
