@@ -201,8 +201,9 @@ def test_factor_fit_points_and_out_give_the_same():
     by_fit = influence.loo_influence(*arguments, sample_weight=weight, fit_X=X, fit_y=y, fit_sample_weight=weight)
     out = np.empty(300)
     assert influence.loo_influence(*arguments, sample_weight=weight, out=out) is out
-    for other in (by_factor, by_fit, out):
+    for other in (by_fit, out):
         np.testing.assert_array_equal(other, base)
+    np.testing.assert_allclose(by_factor, base, rtol=1e-12)  # the fit may sum its Hessian in another order
     assert (base <= 0).all()
 
 

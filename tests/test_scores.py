@@ -280,12 +280,8 @@ def test_bad_labels(name):
         SCORES[name](model, X, y + 1)
 
 
-def test_models_that_are_no_binary_logistic_regression():
-    X, _, _ = data()
-    y = np.arange(60) % 3
-    three = sklearn.linear_model.LogisticRegression().fit(X, y)
-    with pytest.raises(ValueError, match=r"model: .*two classes"):
-        scores.loss(three, X, y)
+def test_models_that_are_no_logistic_regression():
+    X, y, _ = data()
     with pytest.raises(ValueError, match=r"model: .*expected a fitted"):
         scores.loss(sklearn.linear_model.LinearRegression().fit(X, y), X, y)
 
