@@ -52,7 +52,8 @@ class FittedLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if getattr(self, "_last", None) is not None:
             with contextlib.suppress(np.linalg.LinAlgError):
                 _ = self.factor_
-        return super().__getstate__() | ({"_last": None} if hasattr(self, "_last") else {})
+        state: dict[str, Any] = super().__getstate__()
+        return state | ({"_last": None} if hasattr(self, "_last") else {})
 
     def decision_function(self, X: Any) -> Floats:
         """x coef + intercept for every row of X: (n,), positive for the second class, or (n, K); float64."""

@@ -98,9 +98,9 @@ class _QuasiNewton:
         before = self.sizes[-3] if steps >= 3 else self.sizes[-2]
         rate = (size / before) ** (1.0 / (2 if steps >= 3 else 1))
         if rate >= 1.0 or tolerance <= 0.0:
-            return rate >= 0.1
+            return bool(rate >= 0.1)
         digits = math.log10(size / tolerance)
-        return digits / -math.log10(rate) > self.cost + 2.0 + digits / 3.0
+        return bool(digits / -math.log10(rate) > self.cost + 2.0 + digits / 3.0)
 
 
 class _NewtonCG:

@@ -1,8 +1,8 @@
 """The objective of a fit: sum_i w_i log_loss_i + l2/2 |coef|^2, binary or softmax, the intercept not penalised.
 
 The parameters are one vector: the coefficients with the intercept last, of a softmax model those of its K - 1
-contrasts, one after the other (`augcore._multinomial`). The design matrix is read in two kinds of passes only, `predict`
-(the linear predictors z of all points) and `gradient` (from the residuals at z); all else is arithmetic on z.
+contrasts, one after the other (`augcore._multinomial`). The design matrix is read in two kinds of passes only:
+`predict` (the linear predictors z of all points) and `gradient` (from the residuals at z); all else is arithmetic on z.
 """
 
 from __future__ import annotations
