@@ -42,7 +42,7 @@ class FittedLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             if self._last is None:
                 raise AttributeError("factor_: this model was loaded or converted, not fitted; it has no Hessian")
             objective, minimum = self._last
-            hessian = objective.hessian(objective.predict(minimum.theta))
+            hessian = objective.hessian_at(minimum.theta)
             self._factor = HessianFactor.of(hessian, objective.fit_intercept, objective.n_contrasts)
             self._last = None
         return self._factor
