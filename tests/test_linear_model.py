@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 
 import mpmath
@@ -11,11 +12,13 @@ import sklearn.linear_model
 from conftest import THREADS
 from sklearn.datasets import load_breast_cancer
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import augcore
-from augcore import _dispatch, reference
-from augcore.linear_model import HessianFactor, LogisticRegression
+from augcore import _dispatch, _multinomial, reference
+from augcore.linear_model import HessianFactor, LogisticRegression, LogisticRegressionCV, logistic_path, newton
+from augcore.linear_model.objective import Objective, objective_of
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +36,13 @@ def problem(n, p, seed=0, dtype=np.float64):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-@parametrize_with_checks([LogisticRegression(), LogisticRegression(fit_intercept=False, C=0.5)])
+@parametrize_with_checks(
+    [
+        LogisticRegression(),
+        LogisticRegression(fit_intercept=False, C=0.5),
+        LogisticRegressionCV(Cs=[0.1, 1.0], cv=2),
+    ]
+)
 def test_scikit_learn_estimator(estimator, check):
     check(estimator)
 
@@ -295,12 +304,12 @@ def test_bad_weights(weight, match):
         LogisticRegression().fit(X, np.repeat([0, 1], 10), weight)
 
 
-def test_one_class_and_three_classes():
+def test_one_class():
     X, _, _ = problem(20, 3)
     with pytest.raises(ValueError, match="one class only"):
         LogisticRegression().fit(X, np.ones(20))
-    with pytest.raises(ValueError, match="Only binary classification"):
-        LogisticRegression().fit(X, np.arange(20) % 3)
+    with pytest.raises(ValueError, match="^sample_weight: all weights of a class are zero"):
+        LogisticRegression().fit(X, np.arange(20) % 3, (np.arange(20) % 3 > 0).astype(float))
 
 
 @pytest.mark.parametrize("C", ["1", None, 10**400, [1.0, 2.0], True])
@@ -410,3 +419,138 @@ def test_factor_checks_what_it_is_given():
         HessianFactor.of(np.full((3, 3), np.inf), True)
     with pytest.raises(ValueError, match=r"^b: expected length 4"):
         HessianFactor(np.eye(4), True).solve(np.ones(10**7))
+
+
+# ---- softmax ---------------------------------------------------------------------------------------------------------
+
+
+def classes_problem(n, p, n_classes, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, p))
+    y = (X @ rng.normal(size=(p, n_classes)) + rng.gumbel(size=(n, n_classes))).argmax(axis=1)
+    y[:n_classes] = np.arange(n_classes)
+    return X, y, rng.uniform(0.1, 3.0, n)
+
+
+@pytest.fixture(params=["factors", "products"])
+def method(request, monkeypatch):
+    """Both ways to a direction: factored Hessians, and conjugate gradients."""
+    if request.param == "products":
+        monkeypatch.setattr(newton, "DENSE_LIMIT", 50)
+    return request.param
+
+
+@pytest.mark.parametrize("C", [0.01, 1.0, 100.0])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_softmax_has_the_optimum_of_scikit_learn(method, C, fit_intercept, weighted):
+    X, y, weight = classes_problem(300, 20, 5)
+    weight = weight if weighted else None
+    ours = LogisticRegression(C=C, fit_intercept=fit_intercept, tol=1e-12).fit(X, y, weight)
+    theirs = sklearn.linear_model.LogisticRegression(
+        C=C, fit_intercept=fit_intercept, tol=1e-12, solver="newton-cholesky", max_iter=200
+    ).fit(X, y, weight)
+    np.testing.assert_allclose(ours.coef_, theirs.coef_, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), rtol=1e-6, atol=1e-10)
+    np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
+    np.testing.assert_allclose(ours.coef_.sum(axis=0), 0.0, atol=1e-13)
+    np.testing.assert_allclose(ours.intercept_.sum(), 0.0, atol=1e-13)
+
+
+def test_softmax_factor_and_file(tmp_path):
+    X, y, weight = classes_problem(80, 4, 3)
+    model = LogisticRegression(C=0.5).fit(X, np.array(["b", "a", "c"])[y], weight)
+    factor = model.factor_
+    assert factor.n_contrasts == 2
+    assert factor.lower.shape == (10, 10)
+    # Column by column: the derivative of the gradient in the contrasts.
+    objective = objective_of(X, np.array([1, 0, 2])[y], 3, weight, 2.0, True, 1)
+    table = _multinomial.contrasts(3) @ np.column_stack([model.coef_, model.intercept_])
+    theta, step = table.ravel(), 1e-5
+
+    def gradient(at):
+        return objective.gradient(objective.residual(objective.predict(at)), at)
+
+    columns = [(gradient(theta + step * e) - gradient(theta - step * e)) / (2 * step) for e in np.eye(10)]
+    np.testing.assert_allclose(factor.lower @ factor.lower.T, np.array(columns), rtol=1e-6, atol=1e-6)
+    path = tmp_path / "model.npz"
+    model.save(path)
+    again = LogisticRegression.load(path)
+    np.testing.assert_array_equal(again.predict(X), model.predict(X))
+    np.testing.assert_array_equal(again.decision_function(X), model.decision_function(X))
+    theirs = sklearn.linear_model.LogisticRegression(C=0.5, tol=1e-10).fit(X, y, weight)
+    ours = LogisticRegression.from_estimator(theirs)
+    np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), rtol=1e-10)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_steps_between_hessians_reach_the_optimum(n_classes):
+    """Large enough that Hessians are not computed at every step."""
+    X, y, weight = classes_problem(600, 150, n_classes)
+    model = LogisticRegression(C=10.0, tol=1e-11).fit(X, y, weight)
+    theirs = sklearn.linear_model.LogisticRegression(C=10.0, tol=1e-12, solver="newton-cholesky").fit(X, y, weight)
+    np.testing.assert_allclose(model.coef_, theirs.coef_, rtol=1e-6, atol=1e-8)
+    eta = model.decision_function(X)
+    if n_classes == 2:
+        lower = model.factor_.lower
+        np.testing.assert_allclose(lower @ lower.T, reference.hessian(X, weight, eta, 0.1, True), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_warm_start_uses_the_last_factor(n_classes, monkeypatch):
+    X, y, _ = classes_problem(1000, 150, n_classes)
+    model = LogisticRegression(warm_start=True, tol=1e-6).fit(X, y)
+    cold = LogisticRegression(tol=1e-6).fit(X[:990], y[:990])
+    monkeypatch.setattr(Objective, "hessian", lambda *_: pytest.fail("a Hessian where the last factor would do"))
+    model.fit(X[:990], y[:990])
+    assert model.n_iter_[0] < cold.n_iter_[0]
+    np.testing.assert_allclose(model.coef_, cold.coef_, rtol=1e-3, atol=1e-4)
+
+
+def test_copies_keep_the_factor_and_not_the_data():
+    X, y, _ = problem(2000, 5)
+    model = LogisticRegression().fit(X, y)
+    again = copy.deepcopy(model)
+    assert again._last is None
+    np.testing.assert_array_equal(again.factor_.lower, model.factor_.lower)
+
+
+# ---- C by cross-validation -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_cross_validation_as_in_scikit_learn(n_classes):
+    X, y, _ = classes_problem(150, 6, n_classes)
+    Cs = [1e-3, 1e-2, 0.1, 1.0]
+    ours = LogisticRegressionCV(Cs=Cs[::-1], cv=3, scoring="neg_log_loss").fit(X, y)
+    theirs = [
+        cross_val_score(
+            sklearn.linear_model.LogisticRegression(C=C, tol=1e-10), X, y, cv=StratifiedKFold(3), scoring="neg_log_loss"
+        )
+        for C in Cs
+    ]
+    np.testing.assert_allclose(ours.scores_, np.transpose(theirs), rtol=1e-5)
+    assert Cs[np.mean(theirs, axis=1).argmax()] == ours.C_
+    np.testing.assert_array_equal(ours.Cs_, Cs)
+    whole = LogisticRegression(C=ours.C_).fit(X, y)
+    np.testing.assert_array_equal(ours.coef_, whole.coef_)
+    assert ours.factor_.lower.shape == whole.factor_.lower.shape
+
+
+def test_path():
+    X, y, weight = classes_problem(100, 5, 3)
+    path = logistic_path(X, y, Cs=[10.0, 0.1, 1.0], sample_weight=weight, tol=1e-11)
+    assert path.Cs.tolist() == [0.1, 1.0, 10.0]
+    for C, coef, intercept in zip(path.Cs, path.coef, path.intercept, strict=True):
+        single = LogisticRegression(C=C, tol=1e-11).fit(X, y, weight)
+        np.testing.assert_allclose(coef, single.coef_, rtol=1e-7, atol=1e-9)
+        np.testing.assert_allclose(intercept, single.intercept_, rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(logistic_path(X, y, Cs=3).Cs, [1e-4, 1.0, 1e4])
+
+
+@pytest.mark.parametrize("Cs", [0, [], [1.0, 0.0], [-1.0], [np.nan]])
+def test_bad_grids(Cs):
+    X, y, _ = problem(20, 3)
+    for fit in (lambda: logistic_path(X, y, Cs=Cs), lambda: LogisticRegressionCV(Cs=Cs).fit(X, y)):
+        with pytest.raises(ValueError, match="^Cs: "):
+            fit()

@@ -9,7 +9,6 @@ down fast is done by the general fit.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -182,10 +181,10 @@ class _FullFit:
             way = np.abs(thetas[going] - self.theta).max(axis=1)
             settled = sizes[going] <= np.maximum(_SETTLED * way, _ROUNDING * np.abs(thetas[going]).max(axis=1))
             slow = ~settled & ~(sizes[going] <= _FALL * before)
-            for k in going[slow]:
+            for k in going[slow].tolist():
                 thetas[k] = many.refit(k, self.theta, self.factor.lower)
             going = going[~settled & ~slow]
-        for k in going:
+        for k in going.tolist():
             thetas[k] = many.refit(k, self.theta, self.factor.lower)
         own, total = many.loss_changes(thetas, self.losses)
         return thetas, own, total

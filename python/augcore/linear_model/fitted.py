@@ -42,7 +42,7 @@ class FittedLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             if self._last is None:
                 raise AttributeError("factor_: this model was loaded or converted, not fitted; it has no Hessian")
             objective, minimum = self._last
-            hessian = objective.hessian(objective.predict(minimum.theta))
+            hessian = objective.hessian_at(minimum.theta)
             self._factor = HessianFactor.of(hessian, objective.fit_intercept, objective.n_contrasts)
             self._last = None
         return self._factor
@@ -52,7 +52,8 @@ class FittedLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if getattr(self, "_last", None) is not None:
             with contextlib.suppress(np.linalg.LinAlgError):
                 _ = self.factor_
-        return super().__getstate__() | ({"_last": None} if hasattr(self, "_last") else {})
+        state: dict[str, Any] = super().__getstate__()
+        return state | ({"_last": None} if hasattr(self, "_last") else {})
 
     def decision_function(self, X: Any) -> Floats:
         """x coef + intercept for every row of X: (n,), positive for the second class, or (n, K); float64."""

@@ -30,6 +30,7 @@ Floats = NDArray[np.float64]
 DENSE_LIMIT = 20_000  # parameters whose Hessian is formed and factored
 _MEMORY = 10  # steps that the L-BFGS correction remembers
 _CHEAP = 3.0  # passes over X: Hessians that cost no more are computed at every step
+_CHEAP_OPERATIONS = 1e6  # or that take no longer than the calls around them
 _POLISHED = 0.01  # of the tolerance: where steps are cheap and the gradient is above it, there is one step more
 _SLOPE_LEFT = 0.1  # of the slope at the start of a line, in size
 _LONGEST = 10.0  # by which the line search lengthens a step at a time
@@ -59,7 +60,8 @@ class _QuasiNewton:
         size, n = len(objective.penalty), max(1, len(objective.X))
         # In passes over X. The Gram kernels do some twenty times the operations of a product in the same time.
         self.cost = 0.5 + (objective.n_contrasts + 1) * objective.width / 40 + size * size / (35 * n)
-        self.cheap = self.cost <= _CHEAP
+        operations = size * size * (n + size / 3.0)
+        self.cheap = self.cost <= _CHEAP or operations <= _CHEAP_OPERATIONS
 
     def direction(self, z: Floats, gradient: Floats, tolerance: float) -> Floats:
         size = self.objective.worst(gradient)
@@ -98,9 +100,9 @@ class _QuasiNewton:
         before = self.sizes[-3] if steps >= 3 else self.sizes[-2]
         rate = (size / before) ** (1.0 / (2 if steps >= 3 else 1))
         if rate >= 1.0 or tolerance <= 0.0:
-            return rate >= 0.1
+            return bool(rate >= 0.1)
         digits = math.log10(size / tolerance)
-        return digits / -math.log10(rate) > self.cost + 2.0 + digits / 3.0
+        return bool(digits / -math.log10(rate) > self.cost + 2.0 + digits / 3.0)
 
 
 class _NewtonCG:

@@ -1,8 +1,8 @@
 """The objective of a fit: sum_i w_i log_loss_i + l2/2 |coef|^2, binary or softmax, the intercept not penalised.
 
 The parameters are one vector: the coefficients with the intercept last, of a softmax model those of its K - 1
-contrasts, one after the other (`augcore._multinomial`). The design matrix is read in two kinds of passes only, `predict`
-(the linear predictors z of all points) and `gradient` (from the residuals at z); all else is arithmetic on z.
+contrasts, one after the other (`augcore._multinomial`). The design matrix is read in two kinds of passes only:
+`predict` (the linear predictors z of all points) and `gradient` (from the residuals at z); all else is arithmetic on z.
 """
 
 from __future__ import annotations
@@ -56,6 +56,10 @@ class Objective(ABC):
         total = self._summed_hessian(z)
         total[np.diag_indices_from(total)] += self.penalty
         return total
+
+    def hessian_at(self, theta: Floats) -> Floats:
+        """The Hessian at theta."""
+        return self.hessian(self.predict(theta))
 
     def curvature_product(self, curvature: Floats, vector: Floats) -> Floats:
         """The Hessian times a vector, from the `curvature` of all points: two passes over X."""
@@ -129,6 +133,14 @@ class BinaryObjective(Objective):
 
     def worst(self, gradient: Floats) -> float:
         return float(np.max(np.abs(gradient)))
+
+    def hessian_at(self, theta: Floats) -> Floats:
+        # By the sums that influence takes, so that both have the same bits.
+        sums = _dispatch.LogisticSums(self.X.shape[1], self.fit_intercept, 2, theta)
+        sums.add(self.X, self.y, self.weight, self.threads)
+        total = sums.total(self.threads)[2]
+        total[np.diag_indices_from(total)] += self.penalty
+        return total
 
     def _summed_hessian(self, z: Floats) -> Floats:
         return _dispatch.weighted_gram(self.X, self.fit_intercept, self.mean_curvature(self.curvature(z)), self.threads)
