@@ -3,10 +3,12 @@
 from augcore.influence.cross import influence_matrix, influence_topk
 from augcore.influence.hessian import LogisticHessian, inverse_hvp, sketched_quadratic_form
 from augcore.influence.loo import leverage, log_loss, loo_influence, loo_loss_change, margin, residual
+from augcore.influence.refits import LooRefit, retrain_loo
 from augcore.influence.solvers import SolverInfo
 
 __all__ = [
     "LogisticHessian",
+    "LooRefit",
     "SolverInfo",
     "influence_matrix",
     "influence_topk",
@@ -17,5 +19,6 @@ __all__ = [
     "loo_loss_change",
     "margin",
     "residual",
+    "retrain_loo",
     "sketched_quadratic_form",
 ]
