@@ -178,11 +178,11 @@ def test_sketches_are_unbiased_with_the_error_they_state(rows, monkeypatch):
     assert abs(scaled.mean()) < 0.3
     assert 0.8 < np.mean(scaled**2) < 1.2
     V = np.random.default_rng(1).normal(size=(C * 5, 2))
-    found, info = H.solve(V, "sketch", rng=3, rank=20_000, return_info=True)
+    found, info = H.solve(V, "sketch", rng=3, rank=5_000, return_info=True)
     exact = H.solve(V)
     difference = found - exact
     relative = np.sqrt(np.sum(difference * (H @ difference), 0) / np.sum(exact * V, 0))
-    assert ((relative < 1.5 * info.error) & (relative > info.error / 2)).all()
+    assert ((relative < 2 * info.error) & (relative > info.error / 4)).all()
 
 
 @pytest.mark.parametrize("rows", [1, 3])

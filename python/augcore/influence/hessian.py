@@ -233,8 +233,7 @@ class LogisticHessian:
         if self.probabilities is None:
             bent = self.spread[rows, None, None] * moved
         else:
-            by_class = np.einsum("kc,nkb->ncb", self.contrasts, moved)
-            bent = np.einsum("kc,ncb->nkb", self.contrasts, _curved(self.probabilities[rows], by_class))
+            bent = self.contrasts @ _curved(self.probabilities[rows], self.contrasts.T @ moved)
             bent *= self.weight[rows, None, None]
         return self._tall(design.transposed_dot(bent.reshape(len(bent), len(self.contrasts) * b)), b)
 
@@ -310,7 +309,7 @@ class LogisticHessian:
                 p = self.probabilities[rows]
                 z *= np.sqrt(p)[:, :, None]
                 z -= p[:, :, None] * z.sum(axis=1, keepdims=True)
-                bent = np.einsum("kc,ncb->nkb", self.contrasts, z) * np.sqrt(self.weight[rows])[:, None, None]
+                bent = self.contrasts @ z * np.sqrt(self.weight[rows])[:, None, None]
             total += self._tall(self.design.rows(rows).transposed_dot(bent.reshape(len(bent), C * n_probes)), n_probes)
         return total
 
@@ -356,7 +355,7 @@ def _curved(p: Floats, u: Floats) -> Floats:
     The differences make it exact where p is nearly 1.
     """
     shifted = u - np.take_along_axis(u, p.argmax(axis=1)[:, None, None], axis=1)
-    shifted -= np.einsum("nk,nkb->nb", p, shifted)[:, None]
+    shifted -= p[:, None] @ shifted
     shifted *= p[:, :, None]
     return shifted
 
