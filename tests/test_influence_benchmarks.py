@@ -211,6 +211,14 @@ def test_every_solver_gets_the_loosest_tolerance_that_is_enough() -> None:
     assert row.fastest_peer in row.peers
 
 
+def test_the_loosest_tolerance_that_is_enough_is_taken() -> None:
+    given = task(TINY)
+    optimum = fits._own(given, 1e-12)
+    row = fits.time_fits(TINY, [fits.Solver("nearer", "numpy", lambda _, tol: optimum + tol)], 1, 1)
+    enough = [tol for tol in fits.TOLERANCES if fits.reached(given, optimum + tol) <= fits.TARGET]
+    assert row.peers[0].tolerance == enough[0] > enough[-1]
+
+
 def test_a_solver_that_stops_short_is_not_compared() -> None:
     optimum = fits._own(task(TINY), 1e-12)
     short = fits.Solver("short", "numpy", lambda given, tol: optimum + (1e-4 if tol < 1e-6 else 1e-3))
