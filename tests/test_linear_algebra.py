@@ -264,7 +264,7 @@ def test_reciprocal_condition_against_numpy(q, smallest):
 
 
 def test_reciprocal_condition_does_not_depend_on_units():
-    matrix, lower = factor_of(20)
+    _, lower = factor_of(20)
     units = np.geomspace(1e-6, 1e6, 20)
     assert _condition.reciprocal_condition(lower * units[:, None]) == pytest.approx(
         _condition.reciprocal_condition(lower), rel=1e-9
