@@ -22,11 +22,28 @@ from numpy.typing import NDArray
 
 from augcore import _dispatch
 
-__all__ = ["contrasts", "curvature", "hessian", "log_loss", "log_probabilities", "pairs", "probabilities", "residual"]
+__all__ = [
+    "block_rows",
+    "contrasts",
+    "curvature",
+    "curvature_root",
+    "deviation",
+    "hessian",
+    "log_loss",
+    "log_probabilities",
+    "loss_change",
+    "margin",
+    "pairs",
+    "probabilities",
+    "residual",
+    "unpacked",
+]
 
 Floats = NDArray[np.float64]
 
-_BLOCK_ROWS = 16_384  # of which the packed curvatures are held at a time
+_BLOCK_BYTES = 1 << 26
+_LEAST_ROWS, _MOST_ROWS = 512, 16_384
+_FAR = 500.0  # moves of logits beyond which exp nears overflow
 
 
 @lru_cache(maxsize=64)
@@ -46,10 +63,13 @@ def pairs(n_contrasts: int) -> list[tuple[int, int]]:
 
 
 def log_probabilities(logits: Floats) -> Floats:
-    """log p of every class: (n, K)."""
-    shifted = logits - logits.max(axis=1, keepdims=True)
+    """log p of every class: (n, K), exact where p is near 0 and where it is near 1."""
+    rows, top = np.arange(len(logits)), logits.argmax(axis=1)
+    shifted = logits - logits[rows, top][:, None]
     with np.errstate(under="ignore"):
-        total: Floats = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+        others = np.exp(shifted)
+    others[rows, top] = 0.0
+    total: Floats = shifted - np.log1p(others.sum(axis=1))[:, None]
     return total
 
 
@@ -61,53 +81,89 @@ def probabilities(logits: Floats) -> Floats:
     return p
 
 
-def _odds_against(logits: Floats, codes: NDArray[np.intp]) -> tuple[Floats, Floats, Floats]:
-    """exp(logits - least upper bound) with zero for the own class, their sum, and the own class's term."""
-    rows = np.arange(len(logits))
-    with np.errstate(under="ignore"):
-        others = np.exp(logits - logits.max(axis=1, keepdims=True))
-    own = others[rows, codes].copy()
-    others[rows, codes] = 0.0
-    return others, others.sum(axis=1), own
-
-
 def log_loss(logits: Floats, codes: NDArray[np.intp]) -> Floats:
     """-log p of the own class: (n,), exact where it is tiny."""
-    top = logits.max(axis=1)
-    own_logit = logits[np.arange(len(logits)), codes]
-    _, against, own = _odds_against(logits, codes)
-    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-        likely = np.log1p(against / own)
-        unlikely = (top - own_logit) + np.log(against + own)
-    loss: Floats = np.where(own_logit == top, likely, unlikely)
+    loss: Floats = 0.0 - log_probabilities(logits)[np.arange(len(logits)), codes]
     return loss
+
+
+def margin(logits: Floats, codes: NDArray[np.intp]) -> Floats:
+    """The own class's logit less the largest of the others: (n,), positive where the point is classified rightly."""
+    rows, others = np.arange(len(logits)), logits.copy()
+    others[rows, codes] = -np.inf
+    difference: Floats = logits[rows, codes] - others.max(axis=1)
+    return difference
 
 
 def residual(logits: Floats, codes: NDArray[np.intp]) -> Floats:
     """p - onehot: (n, K); the own class's is minus the sum of the others', without cancellation."""
-    others, against, own = _odds_against(logits, codes)
-    total = against + own
-    r = others / total[:, None]
-    r[np.arange(len(r)), codes] = -against / total
+    rows, r = np.arange(len(logits)), probabilities(logits)
+    r[rows, codes] = 0.0
+    r[rows, codes] = -r.sum(axis=1)
     return r
+
+
+def deviation(p: Floats, k: int) -> Floats:
+    """c_k = E (e_k - p) of every point: (n, K - 1)."""
+    basis = contrasts(p.shape[1])
+    c: Floats = basis[:, k] - p @ basis.T
+    # Where k is likely it lies near the mean: there c is summed from the differences to the unlikely classes.
+    likely = p[:, k] > 0.5
+    if likely.any():
+        c[likely] = p[likely] @ (basis[:, [k]] - basis).T
+    return c
 
 
 def curvature(p: Floats) -> Floats:
     """The lower triangle of S = E (diag(p) - p p') E' of every point, packed as in `pairs`: (n, K (K - 1) / 2)."""
-    basis = contrasts(p.shape[1])
-    n_contrasts = len(basis)
+    n_contrasts = p.shape[1] - 1
     packed = np.zeros((len(p), n_contrasts * (n_contrasts + 1) // 2))
-    mean = p @ basis.T
     with np.errstate(under="ignore"):
         for k in range(p.shape[1]):
-            # The likely class lies near the mean: its c is summed from the differences to the unlikely ones.
-            c = basis[:, k] - mean
-            likely = p[:, k] > 0.5
-            if likely.any():
-                c[likely] = p[likely] @ (basis[:, [k]] - basis).T
+            c = deviation(p, k)
             for index, (a, b) in enumerate(pairs(n_contrasts)):
                 packed[:, index] += p[:, k] * c[:, a] * c[:, b]
     return packed
+
+
+def curvature_root(p: Floats) -> Floats:
+    """T with S = T T', its columns sqrt(p_k) c_k: (n, K - 1, K)."""
+    with np.errstate(under="ignore"):
+        return np.stack([np.sqrt(p[:, k, None]) * deviation(p, k) for k in range(p.shape[1])], axis=2)
+
+
+def unpacked(packed: Floats, n_contrasts: int) -> Floats:
+    """Symmetric matrices (n, C, C) from their lower triangles, packed as in `pairs`."""
+    rows, columns = np.tril_indices(n_contrasts)
+    full = np.empty((len(packed), n_contrasts, n_contrasts))
+    full[:, rows, columns] = packed
+    full[:, columns, rows] = packed
+    return full
+
+
+def loss_change(logits: Floats, codes: NDArray[np.intp], moves: Floats) -> Floats:
+    """The loss at logits + moves less the loss at logits: (n,).
+
+    log sum_j p_j exp(a_j) with the moves a_j relative to that of the own class, as log(1 + sum_j p_j (exp(a_j) - 1)):
+    the own class's term is zero and nothing cancels where the moves are small.
+    """
+    relative = moves - moves[np.arange(len(moves)), codes][:, None]
+    far = relative.max(axis=1, initial=0.0) > _FAR
+    with np.errstate(under="ignore"):
+        growth = (probabilities(logits) * np.expm1(np.minimum(relative, _FAR))).sum(axis=1)
+    change: Floats = np.log1p(np.maximum(growth, -1.0 + np.finfo(float).eps))
+    if far.any():
+        change[far] = log_loss(logits[far] + moves[far], codes[far]) - log_loss(logits[far], codes[far])
+    return change
+
+
+def block_rows(p: int, n_contrasts: int) -> int:
+    """The rows that are dense, or have their curvatures, in memory at a time: a power of two, a function of the model.
+
+    Sums and products run block by block, so that a sparse design and a dense one give the same bits.
+    """
+    wanted = _BLOCK_BYTES // (8 * max(p, n_contrasts * (n_contrasts + 1)))
+    return min(_MOST_ROWS, max(_LEAST_ROWS, 1 << max(wanted, 1).bit_length() - 1))
 
 
 def hessian(X: NDArray[Any], intercept: bool, logits: Floats, weight: Floats | None, threads: int) -> Floats:
@@ -118,8 +174,9 @@ def hessian(X: NDArray[Any], intercept: bool, logits: Floats, weight: Floats | N
     n_contrasts = logits.shape[1] - 1
     q = X.shape[1] + intercept
     total = np.zeros((n_contrasts, q, n_contrasts, q))
-    for first in range(0, len(X), _BLOCK_ROWS):
-        rows = slice(first, first + _BLOCK_ROWS)
+    step = block_rows(X.shape[1], n_contrasts)
+    for first in range(0, len(X), step):
+        rows = slice(first, first + step)
         packed = curvature(probabilities(logits[rows]))
         if weight is not None:
             packed *= weight[rows, None]

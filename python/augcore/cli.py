@@ -306,7 +306,6 @@ def transforms(
     debug: Debug = False,
 ) -> None:
     """Time the batched transforms, beside a copy of the batch; results are checked to be equal first."""
-    from augcore import _files
     from augcore.benchmarks import show
     from augcore.benchmarks.transforms import EVERY_PEER, compare
     from augcore.benchmarks.works import CASES, WORKS, find_works, parse_case
@@ -320,10 +319,7 @@ def transforms(
         chosen_works = find_works(works) if works is not None else WORKS
     except ValueError as error:
         raise UsageError(f"--works {error}") from None
-    files = [(path, text) for path, text in ((json, show.to_json), (markdown, show.to_markdown)) if path is not None]
-    for path, _ in files:
-        if not path.parent.is_dir():
-            raise UsageError(f"{path}: no such folder")
+    files = _files_to_write({json: show.to_json, markdown: show.to_markdown})
     with progress.shown(_console(stderr=True), "timing the transforms") as report:
         results = compare(
             chosen_cases,
@@ -333,12 +329,66 @@ def transforms(
             repeats=repeats or (5 if peers else 3),
             progress=report,
         )
+    _show_benchmark(results, show, everyone, files)
+
+
+@functools.partial(_command, group=bench)
+def influence(
+    peers: Annotated[bool, typer.Option("--peers", help="Beside every installed library that does the same.")] = False,
+    threads: Annotated[int, typer.Option(min=1, max=64, help="For all of them.")] = 1,
+    repeats: Annotated[int, typer.Option(min=1, max=1001, help="Turns, medians are shown.")] = 9,
+    cases: Annotated[
+        str | None, typer.Option(metavar="NxP[:DTYPE],...", help="Points and features instead of the usual ones.")
+    ] = None,
+    everyone: Annotated[bool, typer.Option("--everyone", help="Show every peer, not the fastest alone.")] = False,
+    json: Annotated[Path | None, typer.Option(help="Write all figures to this file.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Write the tables to this file.")] = None,
+    debug: Debug = False,
+) -> None:
+    """Time self-influence and fits, beside the machine's peak; results are checked to be equal first."""
+    from augcore.benchmarks import influence_show as show
+    from augcore.benchmarks.fits import FIT_CASES
+    from augcore.benchmarks.influence import compare
+    from augcore.benchmarks.influence_peers import CASES, PEERS, parse_case
+    from augcore.experiments import progress
+
+    try:
+        chosen = [parse_case(text) for text in cases.split(",")] if cases is not None else None
+    except ValueError as error:
+        raise UsageError(f"--cases {error}") from None
+    files = _files_to_write({json: show.to_json, markdown: show.to_markdown})
+    with progress.shown(_console(stderr=True), "timing self-influence and fits") as report:
+        results = compare(
+            chosen or CASES,
+            PEERS if peers else (),
+            fit_cases=chosen or FIT_CASES,
+            threads=threads,
+            repeats=repeats,
+            other_kernels=peers,
+            progress=report,
+        )
+    _show_benchmark(results, show, everyone, files)
+
+
+def _files_to_write(texts: dict[Path | None, Callable[[Any], str]]) -> dict[Path, Callable[[Any], str]]:
+    """Those that are asked for, in folders that are there."""
+    files = {path: text for path, text in texts.items() if path is not None}
+    for path in files:
+        if not path.parent.is_dir():
+            raise UsageError(f"{path}: no such folder")
+    return files
+
+
+def _show_benchmark(results: Any, show: Any, everyone: bool, files: dict[Path, Callable[[Any], str]]) -> None:
+    """Prints the tables of a comparison and writes its files."""
+    from augcore import _files
+
     console = _console()
     console.width = max(console.width, 114)
     with console.capture() as capture:
         show.print_table(results, console, everyone=everyone)
     _say(capture.get().rstrip("\n"))
-    for path, text in files:
+    for path, text in files.items():
         with _files.atomic_write(path) as stream:
             stream.write(text(results).encode())
 
@@ -349,7 +399,10 @@ _REQUIRED = ("numpy", "scipy", "sklearn", "typer", "rich")
 # The modules of each extra.
 _EXTRAS = {
     "experiments": ("tensorflow", "keras", "matplotlib", "pandas", "pyarrow", "pydantic", "h5py"),
-    "bench": ("cv2", "tensorflow", "torch", "kornia", "albumentations", "PIL", "skimage"),
+    "bench": (
+        *("cv2", "tensorflow", "torch", "kornia", "albumentations", "PIL", "skimage"),
+        *("statsmodels", "captum", "pydvl", "llvmlite"),
+    ),
     "dask": ("dask", "distributed"),
     "numba": ("numba",),
     "cuda12, cuda13": ("cupy",),

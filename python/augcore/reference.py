@@ -100,6 +100,49 @@ def loo_loss_change(eta: Floats, y: Floats, weight: Floats, q: Floats) -> Floats
     return change
 
 
+# ---- softmax of K classes: codes are 0 to K - 1, design is X or (X, 1), coef (K, q) ---------------------------------
+
+
+def softmax(logits: Floats) -> Floats:
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    p: Floats = exponentials / exponentials.sum(axis=1, keepdims=True)
+    return p
+
+
+def softmax_loss(logits: Floats, codes: Indices) -> Floats:
+    """-log p of the own class"""
+    return np.asarray(np.logaddexp.reduce(logits, axis=1) - logits[np.arange(len(codes)), codes])
+
+
+def softmax_hessian(design: Floats, weight: Floats, logits: Floats, penalty: Floats) -> Floats:
+    """sum_i w_i (diag(p_i) - p_i p_i') (x) x_i x_i' + I (x) diag(penalty): (K q, K q), singular in the intercepts."""
+    n_classes = logits.shape[1]
+    total: Floats = np.kron(np.eye(n_classes), np.diag(penalty)).astype(np.float64)
+    for x, w, p in zip(design, weight, softmax(logits), strict=True):
+        total += w * np.kron(np.diag(p) - np.outer(p, p), np.outer(x, x))
+    return total
+
+
+def softmax_leave_one_out(
+    design: Floats, codes: Indices, weight: Floats, coef: Floats, penalty: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Influence -w g' H^+ g, the loss at the moved logits less the loss, and leverage trace(w D A), point by point."""
+    logits = design @ coef.T
+    n_classes = len(coef)
+    inverse = np.linalg.pinv(softmax_hessian(design, weight, logits, penalty), rcond=1e-13, hermitian=True)
+    scores = []
+    for x, code, w, eta, p in zip(design, codes, weight, logits, softmax(logits), strict=True):
+        r = p - np.eye(n_classes)[code]
+        rows = np.kron(np.eye(n_classes), x)
+        a = rows @ inverse @ rows.T
+        d = np.diag(p) - np.outer(p, p)
+        moved = eta + w * a @ np.linalg.solve(np.eye(n_classes) - w * d @ a, r)
+        change = softmax_loss(moved[None], np.array([code])) - softmax_loss(eta[None], np.array([code]))
+        scores.append((-w * r @ a @ r, change[0], w * np.trace(d @ a)))
+    influence, changes, leverages = np.array(scores).T
+    return influence, changes, leverages
+
+
 # ---- weighted sampling -----------------------------------------------------------------------------------------------
 
 

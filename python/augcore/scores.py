@@ -1,18 +1,19 @@
 """What a score is: one number for each point, from a fitted model. Policies turn scores into an order.
 
 `SCORES` maps names to functions ``score(model, X, y, *, sample_weight=None, threads=None, ...) -> (n,) float64``. The
-model is a fitted `augcore.linear_model.LogisticRegression`, or a scikit-learn one; eta = x coef + intercept, p is the
-probability of the point's classes, and g = (p - y) (x, 1) the gradient of its own, unweighted loss.
+model is a fitted `augcore.linear_model.LogisticRegression`, or a scikit-learn one, of K classes; eta = x coef +
+intercept, p is the probability of the point's classes, and g = (p - y) (x, 1) the gradient of its own, unweighted loss.
+The scores of a linear SVM are for two classes.
 
     name              value                             sign    what it says
     loo_influence     -w g' H^-1 g                      <= 0    minus what removal adds to the own loss, first order
     loo_loss_change   loss after removal minus before   >= 0    the same by one Newton step with leverage (ALO)
-    leverage          w p (1 - p) x' H^-1 x             [0, 1]  how far the point pulls its own logit
+    leverage          w p (1 - p) x' H^-1 x             >= 0    how far the point pulls its own logits; at most K - 1
     loss              -log p_y                          >= 0    nats
-    margin            +-eta                             signed  > 0 where classified rightly; in logits
+    margin            +-eta, or eta_y - max other       signed  > 0 where classified rightly; in logits
     gradient_dot      -g' g                             <= 0    influence with the Hessian left out
     gradient_norm     |g|                               >= 0
-    entropy           -sum_c p_c log p_c                >= 0    nats, at most log 2; does not depend on the label
+    entropy           -sum_c p_c log p_c                >= 0    nats, at most log K; does not depend on the label
     el2n              |p - onehot(y)|                   >= 0    at most sqrt 2
     svm_margin        |f(x)| of a linear SVM            >= 0    distance to the boundary times |coef|
     svm_loss          max(0, 1 - y f(x))                >= 0    hinge loss; above 0 for points inside the margin
@@ -32,6 +33,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from augcore import _dispatch, _random, _validate, influence
 from augcore._random import Rng
+from augcore.influence.points import Points, points_of
 from augcore.linear_model import LogisticRegression
 
 __all__ = [
@@ -93,6 +95,10 @@ def _hessian(model: LogisticRegression, hessian_l2: float | None, damping: float
     return {"l2": model.l2, "hessian_l2": hessian_l2, "damping": damping, "factor": factor}
 
 
+def _points(model: LogisticRegression, X: ArrayLike, y: ArrayLike, threads: int | None) -> Points:
+    return points_of(X, y, **_coefficients(model), threads=threads)
+
+
 # ---- leave-one-out ---------------------------------------------------------------------------------------------------
 
 
@@ -117,7 +123,7 @@ def loo_influence(
     Parameters
     ----------
     model : fitted LogisticRegression
-    X : (n, p) array-like of float32 or float64
+    X : (n, p) array-like or scipy.sparse CSR matrix, of float32 or float64
     y : (n,) array-like
     sample_weight : (n,) array-like or None
     threads : int or None
@@ -133,7 +139,7 @@ def loo_influence(
     Raises
     ------
     ValueError
-        If the model is not fitted or not binary, or an argument has a wrong shape or value.
+        If the model is not fitted, or an argument has a wrong shape or value.
     TypeError
         If an argument has a wrong type or dtype.
     numpy.linalg.LinAlgError
@@ -197,7 +203,7 @@ def leverage(
     hessian_l2: float | None = None,
     damping: float = 0.0,
 ) -> Floats:
-    """``w p (1 - p) x' H^-1 x`` (Pregibon, 1981), in [0, 1]: see `augcore.influence.leverage`.
+    """``w p (1 - p) x' H^-1 x`` (Pregibon, 1981), in [0, 1], or [0, K - 1]: see `augcore.influence.leverage`.
 
     X, y and `sample_weight` are the points that the model was fitted on. Parameters and errors are those of
     `loo_influence`.
@@ -228,7 +234,7 @@ def loss(
     Parameters
     ----------
     model : fitted LogisticRegression
-    X : (n, p) array-like of float32 or float64
+    X : (n, p) array-like or scipy.sparse CSR matrix, of float32 or float64
     y : (n,) array-like
     sample_weight : (n,) array-like or None
         Has no effect: every score can be asked for in the same way.
@@ -241,7 +247,7 @@ def loss(
     Raises
     ------
     ValueError
-        If the model is not fitted or not binary, or an argument has a wrong shape or value.
+        If the model is not fitted, or an argument has a wrong shape or value.
     TypeError
         If an argument has a wrong type or dtype.
     """
@@ -251,7 +257,9 @@ def loss(
 def margin(
     model: Any, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None, threads: int | None = None
 ) -> Floats:
-    """The signed margin ``+-(x coef + intercept)`` in logits, positive where the point is classified rightly.
+    """The signed margin in logits, positive where the point is classified rightly.
+
+    ``+-(x coef + intercept)``, or of a multinomial model the own class's logit less the largest of the others.
 
     Policies look at its size alone: the distance to the boundary on either side. Parameters and errors are those of
     `loss`; see `augcore.influence.margin`.
@@ -263,19 +271,10 @@ def margin(
     return influence.margin(X, y, **_coefficients(_fitted(model)), threads=threads)
 
 
-def _class_losses(model: LogisticRegression, X: ArrayLike, threads: int | None) -> Floats:
-    """-log p_c of every point and class: (n, 2)."""
-    n = len(_validate.design("X", X))
-    columns = [
-        influence.log_loss(X, np.full(n, label), **_coefficients(model), threads=threads) for label in model.classes_
-    ]
-    return np.column_stack(columns)
-
-
 def entropy(
     model: Any, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None, threads: int | None = None
 ) -> Floats:
-    """The entropy of the predicted probabilities, ``-sum_c p_c log p_c`` (Shannon, 1948), 0 to log 2 nats.
+    """The entropy of the predicted probabilities, ``-sum_c p_c log p_c`` (Shannon, 1948), 0 to log K nats.
 
     Labels do not enter. Parameters and errors are those of `loss`.
 
@@ -283,15 +282,15 @@ def entropy(
     -------
     (n,) ndarray of float64
     """
-    losses = _class_losses(_fitted(model), X, threads)
-    with np.errstate(under="ignore"):
-        surprise: Floats = np.sum(np.exp(-losses) * losses, axis=1)
-    return surprise
+    fitted = _fitted(model)
+    any_label = np.full(_validate.sparse_or_dense_design("X", X).shape[0], fitted.classes_[0])
 
+    def mean_loss(part: Points) -> Floats:
+        losses = part.class_losses()
+        with np.errstate(under="ignore"):
+            return np.asarray(np.sum(np.exp(-losses) * losses, axis=1))
 
-def _residual_size(model: Any, X: ArrayLike, y: ArrayLike, threads: int | None) -> Floats:
-    """|p - y| of the positive class, 1 - p_y, exact where it is tiny."""
-    return np.abs(influence.residual(X, y, **_coefficients(_fitted(model)), threads=threads))
+    return _points(fitted, X, any_label, threads).each(mean_loss)
 
 
 def el2n(
@@ -305,26 +304,25 @@ def el2n(
     -------
     (n,) ndarray of float64
     """
-    return math.sqrt(2.0) * _residual_size(model, X, y, threads)
+    fitted = _fitted(model)
+    per_logit = math.sqrt(2.0) if len(fitted.coef_) == 1 else 1.0
+    return per_logit * _points(fitted, X, y, threads).each(lambda part: part.residual_norm())
 
 
 def gradient_norm(
     model: Any, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None, threads: int | None = None
 ) -> Floats:
-    """The Euclidean norm of ``g = (p - y) (x, 1)``, without the 1 where the model has no intercept.
+    """The Euclidean norm of ``g = (p - y) (x, 1)'``, without the 1 where the model has no intercept: |p - y| |(x, 1)|.
 
-    The gradient of the own, unweighted loss in the coefficients. Parameters and errors are those of `loss`.
+    The gradient of the own, unweighted loss in the coefficients, of a multinomial model those of all classes.
+    Parameters and errors are those of `loss`.
 
     Returns
     -------
     (n,) ndarray of float64
     """
-    fitted = _fitted(model)
-    residual = _residual_size(fitted, X, y, threads)
-    design = _validate.design("X", X)
-    squares: Floats = np.einsum("ij,ij->i", design, design, dtype=np.float64)
-    norm: Floats = residual * np.sqrt(squares + float(fitted.fit_intercept))
-    return norm
+    points = _points(_fitted(model), X, y, threads)
+    return points.each(lambda part: part.residual_norm() * part.row_norms())
 
 
 def gradient_dot(
@@ -475,7 +473,7 @@ def random(
     -------
     (n,) ndarray of float64
     """
-    n = len(_validate.design("X", X))
+    n = _validate.sparse_or_dense_design("X", X).shape[0]
     return _dispatch.uniforms(_random.key(rng), _RANDOM_ITEMS, n, _validate.threads(threads))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from augcore.benchmarks.libraries import library
 from augcore.benchmarks.peers import (
     COPIES,
     HALF_CUBIC,
@@ -16,7 +17,6 @@ from augcore.benchmarks.peers import (
     TRUNCATES,
     Offer,
     Peer,
-    library,
     rounded,
 )
 from augcore.benchmarks.works import Task

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from augcore.benchmarks.libraries import library
 from augcore.benchmarks.peers import (
     COPIES,
     HALF_CUBIC,
@@ -22,7 +23,6 @@ from augcore.benchmarks.peers import (
     Convention,
     Offer,
     Peer,
-    library,
     rounded,
 )
 from augcore.benchmarks.works import Task

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import datetime
 import json
-import os
-import platform
 from collections import defaultdict
 from collections.abc import Iterable
-from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-import augcore
-from augcore.benchmarks.peers import LIBRARIES
+from augcore.benchmarks.libraries import LIBRARIES
+from augcore.benchmarks.machine import escaped, facts, rate, summary
 from augcore.benchmarks.transforms import EXACT, OPENCV4, Entry, Results, Row
 
-__all__ = ["facts", "notes", "print_table", "to_json", "to_markdown"]
+__all__ = ["notes", "print_table", "to_json", "to_markdown"]
 
 # Name and width.
 _COLUMNS = (
@@ -35,45 +30,11 @@ _COLUMNS = (
 _ALONE = ("work", "exact/s", "opencv4/s", "of copy")
 
 
-# ---- facts -----------------------------------------------------------------------------------------------------------
+# ---- notes -----------------------------------------------------------------------------------------------------------
 
 
-def facts(results: Results) -> dict[str, Any]:
-    """Machine, date and versions: what the figures depend on."""
-    distributions = metadata.packages_distributions()
-    versions = {"python": platform.python_version(), "augcore": augcore.__version__}
-    for module in dict.fromkeys(["numpy", *results.modules]):
-        names = distributions.get(module.split(".")[0], [])
-        if names:
-            versions[LIBRARIES[module]] = metadata.version(names[0])
-    return {
-        "date": datetime.date.today().isoformat(),
-        "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)),
-        "system": f"{platform.system()} {platform.machine()}",
-        "simd": augcore.build_info()["simd"],
-        "threads": results.threads,
-        "repeats": results.repeats,
-        "versions": versions,
-    }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or "unknown"
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown")
-
-
-def _summary(results: Results) -> str:
-    known = facts(results)
-    threads = "one thread" if results.threads == 1 else f"{results.threads} threads"
-    versions = ", ".join(f"{name} {version}" for name, version in known["versions"].items())
-    return (
-        f"{known['processor']}, {known['cores']} cores, {known['system']}, {known['date']}; "
-        f"SIMD level {known['simd']}, {threads}, medians of {results.repeats}; {versions}"
-    )
+def _facts(results: Results) -> dict[str, Any]:
+    return facts(results.modules, results.threads, results.repeats)
 
 
 def notes(results: Results) -> list[str]:
@@ -93,18 +54,6 @@ def notes(results: Results) -> list[str]:
 # ---- cells -----------------------------------------------------------------------------------------------------------
 
 
-def _rate(value: float | None) -> str:
-    """Three digits."""
-    if value is None:
-        return "-"
-    scale, unit = next(((scale, unit) for scale, unit in _UNITS if value >= 0.9995 * scale), _UNITS[-1])
-    scaled = value / scale
-    return f"{scaled:.{2 if scaled < 9.995 else 1 if scaled < 99.95 else 0}f}{unit}"
-
-
-_UNITS = ((1e6, " M"), (1e3, " k"), (1, ""))
-
-
 def _cells(row: Row) -> list[str]:
     own = {entry.name: entry.images_per_second for entry in row.ours}
     peer = row.fastest_peer
@@ -112,8 +61,8 @@ def _cells(row: Row) -> list[str]:
     ratios = [f"{rate / _timed(peer):.2f}" if rate and peer else "-" for rate in rates]
     best = max((rate for rate in rates if rate), default=None)
     of_copy = f"{best / row.copies_per_second:.0%}" if best else "-"
-    theirs = [peer.name, _rate(peer.images_per_second)] if peer else ["-", "-"]
-    return [row.work.label, _rate(rates[0]), ratios[0], _rate(rates[1]), ratios[1], of_copy, *theirs]
+    theirs = [peer.name, rate(peer.images_per_second)] if peer else ["-", "-"]
+    return [row.work.label, rate(rates[0]), ratios[0], rate(rates[1]), ratios[1], of_copy, *theirs]
 
 
 def _timed(entry: Entry) -> float:
@@ -136,7 +85,7 @@ def _bytes_per_second(row: Row) -> str:
 def _copy(rows: list[Row]) -> tuple[str, str]:
     """The limit in the middle of its rows: what it is called, and its rate."""
     middle = sorted(rows, key=lambda row: row.copies_per_second)[len(rows) // 2]
-    return f"copy, {_bytes_per_second(middle)}", _rate(middle.copies_per_second)
+    return f"copy, {_bytes_per_second(middle)}", rate(middle.copies_per_second)
 
 
 # ---- on a terminal ---------------------------------------------------------------------------------------------------
@@ -156,14 +105,14 @@ def print_table(results: Results, console: Console, *, everyone: bool = False) -
             cells = _cells(row)
             table.add_row(*[cells[index] for index in columns])
             for entry in _others(row) if everyone and with_peers else ():
-                table.add_row(*[""] * 6, entry.name, entry.trouble or _rate(entry.images_per_second), style="dim")
+                table.add_row(*[""] * 6, entry.name, entry.trouble or rate(entry.images_per_second), style="dim")
         table.add_row(*_copy(rows), style="dim")
         console.print(table)
         console.print()
     ratio = "ratio: to the fastest peer. " if with_peers else ""
     legend = f"/s: images per second. {ratio}of copy: the faster arithmetic, to np.copyto of the batch."
     console.print(legend, style="dim", highlight=False)
-    console.print(_summary(results), style="dim", highlight=False)
+    console.print(summary(_facts(results)), style="dim", highlight=False)
     for note in notes(results):
         console.print(note, style="yellow", highlight=False, markup=False)
 
@@ -205,18 +154,18 @@ def to_json(results: Results) -> str:
         }
         for row in results.rows
     ]
-    document = {**facts(results), "missing": results.missing, "remarks": results.remarks, "rows": rows}
+    document = {**_facts(results), "missing": results.missing, "remarks": results.remarks, "rows": rows}
     return json.dumps(document, indent=1, allow_nan=False) + "\n"
 
 
 def to_markdown(results: Results) -> str:
     """The table, and one of everybody."""
-    lines = [f"{_summary(results)}.", ""]
-    lines += [f"- {_escaped(note)}" for note in notes(results)]
+    lines = [f"{summary(_facts(results))}.", ""]
+    lines += [f"- {escaped(note)}" for note in notes(results)]
     for label, rows in _by_case(results.rows).items():
         lines += ["", f"## {label}; {' '.join(_copy(rows))} images/s", ""]
         lines += [f"| {' | '.join(name for name, _ in _COLUMNS)} |", "|---|---|---|---|---|---|---|---|"]
-        lines += [f"| {' | '.join(_escaped(cell) for cell in _cells(row))} |" for row in rows]
+        lines += [f"| {' | '.join(escaped(cell) for cell in _cells(row))} |" for row in rows]
     peers = [row for row in results.rows if row.peers]
     if peers:
         lines += ["", "## Everybody, images per second (largest difference from augcore's exact, in grey levels)", ""]
@@ -230,15 +179,11 @@ def to_markdown(results: Results) -> str:
 
 def _everybody(row: Row) -> str:
     timed = sorted(row.peers, key=_timed, reverse=True)
-    return _escaped(
-        "; ".join(f"{one.name} {one.trouble or f'{_rate(_timed(one))} ({one.difference:g})'}" for one in timed)
+    return escaped(
+        "; ".join(f"{one.name} {one.trouble or f'{rate(_timed(one))} ({one.difference:g})'}" for one in timed)
     )
 
 
 def _conventions(rows: list[Row]) -> list[list[str]]:
     pairs = sorted({(one.name, one.convention) for row in rows for one in row.peers})
-    return [[_escaped(name), text, f"{levels:g}", f"{floats:g}"] for name, (text, levels, floats) in pairs]
-
-
-def _escaped(text: str) -> str:
-    return text.replace("|", "\\|")
+    return [[escaped(name), text, f"{levels:g}", f"{floats:g}"] for name, (text, levels, floats) in pairs]

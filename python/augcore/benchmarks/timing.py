@@ -6,16 +6,21 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 
-__all__ = ["interleaved", "seconds"]
+__all__ = ["interleaved", "seconds", "turns"]
 
 
 def interleaved(functions: Sequence[Callable[[], object]], repeats: int) -> list[float]:
     """Median milliseconds of each function, the functions taken in turn."""
+    return [statistics.median(times) for times in turns(functions, repeats)]
+
+
+def turns(functions: Sequence[Callable[[], object]], repeats: int) -> list[list[float]]:
+    """The milliseconds of every turn of each function."""
     taken: list[list[float]] = [[] for _ in functions]
     for _ in range(repeats):
         for times, function in zip(taken, functions, strict=True):
             times.append(1e3 * seconds(function))
-    return [statistics.median(times) for times in taken]
+    return taken
 
 
 def seconds(function: Callable[[], object]) -> float:

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from augcore import transforms
 from augcore.benchmarks import batch_peers, image_peers
-from augcore.benchmarks.peers import LIBRARIES, SELF, TABLES, Convention, Offer, Peer, find_libraries, set_threads
+from augcore.benchmarks.libraries import LIBRARIES, find_libraries, set_threads
+from augcore.benchmarks.peers import SELF, TABLES, Convention, Offer, Peer
 from augcore.benchmarks.timing import interleaved, seconds
 from augcore.benchmarks.works import Case, Task, Work, batch
 

@@ -1,0 +1,321 @@
+"""Influence of training points on test points, -g_test' H^-1 g_train, in tiles of both.
+
+A gradient is r (x) x with the residual r in the contrasts, so that with Y = H^-1 g_test, one solve for each test point,
+
+    g_test' H^-1 g_train = sum_k r_train,k x_train' Y_k.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from augcore import _dispatch, _multinomial, _validate
+from augcore.influence import solvers
+from augcore.influence.hessian import Design, LogisticHessian, check_coefficients, logits
+from augcore.linear_model import HessianFactor
+
+__all__ = ["influence_matrix", "influence_topk"]
+
+Floats = NDArray[np.float64]
+
+_TEST_ROWS, _TRAIN_ROWS = 256, 4096  # of a tile, at most
+_TILE_ELEMENTS = 1 << 22  # of float64: 32 MiB
+_SOLVERS = ("auto", *solvers.EXACT)
+_TOLERANCE = 1e-10
+
+
+@dataclass(frozen=True)
+class _Gradients:
+    """Gradients r (x) x of points: the design and the residuals in the contrasts, (n, C)."""
+
+    design: Design
+    residual: Floats
+
+    @classmethod
+    def of(cls, design: Design, y_name: str, y: Any, coef: Floats, classes: NDArray[Any]) -> _Gradients:
+        eta, n = logits(design, coef), design.shape[0]
+        if len(coef) == 1:
+            positive = _validate.binary_codes(y_name, y, classes, n)
+            return cls(design, _dispatch.residual(np.ascontiguousarray(eta[:, 0]), positive, design.threads)[:, None])
+        codes = _codes(y_name, y, classes, n)
+        return cls(design, _multinomial.residual(eta, codes) @ _multinomial.contrasts(len(coef)).T)
+
+    def columns(self, rows: slice) -> Floats:
+        """The gradients of some points as columns: (d, rows)."""
+        x, r = self.design.rows(rows).toarray(), self.residual[rows]
+        return np.ascontiguousarray(np.einsum("nk,nj->kjn", r, x)).reshape(-1, len(x))
+
+
+def _classes(y_train: Any, classes: Any, n_classes: int) -> NDArray[Any]:
+    """The labels in the order of the classes."""
+    if n_classes == 2:
+        return _validate.two_classes("y_train", y_train, classes)
+    name = "y_train" if classes is None else "classes"
+    known = _validate.label_array(name, y_train if classes is None else classes)
+    distinct = np.unique(known)
+    if len(distinct) != n_classes or (classes is not None and len(known) != n_classes):
+        hint = "; pass classes= to name them all" if classes is None else ""
+        raise ValueError(f"{name}: expected {n_classes} classes for coef, got {len(distinct)}{hint}")
+    return distinct if classes is None else known
+
+
+def _codes(name: str, labels: Any, classes: NDArray[Any], length: int) -> NDArray[np.intp]:
+    """The place of every label in classes."""
+    values = _validate.label_array(name, labels)
+    if len(values) != length:
+        raise ValueError(f"{name}: expected length {length}, got {len(values)}")
+    order = np.argsort(classes)
+    place = np.minimum(np.searchsorted(classes, values, sorter=order), len(classes) - 1)
+    codes: NDArray[np.intp] = order[place]
+    strangers = values[classes[codes] != values]
+    if len(strangers):
+        raise ValueError(f"{name}: has labels that are not in classes {classes.tolist()}, such as {strangers[0]!r}")
+    return codes
+
+
+@dataclass(frozen=True)
+class _Cross:
+    """Both sets of points and the way to solve with the Hessian."""
+
+    train: _Gradients
+    test: _Gradients
+    solve: Callable[[Floats], Floats]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.test.design.shape[0], self.train.design.shape[0]
+
+    def tiles(self) -> Iterator[tuple[slice, slice, Floats]]:
+        """Rows of the test set, rows of the training set, and the influences (test, train) of both."""
+        (_, q), C = self.train.design.shape, self.train.residual.shape[1]
+        n_test, n_train = self.shape
+        wide = max(1, min(_TEST_ROWS, _TILE_ELEMENTS // (C * q)))
+        tall = max(1, min(_TRAIN_ROWS, _TILE_ELEMENTS // (C * wide + q)))
+        for first in range(0, n_test, wide):
+            chosen = slice(first, min(first + wide, n_test))
+            b = chosen.stop - first
+            solved = self.solve(self.test.columns(chosen)).reshape(C, q, b)
+            right = np.ascontiguousarray(solved.transpose(1, 0, 2)).reshape(q, C * b)
+            for start in range(0, n_train, tall):
+                rows = slice(start, min(start + tall, n_train))
+                moved = self.train.design.rows(rows).dot(right).reshape(-1, C, b)
+                yield chosen, rows, -np.einsum("nk,nkb->bn", self.train.residual[rows], moved)
+
+
+def _cross(
+    train: tuple[Any, Any],
+    test: tuple[Any, Any],
+    coef: ArrayLike,
+    intercept: ArrayLike | None,
+    l2: float,
+    classes: ArrayLike | None,
+    sample_weight: ArrayLike | None,
+    hessian_l2: float | None,
+    damping: float,
+    factor: HessianFactor | None,
+    solver: str,
+    threads: int | None,
+) -> _Cross:
+    _validate.choice("solver", solver, _SOLVERS)
+    penalty = _validate.real("l2", l2, low=0.0)
+    penalty = penalty if hessian_l2 is None else _validate.real("hessian_l2", hessian_l2, low=0.0)
+    _validate.real("damping", damping, low=0.0)
+    count = _validate.threads(threads)
+    fitted = Design.of("X_train", train[0], intercept is not None, count)
+    p = fitted.X.shape[1]
+    asked = Design.of("X_test", test[0], intercept is not None, count, columns=p)
+    values = check_coefficients(coef, intercept, p)
+    known = _classes(train[1], classes, max(2, len(values)))
+    _validate.sample_weight("sample_weight", sample_weight, fitted.shape[0])
+    points = _Gradients.of(fitted, "y_train", train[1], values, known)
+    others = _Gradients.of(asked, "y_test", test[1], values, known)
+    if factor is not None:
+        if solver not in ("auto", "cholesky"):
+            raise ValueError(f"factor: goes with solver 'cholesky', not with {solver!r}")
+        lower = _checked(factor, fitted, points.residual.shape[1]).lower
+        return _Cross(points, others, lambda V: _dispatch.cholesky_solve_many(lower, V, count))
+    hessian = LogisticHessian(
+        fitted.X, coef, intercept, penalty, sample_weight=sample_weight, damping=damping, threads=threads
+    )
+    prepared = solvers.prepared(hessian, asked.shape[0], solver, _TOLERANCE, None, 0, None)
+    return _Cross(points, others, lambda V: prepared.solve(V)[0])
+
+
+def _checked(factor: Any, design: Design, n_contrasts: int) -> HessianFactor:
+    if not isinstance(factor, HessianFactor):
+        raise TypeError(f"factor: expected the factor_ of a LogisticRegression, got {_validate.describe(factor)}")
+    size = n_contrasts * design.shape[1]
+    if (len(factor.lower), factor.n_contrasts, factor.fit_intercept) != (size, n_contrasts, design.intercept):
+        raise ValueError(
+            f"factor: is for {len(factor.lower)} coefficients in {factor.n_contrasts} contrasts, "
+            f"{'with' if factor.fit_intercept else 'without'} an intercept, but coef and intercept have {size} in "
+            f"{n_contrasts}, {'with' if design.intercept else 'without'} one"
+        )
+    return factor
+
+
+def influence_matrix(
+    X_train: Any,
+    y_train: ArrayLike,
+    X_test: Any,
+    y_test: ArrayLike,
+    coef: ArrayLike,
+    intercept: ArrayLike | None = 0.0,
+    l2: float = 0.0,
+    *,
+    classes: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    hessian_l2: float | None = None,
+    damping: float = 0.0,
+    factor: HessianFactor | None = None,
+    solver: str = "auto",
+    threads: int | None = None,
+    out: Floats | None = None,
+) -> Floats:
+    """The influence of every training point on the loss of every test point, ``-g_test' H^-1 g_train``.
+
+    About the change of the test point's loss as the training point's weight grows by one (Koh and Liang 2017, eq. 2):
+    negative where the training point helps, positive where it harms.
+
+    Parameters
+    ----------
+    X_train, X_test : (n_train, p) and (n_test, p) array-like or scipy.sparse matrix
+        The points that the model was fitted on, and others.
+    y_train, y_test : (n_train,) and (n_test,) array-like
+        Their labels.
+    coef : (p,), (1, p) or (K, p) array-like
+        Coefficients: binary, the second class being the positive one, or softmax with one row for each class.
+    intercept : float, (1,) or (K,) array-like or None, default=0.0
+        None if the model has none.
+    l2 : float, default=0.0
+        The penalty that the model was fitted with, ``l2/2 |coef|^2``; 1/C. The intercept is not penalised.
+    classes : (2,) or (K,) array-like or None
+        The labels in the order of the classes. None: the sorted labels of `y_train`.
+    sample_weight : (n_train,) array-like or None
+        Weights of the training points in the fit: in H only, the gradients are of unweighted losses.
+    hessian_l2 : float or None
+        The penalty in H where it is to differ from `l2`.
+    damping : float, default=0.0
+        Added to it.
+    factor : HessianFactor or None
+        The factor of H, `LogisticRegression.factor_`, in place of all that H is computed from.
+    solver : {"auto", "cholesky", "cg", "nystrom"}, default="auto"
+        As in `inverse_hvp`; to a relative residual of 1e-10.
+    threads : int or None
+        Threads of the kernels; None means the global setting. The result does not depend on it.
+    out : (n_test, n_train) ndarray of float64 or None
+        Where to put the result.
+
+    Returns
+    -------
+    (n_test, n_train) ndarray of float64
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument has a wrong shape, value or type, or labels are not among the classes.
+    numpy.linalg.LinAlgError
+        If H is singular to working precision: raise l2 or damping.
+
+    Warns
+    -----
+    sklearn.exceptions.ConvergenceWarning
+        If an iterative solver did not converge.
+    """
+    cross = _cross(
+        (X_train, y_train), (X_test, y_test), coef, intercept, l2, classes, sample_weight, hessian_l2, damping, factor,
+        solver, threads,
+    )  # fmt: skip
+    result = _output(out, cross.shape)
+    for chosen, rows, values in cross.tiles():
+        result[chosen, rows] = _finite(values)
+    return result
+
+
+def _output(out: Any, shape: tuple[int, int]) -> Floats:
+    if out is None:
+        return np.empty(shape)
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out: expected an ndarray or None, got {_validate.describe(out)}")
+    if out.dtype != np.float64 or out.shape != shape or not out.flags.writeable:
+        raise ValueError(f"out: expected a writable float64 array of shape {shape}, got {_validate.describe(out)}")
+    return out
+
+
+def _finite(values: Floats) -> Floats:
+    if not _validate.all_finite(values):
+        raise np.linalg.LinAlgError(
+            "g_test' H^-1 g_train overflows: the Hessian is nearly singular; raise l2 or damping"
+        )
+    return values
+
+
+def influence_topk(
+    X_train: Any,
+    y_train: ArrayLike,
+    X_test: Any,
+    y_test: ArrayLike,
+    coef: ArrayLike,
+    intercept: ArrayLike | None = 0.0,
+    l2: float = 0.0,
+    *,
+    k: int,
+    classes: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    hessian_l2: float | None = None,
+    damping: float = 0.0,
+    factor: HessianFactor | None = None,
+    solver: str = "auto",
+    threads: int | None = None,
+) -> tuple[NDArray[np.intp], Floats]:
+    """The k training points of the largest influence on each test point; the matrix is never held.
+
+    Parameters
+    ----------
+    k : int
+        At most n_train.
+    X_train, y_train, ..., threads
+        Those of `influence_matrix`; so are the errors.
+
+    Returns
+    -------
+    indices : (n_test, k) ndarray of intp
+        The largest |value| first; of equal ones the smaller index.
+    values : (n_test, k) ndarray of float64
+        Their influences, signed.
+    """
+    cross = _cross(
+        (X_train, y_train), (X_test, y_test), coef, intercept, l2, classes, sample_weight, hessian_l2, damping, factor,
+        solver, threads,
+    )  # fmt: skip
+    n_test, n_train = cross.shape
+    k = _validate.integer("k", k, low=1, high=n_train)
+    indices, values = np.empty((n_test, k), dtype=np.intp), np.empty((n_test, k))
+    best_indices, best = np.empty((0, 0), dtype=np.intp), np.empty((0, 0))  # of the test tile at hand, by index
+    for chosen, rows, tile in cross.tiles():
+        if rows.start == 0:
+            best_indices, best = np.empty((len(tile), 0), dtype=np.intp), np.empty((len(tile), 0))
+        places = np.broadcast_to(np.arange(rows.start, rows.stop), tile.shape)
+        best_indices, best = np.hstack([best_indices, places]), np.hstack([best, _finite(tile)])
+        if best.shape[1] > k:
+            kept = _largest(np.abs(best), k)
+            best_indices, best = best_indices[kept].reshape(-1, k), best[kept].reshape(-1, k)
+        if rows.stop == n_train:
+            order = np.argsort(-np.abs(best), axis=1, kind="stable")
+            indices[chosen] = np.take_along_axis(best_indices, order, axis=1)
+            values[chosen] = np.take_along_axis(best, order, axis=1)
+    return indices, values
+
+
+def _largest(sizes: Floats, k: int) -> NDArray[np.bool_]:
+    """Which k of every row are the largest; of equal ones the first."""
+    least = np.partition(sizes, sizes.shape[1] - k, axis=1)[:, [sizes.shape[1] - k]]
+    above, equal = sizes > least, sizes == least
+    wanted = k - above.sum(axis=1, keepdims=True)
+    kept: NDArray[np.bool_] = above | (equal & (equal.cumsum(axis=1) <= wanted))
+    return kept

@@ -1,0 +1,114 @@
+"""x' H^-1 x of points, where H is the Hessian of the penalised objective at the fitted points.
+
+Primal: factor H. Dual, for fewer fitted points than features: their rows span few directions, and a rotation of the
+features leaves the ridge as it is. With X' = Q R (Householder, so that equal rows do no harm) the rows of R' are the
+points in an orthonormal basis Q of their span, and the problem is the same one with as many features as points. What
+another point has beyond the span meets the ridge alone: it is one more feature, zero for the fitted points.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augcore import _validate
+from augcore.influence.points import Points, dense
+from augcore.linear_model import HessianFactor
+
+__all__ = ["SOLVERS", "Inverse", "invert", "penalty"]
+
+Floats = NDArray[np.float64]
+
+SOLVERS = ("auto", "cholesky", "dual")
+
+
+def penalty(l2: float, hessian_l2: float | None, damping: float) -> float:
+    """H's ridge."""
+    l2 = _validate.real("l2", l2, low=0.0)
+    ridge = l2 if hessian_l2 is None else _validate.real("hessian_l2", hessian_l2, low=0.0)
+    return ridge + _validate.real("damping", damping, low=0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Inverse:
+    """H^-1 as `Points.forms` takes it, in the coordinates of `basis` (p, m) where there is one."""
+
+    prepared: Floats
+    basis: Floats | None = None
+
+    def forms(self, part: Points) -> Floats:
+        """Of the points of a block."""
+        if self.basis is not None:
+            inside = part.X @ self.basis
+            beyond = np.linalg.norm(part.X - inside @ self.basis.T, axis=1)
+            part = replace(part, X=np.column_stack([inside, beyond]))
+        forms = part.forms(self.prepared)
+        if not _validate.all_finite(forms):
+            raise np.linalg.LinAlgError("x' H^-1 x overflows: the Hessian is nearly singular; raise l2 or damping")
+        return forms
+
+
+def invert(points: Points, fitted: Points, ridge: float, factor: Any, solver: str) -> tuple[Points, Inverse]:
+    """H^-1 at the fitted points, and the points to score in coordinates that it takes."""
+    _validate.choice("solver", solver, SOLVERS)
+    if factor is not None:
+        return points, Inverse(points.prepare(_check_factor(factor, points, solver)))
+    if not _takes_dual(fitted, ridge, solver):
+        return points, Inverse(points.prepare(_factor(fitted, ridge)))
+
+    from scipy.linalg import qr
+
+    p = fitted.q - fitted.fit_intercept
+    basis, triangle = qr(dense(fitted.X).T.astype(np.float64), mode="economic", check_finite=False)
+    coef = np.column_stack([fitted.coef[:, :p] @ basis, fitted.coef[:, p:]])
+    rows = np.ascontiguousarray(triangle.T)
+    if points is not fitted:
+        coef = np.insert(coef, rows.shape[1], 0.0, axis=1)
+        rows = np.pad(rows, [(0, 0), (0, 1)])
+    within = replace(fitted, X=rows, coef=np.ascontiguousarray(coef))
+    try:
+        prepared = within.prepare(_factor(within, ridge))
+    except np.linalg.LinAlgError:
+        raise np.linalg.LinAlgError("the Hessian is singular to working precision; raise l2 or damping") from None
+    return (within, Inverse(prepared)) if points is fitted else (points, Inverse(prepared, basis))
+
+
+def _takes_dual(fitted: Points, ridge: float, solver: str) -> bool:
+    if solver == "dual" and ridge == 0:
+        raise ValueError("solver: 'dual' needs l2 + damping above 0")
+    if solver == "auto":
+        return ridge > 0 and 0 < 2 * fitted.n < fitted.q
+    return solver == "dual" and fitted.n > 0
+
+
+def _factor(fitted: Points, ridge: float) -> HessianFactor:
+    """Of H = sum_i w_i S_i (x) x_i x_i' + ridge I over the fitted points, the intercepts not penalised."""
+    hessian = fitted.hessian()
+    features = np.arange(len(hessian))
+    if fitted.fit_intercept:
+        features = features[features % fitted.q != fitted.q - 1]
+    hessian[features, features] += ridge
+    return HessianFactor.of(hessian, fitted.fit_intercept, fitted.n_contrasts)
+
+
+def _check_factor(factor: Any, points: Points, solver: str) -> HessianFactor:
+    if not isinstance(factor, HessianFactor):
+        raise TypeError(f"factor: expected the factor_ of a LogisticRegression, got {_validate.describe(factor)}")
+    if solver == "dual":
+        raise ValueError("factor: solver='dual' makes its own")
+    if len(points.coef) == 2:
+        raise ValueError("factor: is of a binary model, but coef has two rows; give their difference as one row")
+    n_coef = points.n_contrasts * points.q
+
+    def text(n: int, n_contrasts: int, intercept: bool) -> str:
+        model = f"{n_contrasts + 1} classes" if n_contrasts > 1 else "two classes"
+        return f"{n} coefficients of {model} {'with' if intercept else 'without'} an intercept"
+
+    given = factor.lower.shape[0], factor.n_contrasts, factor.fit_intercept
+    wanted = n_coef, points.n_contrasts, points.fit_intercept
+    if given != wanted:
+        raise ValueError(f"factor: is for {text(*given)}, but coef and intercept have {text(*wanted)}")
+    return factor

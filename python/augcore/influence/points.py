@@ -1,0 +1,311 @@
+"""The points to score and the model at them, checked: one class for binary models, one for softmax.
+
+Both offer the same few things, so that the functions of `loo` are the same lines for both. What a score needs of H is
+the form A of each point: x' H^-1 x, a number for a binary model; for a softmax model in contrasts (`_multinomial`) the
+symmetric matrix with elements x' (H^-1)_kl x, packed as its lower triangle. With the residual r, the sample weight w
+and the curvature S of the loss in the logits, follow
+
+    influence    -w r' A r                                  (Koh and Liang 2017, eq. 2, at the point itself)
+    leverage     h = trace(w S A)                           (Pregibon 1981)
+    ALO          loss(eta + w A (I - w S A)^-1 r) - loss(eta)   (Beirami et al. 2017; Rad and Maleki 2020)
+
+For a binary model r = p - y and S = p (1 - p), and h is w S A itself.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from augcore import _dispatch, _multinomial, _validate
+from augcore.linear_model import HessianFactor
+
+__all__ = ["BinaryPoints", "Points", "SoftmaxPoints", "dense", "points_of"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Points(ABC):
+    """Attributes: X (n, p) dense or CSR; codes (n,), weight (n,) or None; coef (rows, q), the intercepts last."""
+
+    X: Any
+    codes: NDArray[Any]
+    weight: Floats | None
+    coef: Floats
+    fit_intercept: bool
+    classes: NDArray[Any]
+    threads: int
+
+    @property
+    def n(self) -> int:
+        return int(self.X.shape[0])
+
+    @property
+    @abstractmethod
+    def n_contrasts(self) -> int: ...
+
+    @property
+    def q(self) -> int:
+        """Columns of (X, 1)."""
+        return int(self.coef.shape[1])
+
+    def like(self, names: tuple[str, str, str], X: Any, y: Any, weight: Any) -> Points:
+        """Other points of the same model."""
+        design = _validate.sparse_or_dense_design(names[0], X, columns=self.q - self.fit_intercept)
+        codes = self.codes_of(names[1], y, self.classes, design.shape[0])
+        return replace(self, X=design, codes=codes, weight=_validate.sample_weight(names[2], weight, design.shape[0]))
+
+    def blocks(self) -> Iterator[Points]:
+        """The points in order, in parts whose X is dense."""
+        step = self._step()
+        for first in range(0, max(self.n, 1), step):
+            rows = slice(first, first + step)
+            weight = None if self.weight is None else self.weight[rows]
+            yield replace(self, X=dense(self.X[rows]), codes=self.codes[rows], weight=weight)
+
+    def _step(self) -> int:
+        return _multinomial.block_rows(self.X.shape[1], self.n_contrasts)
+
+    def each(self, score: Callable[[Any], Floats]) -> Floats:
+        """A score of every point from a score of the points of a block."""
+        return np.concatenate([score(part) for part in self.blocks()])
+
+    def last_of_their_class(self) -> NDArray[np.bool_]:
+        """The points without which a class is empty: no model can be fitted to the rest."""
+        codes = self.codes.astype(np.intp)
+        counted = np.ones(self.n, dtype=bool) if self.weight is None else self.weight > 0
+        members = np.bincount(codes[counted], minlength=len(self.classes))
+        lonely: NDArray[np.bool_] = counted & (members[codes] == 1)
+        return lonely
+
+    @staticmethod
+    @abstractmethod
+    def codes_of(name: str, labels: Any, classes: NDArray[Any], length: int) -> NDArray[Any]:
+        """Labels as the kernels know them."""
+
+    @abstractmethod
+    def hessian(self) -> Floats:
+        """Of the weighted sum of the losses, without a penalty: (C q, C q)."""
+
+    @abstractmethod
+    def prepare(self, factor: HessianFactor) -> Floats:
+        """What `forms` takes of H."""
+
+    # ---- of the points of a block ----------------------------------------------------------------------------------
+
+    @cached_property
+    def logits(self) -> Floats:
+        """(n,) or (n, K)."""
+        return self._logits()
+
+    @abstractmethod
+    def _logits(self) -> Floats: ...
+
+    @abstractmethod
+    def forms(self, prepared: Floats) -> Floats:
+        """A of every point: (n,) or (n, C (C + 1) / 2)."""
+
+    @abstractmethod
+    def log_loss(self) -> Floats: ...
+
+    @abstractmethod
+    def class_losses(self) -> Floats:
+        """-log p of every class: (n, K)."""
+
+    @abstractmethod
+    def residual(self) -> Floats: ...
+
+    @abstractmethod
+    def margin(self) -> Floats: ...
+
+    @abstractmethod
+    def influence(self, forms: Floats) -> Floats: ...
+
+    @abstractmethod
+    def leverage(self, forms: Floats) -> Floats: ...
+
+    @abstractmethod
+    def loss_change(self, forms: Floats) -> Floats: ...
+
+    def residual_norm(self) -> Floats:
+        """|r|, also where its squares would vanish."""
+        r = self.residual()
+        return np.abs(r) if r.ndim == 1 else np.hypot.reduce(r, axis=1)
+
+    def row_norms(self) -> Floats:
+        """|(x, 1)| of every point, |x| without an intercept."""
+        squares: Floats = np.einsum("ij,ij->i", self.X, self.X, dtype=np.float64)
+        return np.sqrt(squares + float(self.fit_intercept))
+
+
+class BinaryPoints(Points):
+    """Two classes by one logit: codes are 0.0 and 1.0."""
+
+    codes_of = staticmethod(_validate.binary_codes)
+
+    @property
+    def n_contrasts(self) -> int:
+        return 1
+
+    def _step(self) -> int:
+        """The kernels give the same bits for any blocks: a dense X is one."""
+        return super()._step() if _validate.is_sparse(self.X) else max(self.n, 1)
+
+    def _logits(self) -> Floats:
+        return _dispatch.linear_predictor(self.X, self.fit_intercept, self.coef[0], self.threads)
+
+    def hessian(self) -> Floats:
+        sums = _dispatch.LogisticSums(self.X.shape[1], self.fit_intercept, 2, self.coef[0])
+        for part in self.blocks():
+            sums.add(part.X, part.codes, part.weight, self.threads)
+        return sums.total(self.threads)[2]
+
+    def prepare(self, factor: HessianFactor) -> Floats:
+        return factor.lower
+
+    def forms(self, prepared: Floats) -> Floats:
+        return _dispatch.inverse_quadratic_form(self.X, self.fit_intercept, prepared, self.threads)
+
+    def log_loss(self) -> Floats:
+        return _dispatch.log_loss(self.logits, self.codes, self.threads)
+
+    def class_losses(self) -> Floats:
+        losses = [_dispatch.log_loss(self.logits, np.full(self.n, code), self.threads) for code in (0.0, 1.0)]
+        return np.column_stack(losses)
+
+    def residual(self) -> Floats:
+        return _dispatch.residual(self.logits, self.codes, self.threads)
+
+    def margin(self) -> Floats:
+        margin: Floats = np.where(self.codes > 0.5, 1.0, -1.0) * self.logits
+        return margin
+
+    def influence(self, forms: Floats) -> Floats:
+        return _dispatch.loo_influence(self.logits, self.codes, self.weight, forms, self.threads)
+
+    def leverage(self, forms: Floats) -> Floats:
+        h = _dispatch.curvature(self.logits, self.threads) * forms
+        return h if self.weight is None else self.weight * h
+
+    def loss_change(self, forms: Floats) -> Floats:
+        return _dispatch.loo_loss_change(self.logits, self.codes, self.weight, forms, self.threads)
+
+
+class SoftmaxPoints(Points):
+    """K classes by K logits: codes are rows of coef."""
+
+    codes_of = staticmethod(_validate.class_codes)
+
+    @property
+    def n_contrasts(self) -> int:
+        return len(self.coef) - 1
+
+    def _logits(self) -> Floats:
+        return _dispatch.product(self.X, self.fit_intercept, np.ascontiguousarray(self.coef.T), self.threads)
+
+    def hessian(self) -> Floats:
+        size = self.n_contrasts * self.q
+        total = np.zeros((size, size))
+        for part in self.blocks():
+            total += _multinomial.hessian(part.X, self.fit_intercept, part.logits, part.weight, self.threads)
+        return total
+
+    def prepare(self, factor: HessianFactor) -> Floats:
+        """The blocks (H^-1)_kl, l <= k: (C (C + 1) / 2, q, q). Each is symmetric, as the blocks of H are."""
+        inverse = _dispatch.cholesky_inverse(factor.lower, self.threads)
+        blocks = inverse.reshape(self.n_contrasts, self.q, self.n_contrasts, self.q)
+        return np.stack([blocks[k, :, m] for k, m in _multinomial.pairs(self.n_contrasts)])
+
+    def forms(self, prepared: Floats) -> Floats:
+        return _dispatch.quadratic_forms(self.X, self.fit_intercept, prepared, self.threads)
+
+    def log_loss(self) -> Floats:
+        return _multinomial.log_loss(self.logits, self.codes)
+
+    def class_losses(self) -> Floats:
+        losses: Floats = 0.0 - _multinomial.log_probabilities(self.logits)
+        return losses
+
+    def residual(self) -> Floats:
+        return _multinomial.residual(self.logits, self.codes)
+
+    def margin(self) -> Floats:
+        return _multinomial.margin(self.logits, self.codes)
+
+    def _weights(self) -> Floats:
+        return np.ones(self.n) if self.weight is None else self.weight
+
+    def _contrast_residual(self) -> Floats:
+        r: Floats = self.residual() @ _multinomial.contrasts(len(self.coef)).T
+        return r
+
+    def influence(self, forms: Floats) -> Floats:
+        r = self._contrast_residual()
+        squares = np.einsum("ik,ikl,il->i", r, _multinomial.unpacked(forms, self.n_contrasts), r)
+        scores: Floats = -(self._weights() * np.maximum(squares, 0.0))
+        return scores
+
+    def leverage(self, forms: Floats) -> Floats:
+        twice = [1.0 if k == m else 2.0 for k, m in _multinomial.pairs(self.n_contrasts)]
+        h: Floats = (_multinomial.curvature(_multinomial.probabilities(self.logits)) * forms) @ np.array(twice)
+        return self._weights() * h
+
+    def loss_change(self, forms: Floats) -> Floats:
+        """With S = T T' (I - w S A)^-1 is that of the symmetric I - w T' A T, by Woodbury's identity."""
+        n_classes = len(self.coef)
+        w = self._weights()[:, None]
+        r = self._contrast_residual()[:, :, None]
+        a = _multinomial.unpacked(forms, self.n_contrasts)
+        root = _multinomial.curvature_root(_multinomial.probabilities(self.logits))
+        spread = a @ root
+        values, vectors = np.linalg.eigh(w[:, :, None] * (root.swapaxes(1, 2) @ spread))
+        gaps = 1.0 - values
+        lost = gaps.min(axis=1) <= n_classes * np.finfo(float).eps
+        gaps[lost] = 1.0
+        along = (vectors.swapaxes(1, 2) @ (spread.swapaxes(1, 2) @ r))[:, :, 0] / gaps
+        moves = w * ((a @ r)[:, :, 0] + w * (spread @ (vectors @ along[:, :, None]))[:, :, 0])
+        change = _multinomial.loss_change(self.logits, self.codes, moves @ _multinomial.contrasts(n_classes))
+        return np.where(lost, np.inf, np.maximum(change, 0.0))
+
+
+def points_of(
+    X: ArrayLike,
+    y: ArrayLike,
+    coef: ArrayLike,
+    intercept: ArrayLike | None,
+    *,
+    classes: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    threads: int | None = None,
+    labels: tuple[str, ArrayLike] | None = None,
+) -> Points:
+    """`labels` names the array that the classes are read from where they are not given; y by default."""
+    design = _validate.sparse_or_dense_design("X", X)
+    rows = np.shape(_validate.array("coef", coef))
+    name, known = labels or ("y", y)
+    of: type[Points]
+    if len(rows) == 2 and rows[0] > 1:
+        of = SoftmaxPoints
+        values = _validate.class_coefficients(coef, intercept, design.shape[1])
+        known = _validate.class_labels(name, known, len(values), classes)
+    else:
+        of = BinaryPoints
+        values = _validate.coefficients(coef, intercept, design.shape[1])[None]
+        known = _validate.two_classes(name, known, classes)
+    n = design.shape[0]
+    codes = of.codes_of("y", y, known, n)
+    weight = _validate.sample_weight("sample_weight", sample_weight, n)
+    return of(design, codes, weight, values, intercept is not None, known, _validate.threads(threads))
+
+
+def dense(rows: Any) -> NDArray[Any]:
+    """Rows as the kernels take them."""
+    result: NDArray[Any] = rows.toarray(order="C") if _validate.is_sparse(rows) else rows
+    return result

@@ -1,0 +1,271 @@
+"""LogisticRegression: the scikit-learn face of `newton.minimise`, with files and conversions."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from augcore import _files, _multinomial, _validate
+from augcore._errors import FileFormatError
+from augcore.linear_model.fitted import DTYPES, FittedLogistic
+from augcore.linear_model.newton import minimise
+from augcore.linear_model.objective import Objective, objective_of, split_parameters
+
+__all__ = ["LogisticRegression"]
+
+Floats = NDArray[np.float64]
+
+_LEAST_C = 1e-300  # 1 / C must be finite
+_FILE_FORMAT = 1
+
+
+def _check_coefficients(coef: NDArray[Any], intercept: NDArray[Any]) -> None:
+    """Those of a model: (1, p) and (1,), or (K, p) and (K,) for K > 2; float64."""
+    if coef.ndim != 2 or coef.shape[0] in (0, 2) or coef.shape[1] == 0 or intercept.shape != coef.shape[:1]:
+        raise ValueError(
+            f"coef: expected shape (1, p) and one intercept, or (K, p) and K of them, "
+            f"got {coef.shape} and {intercept.shape}"
+        )
+    if not coef.dtype == intercept.dtype == np.float64:
+        raise ValueError(f"coef: expected float64, got {coef.dtype} and {intercept.dtype}")
+    _validate.magnitudes("coef", coef)
+    _validate.magnitudes("intercept", intercept)
+
+
+class LogisticRegression(FittedLogistic):
+    """Logistic regression with an L2 penalty, binary or multinomial (softmax), fitted by Newton's method.
+
+    Minimises ``-sum_i w_i log p_i + |coef|^2 / (2 C)`` over the coefficients and the intercepts, where ``p_i`` is the
+    probability of point i's own label. The intercepts are not penalised. The result does not depend on the number of
+    threads. The gradients are exact; Hessians are computed and factored where that is cheaper than the steps it saves,
+    and beyond 20,000 parameters the steps are solved by conjugate gradients.
+
+    Parameters
+    ----------
+    C : float, default=1.0
+        Inverse of the strength of the penalty, ``l2 = 1 / C``; positive, `numpy.inf` for no penalty.
+    fit_intercept : bool, default=True
+        Whether the model has an intercept.
+    tol : float, default=1e-8
+        The fit stops when the largest gradient component, divided by the sum of the weights, is not above it.
+    max_iter : int, default=100
+        Steps at most; a fit that needs more warns with `sklearn.exceptions.ConvergenceWarning`.
+    warm_start : bool, default=False
+        Start from the coefficients of the last fit and, where it has as many parameters, from its last factor.
+    threads : int or None, default=None
+        Threads of the kernels; None means the global setting.
+
+    Attributes
+    ----------
+    coef_ : (1, p) or (K, p) ndarray of float64
+        One row for two classes, else a row for each class, which sum to zero.
+    intercept_ : (1,) or (K,) ndarray of float64
+    classes_ : (K,) ndarray
+        The labels, sorted; the second of two is the positive class.
+    n_iter_ : (1,) ndarray of int
+        Steps taken.
+    factor_ : HessianFactor
+        Of the Hessian of the objective at the fitted coefficients, as `augcore.influence` takes it. Computed when it is
+        first asked for, from the X of the fit, which must not be changed until then; `numpy.linalg.LinAlgError` if the
+        Hessian is singular.
+    n_features_in_ : int
+    """
+
+    def __init__(
+        self,
+        C: float = 1.0,
+        *,
+        fit_intercept: bool = True,
+        tol: float = 1e-8,
+        max_iter: int = 100,
+        warm_start: bool = False,
+        threads: int | None = None,
+    ) -> None:
+        self.C = C
+        self.fit_intercept = fit_intercept
+        self.tol = tol
+        self.max_iter = max_iter
+        self.warm_start = warm_start
+        self.threads = threads
+
+    @property
+    def l2(self) -> float:
+        """The penalty's factor, 1 / C."""
+        if isinstance(self.C, float | np.floating) and np.isposinf(self.C):
+            return 0.0
+        return 1.0 / _validate.real("C", self.C, low=_LEAST_C)
+
+    def _check_parameters(self) -> tuple[float, bool, float, int, int]:
+        """l2, fit_intercept, tol, max_iter and threads, checked."""
+        return (
+            self.l2,
+            _validate.flag("fit_intercept", self.fit_intercept),
+            _validate.real("tol", self.tol, low=0.0),
+            _validate.integer("max_iter", self.max_iter, low=1),
+            _validate.threads(self.threads),
+        )
+
+    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : (n, p) array-like of float32 or float64
+            Other real dtypes become float64.
+        y : (n,) array-like
+            Labels of any kind, two classes or more.
+        sample_weight : (n,) array-like or None
+            None negative; a weight of zero is the same as leaving the sample out.
+
+        Raises
+        ------
+        ValueError
+            If an argument has a wrong shape or value, NaN or infinity, or if there is one class only.
+        """
+        l2, fit_intercept, tol, max_iter, threads = self._check_parameters()
+        X, classes, codes, weight = self._check_data(X, y, sample_weight)
+        objective = objective_of(X, codes, len(classes), weight, l2, fit_intercept, threads)
+        start, lower = self._start(objective) if self.warm_start else (None, None)
+        if start is None:
+            start = np.zeros(len(objective.penalty))
+        minimum = minimise(objective, start, tol, max_iter, lower)
+        if not minimum.converged:
+            warnings.warn(
+                f"the fit has not reached tol={tol} after {minimum.iterations} steps; raise max_iter or tol, lower C, "
+                "or scale the features",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        coef, intercept = split_parameters(minimum.theta, len(classes), fit_intercept)
+        self._set_fitted(coef, intercept, classes, np.array([minimum.iterations]))
+        self._last = objective, minimum
+        return self
+
+    def _check_data(
+        self, X: Any, y: Any, sample_weight: ArrayLike | None
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.intp], Floats | None]:
+        """X, the classes, their codes and the weights."""
+        X, y = validate_data(
+            self, _validate.plain("X", X), _validate.plain("y", y, labels=True), dtype=DTYPES, order="C"
+        )
+        _validate.magnitudes("X", X)
+        check_classification_targets(y)
+        weight = _validate.sample_weight("sample_weight", sample_weight, len(y))
+        if weight is not None and not weight.any():
+            raise ValueError("sample_weight: all weights are zero")
+        classes, codes = np.unique(y, return_inverse=True)
+        present = classes if weight is None else classes[np.unique(codes[weight > 0])]
+        if len(present) < 2:
+            raise ValueError(f"y: one class only ({present.tolist()}); a classifier can't train on one class")
+        if len(present) < len(classes) and self.fit_intercept:
+            raise ValueError("sample_weight: all weights of a class are zero, so its intercept has no finite estimate")
+        return X, classes, codes, weight
+
+    def _start(self, objective: Objective) -> tuple[Floats | None, Floats | None]:
+        """The parameters of the last fit, and its last factor, where they have the shapes of this one."""
+        if not hasattr(self, "coef_"):
+            return None, None
+        p = objective.X.shape[1]
+        rows = objective.n_contrasts + 1 if objective.n_contrasts > 1 else 1
+        if self.coef_.shape != (rows, p):
+            return None, None
+        columns = [self.coef_, self.intercept_[:, None]] if objective.fit_intercept else [self.coef_]
+        start = np.hstack(columns)
+        if rows > 1:
+            start = _multinomial.contrasts(rows) @ start
+        lower = self._last[1].lower if self._last is not None else None
+        if lower is None and self._factor is not None:
+            lower = self._factor.lower
+        return start.ravel(), lower if lower is not None and len(lower) == start.size else None
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted model to an .npz file without pickle; the file is whole at every instant.
+
+        Raises
+        ------
+        TypeError
+            If the labels are objects other than strings.
+        OSError
+            If the file cannot be written.
+        """
+        check_is_fitted(self)
+        classes = self.classes_
+        if classes.dtype == object:
+            classes = classes.astype(str)
+            if classes.tolist() != self.classes_.tolist():
+                raise TypeError("classes_: labels that are objects can be saved only if they are plain strings")
+        parameters = {name: getattr(value, "item", lambda v=value: v)() for name, value in self.get_params().items()}
+        header = {"format": "augcore.LogisticRegression", "version": _FILE_FORMAT, "parameters": parameters}
+        with _files.atomic_write(path) as file:
+            np.savez(
+                file,
+                header=np.array(json.dumps(header)),
+                coef=self.coef_,
+                intercept=self.intercept_,
+                classes=classes,
+                n_iter=self.n_iter_,
+            )
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> LogisticRegression:
+        """Read a model that `save` wrote. It predicts, warm-starts and scores; it has no `factor_`.
+
+        Raises
+        ------
+        augcore.FileFormatError
+            If the file is damaged or not such a model.
+        """
+        arrays = _files.read_npz(path)
+        try:
+            header = json.loads(str(arrays["header"]))
+            if header["format"] != "augcore.LogisticRegression" or header["version"] != _FILE_FORMAT:
+                raise ValueError(f"expected format version {_FILE_FORMAT}")
+            model = cls(**header["parameters"])
+            model._check_parameters()
+            coef, intercept, n_iter = arrays["coef"], arrays["intercept"], arrays["n_iter"]
+            _check_coefficients(coef, intercept)
+            classes = np.unique(_validate.label_array("classes", arrays["classes"]))
+            if not np.array_equal(classes, arrays["classes"]) or len(classes) != max(2, len(coef)):
+                raise ValueError("classes are not those of coef, sorted")
+            if n_iter.shape != (1,) or n_iter.dtype.kind != "i":
+                raise ValueError("n_iter is not that of a fit")
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
+            raise FileFormatError(f"{os.fspath(path)}: not a saved LogisticRegression ({error})") from None
+        return model._set_fitted(coef, intercept, classes, n_iter)
+
+    @classmethod
+    def from_estimator(cls, estimator: Any) -> LogisticRegression:
+        """The same model as a fitted scikit-learn `LogisticRegression` (L2 or no penalty).
+
+        Raises
+        ------
+        ValueError
+            If the estimator minimised something else than this class does.
+        """
+        from sklearn.linear_model import LogisticRegression as Theirs
+
+        if not isinstance(estimator, Theirs) or not hasattr(estimator, "coef_"):
+            raise ValueError(
+                "estimator: expected a fitted sklearn.linear_model.LogisticRegression, "
+                f"got {_validate.describe(estimator)}"
+            )
+        if estimator.solver == "liblinear" and estimator.fit_intercept:
+            raise ValueError("estimator: solver='liblinear' penalises the intercept; this model does not")
+        if estimator.penalty in ("l1", "elasticnet") or estimator.l1_ratio:
+            raise ValueError("estimator: an L1 penalty has no Hessian; expected an L2 penalty or none")
+        if estimator.class_weight is not None:
+            raise ValueError("estimator: class_weight is not supported; pass sample_weight instead")
+        model = cls(C=np.inf if estimator.penalty is None else estimator.C, fit_intercept=bool(estimator.fit_intercept))
+        coef = estimator.coef_.toarray() if hasattr(estimator.coef_, "toarray") else np.array(estimator.coef_)
+        intercept = np.broadcast_to(np.asarray(estimator.intercept_, dtype=np.float64), len(coef)).copy()
+        coef = np.asarray(coef, dtype=np.float64)
+        _check_coefficients(coef, intercept)
+        return model._set_fitted(coef, intercept, np.array(estimator.classes_), np.array([0]))

@@ -1,0 +1,74 @@
+"""The Cholesky factor of a Hessian, as the fit leaves it and influence takes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augcore import _dispatch, _validate
+
+__all__ = ["HessianFactor"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class HessianFactor:
+    """The Cholesky factor of the Hessian of a fitted model.
+
+    Attributes
+    ----------
+    lower : (q, q) ndarray of float64
+        L with H = L L'. q is the number of features, plus one for the intercept, which comes last; of a multinomial
+        model, that times `n_contrasts`, contrast after contrast (`augcore._multinomial`).
+    fit_intercept : bool
+        Whether the last row and column (of each contrast) belong to an intercept.
+    n_contrasts : int, default=1
+        1 for a binary model, the number of classes less one for a multinomial one.
+    """
+
+    lower: Floats
+    fit_intercept: bool
+    n_contrasts: int = 1
+
+    def __post_init__(self) -> None:
+        _check_square("lower", self.lower)
+        diagonal = np.diag(self.lower)
+        if not (diagonal > 0).all() or not _validate.all_finite(self.lower):
+            raise ValueError("lower: expected a Cholesky factor: finite, with a positive diagonal")
+
+    @classmethod
+    def of(cls, hessian: Floats, fit_intercept: bool, n_contrasts: int = 1) -> HessianFactor:
+        """Factor a symmetric positive definite matrix, which is overwritten.
+
+        `numpy.linalg.LinAlgError` when it is singular to working precision.
+        """
+        _check_square("hessian", hessian)
+        if not _validate.all_finite(hessian):
+            raise ValueError("hessian: contains NaN or infinity")
+        column = _dispatch.cholesky(hessian)
+        if column >= 0:
+            q = len(hessian) // n_contrasts
+            which = "of the intercept" if fit_intercept and column % q == q - 1 else f"of feature {column % q}"
+            raise np.linalg.LinAlgError(
+                f"the Hessian is singular to working precision (found at the column {which}); "
+                "raise l2 (a smaller C) or damping, or drop features that depend on others"
+            )
+        return cls(hessian, fit_intercept, n_contrasts)
+
+    def solve(self, b: Floats) -> Floats:
+        """H^-1 b for one vector."""
+        x = _validate.vector("b", b, len(self.lower)).copy()
+        _dispatch.cholesky_solve(self.lower, x)
+        return x
+
+
+def _check_square(name: str, matrix: Any) -> None:
+    """The form in which the kernels take a matrix: (q, q), float64, C-contiguous, q at least 1."""
+    if not isinstance(matrix, np.ndarray) or matrix.dtype != np.float64:
+        raise TypeError(f"{name}: expected an array of float64, got {_validate.describe(matrix)}")
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.size or not matrix.flags.c_contiguous:
+        raise ValueError(f"{name}: expected a square, C-contiguous matrix, got shape {matrix.shape}")

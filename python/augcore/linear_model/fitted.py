@@ -1,0 +1,94 @@
+"""What every fitted logistic model is and can do: its coefficients, predictions and Hessian factor."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from augcore import _dispatch, _multinomial, _validate
+from augcore.linear_model.factor import HessianFactor
+from augcore.linear_model.newton import Minimum
+from augcore.linear_model.objective import Objective
+
+__all__ = ["FittedLogistic"]
+
+Floats = NDArray[np.float64]
+
+DTYPES = [np.float64, np.float32]
+
+
+class FittedLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """The attributes and predictions of a logistic model, however it was fitted."""
+
+    coef_: Floats
+    intercept_: Floats
+    classes_: NDArray[Any]
+    n_iter_: NDArray[np.int_]
+    n_features_in_: int
+    threads: int | None
+    _last: tuple[Objective, Minimum] | None
+    _factor: HessianFactor | None
+
+    @property
+    def factor_(self) -> HessianFactor:
+        """The Cholesky factor of the objective's Hessian at the fitted coefficients."""
+        check_is_fitted(self)
+        if self._factor is None:
+            if self._last is None:
+                raise AttributeError("factor_: this model was loaded or converted, not fitted; it has no Hessian")
+            objective, minimum = self._last
+            hessian = objective.hessian(objective.predict(minimum.theta))
+            self._factor = HessianFactor.of(hessian, objective.fit_intercept, objective.n_contrasts)
+            self._last = None
+        return self._factor
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the data of the fit, but with `factor_` where there is one."""
+        if getattr(self, "_last", None) is not None:
+            with contextlib.suppress(np.linalg.LinAlgError):
+                _ = self.factor_
+        return super().__getstate__() | ({"_last": None} if hasattr(self, "_last") else {})
+
+    def decision_function(self, X: Any) -> Floats:
+        """x coef + intercept for every row of X: (n,), positive for the second class, or (n, K); float64."""
+        check_is_fitted(self)
+        X = validate_data(self, _validate.plain("X", X), dtype=DTYPES, order="C", reset=False)
+        _validate.magnitudes("X", X)
+        threads = _validate.threads(self.threads)
+        coef = np.hstack([self.coef_, self.intercept_[:, None]])
+        if len(coef) == 1:
+            return _dispatch.linear_predictor(X, True, coef[0], threads)
+        return _dispatch.product(X, True, np.ascontiguousarray(coef.T), threads)
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """The most probable class of every row of X: (n,)."""
+        scores = self.decision_function(X)
+        codes = (scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)
+        labels: NDArray[Any] = self.classes_[codes]
+        return labels
+
+    def predict_proba(self, X: Any) -> Floats:
+        """Probabilities of the classes: (n, K) float64."""
+        with np.errstate(under="ignore"):
+            probabilities: Floats = np.exp(self.predict_log_proba(X))
+        return probabilities
+
+    def predict_log_proba(self, X: Any) -> Floats:
+        """Logarithms of the probabilities of the classes: (n, K) float64, exact where they are tiny."""
+        scores = self.decision_function(X)
+        if scores.ndim == 2:
+            return _multinomial.log_probabilities(scores)
+        threads = _validate.threads(self.threads)
+        losses = [_dispatch.log_loss(scores, np.full(len(scores), label), threads) for label in (0.0, 1.0)]
+        return -np.column_stack(losses)
+
+    def _set_fitted(self, coef: Floats, intercept: Floats, classes: NDArray[Any], n_iter: NDArray[Any]) -> Self:
+        self.coef_, self.intercept_, self.classes_, self.n_iter_ = coef, intercept, classes, n_iter
+        self.n_features_in_ = coef.shape[1]
+        self._last = self._factor = None
+        return self

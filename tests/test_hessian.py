@@ -1,0 +1,297 @@
+"""The Hessian operator and its solvers: against autodiff, against the dense truth, CSR, threads, and bad input."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from conftest import THREADS
+from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
+
+from augcore import _multinomial, influence
+from augcore.influence import LogisticHessian, hessian, inverse_hvp, sketched_quadratic_form, solvers
+
+EXACT = ("cholesky", "cg", "nystrom")
+KINDS = [(1, True), (1, False), (2, True), (4, True), (4, False)]
+
+
+def problem(n=60, p=5, rows=1, intercept=True, seed=0):
+    """X, coef, intercept and weights; `rows` of coef, one for a binary model."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, p)) * (rng.random((n, p)) < 0.7)
+    offset = rng.normal(size=rows) if intercept else None
+    return X, rng.normal(size=(rows, p)), offset, rng.uniform(0.1, 3.0, n)
+
+
+def by_autodiff(X, coef, intercept, weight, penalty):
+    """The Hessian of the objective in the contrasts, by PyTorch in float64."""
+    torch = pytest.importorskip("torch")
+    design = torch.tensor(X if intercept is None else np.column_stack([X, np.ones(len(X))]))
+    full = torch.tensor(coef if intercept is None else np.column_stack([coef, intercept]))
+    binary = len(coef) == 1
+    basis = torch.eye(1, dtype=torch.float64) if binary else torch.tensor(np.array(_multinomial.contrasts(len(coef))))
+    free = torch.ones(full.shape[1], dtype=torch.float64)
+    if intercept is not None:
+        free[-1] = 0.0
+
+    def objective(theta):
+        moved = theta.reshape(len(basis), -1)
+        logits = design @ (full + basis.T @ moved).T
+        logits = torch.column_stack([torch.zeros(len(X), dtype=torch.float64), logits]) if binary else logits
+        losses = torch.logsumexp(logits, dim=1)  # the curvature does not depend on the labels
+        return (torch.tensor(weight) * losses).sum() + penalty / 2 * (moved**2 * free).sum()
+
+    start = torch.zeros(len(basis) * full.shape[1], dtype=torch.float64)
+    return torch.autograd.functional.hessian(objective, start).numpy()
+
+
+@pytest.mark.parametrize(("rows", "intercept"), KINDS)
+@pytest.mark.parametrize("shape", [(60, 5), (1, 1), (3, 7), (0, 2)])
+def test_matrix_and_products_by_autodiff(rows, intercept, shape, monkeypatch):
+    monkeypatch.setattr(hessian, "_BLOCK_ELEMENTS", 64)  # many blocks
+    X, coef, offset, weight = problem(*shape, rows=rows, intercept=intercept)
+    H = LogisticHessian(X, coef, offset, 0.2, sample_weight=weight, damping=0.05)
+    truth = by_autodiff(X, coef, offset, weight, 0.25)
+    assert H.shape == truth.shape
+    np.testing.assert_allclose(H.dense(), truth, rtol=1e-11, atol=1e-12)
+    np.testing.assert_allclose(H.diagonal(), np.diag(truth), rtol=1e-11, atol=1e-12)
+    V = np.random.default_rng(1).normal(size=(len(truth), 3))
+    np.testing.assert_allclose(H.matvec(V), truth @ V, rtol=1e-10, atol=1e-11)
+    np.testing.assert_allclose(H @ V[:, 0], truth @ V[:, 0], rtol=1e-10, atol=1e-11)
+    np.testing.assert_allclose(H.as_linear_operator() @ V, truth @ V, rtol=1e-10, atol=1e-11)
+    assert H.matvec(V[:, :0]).shape == (len(truth), 0)
+    assert f"{len(truth)} x {len(truth)}" in repr(H)
+
+
+@pytest.mark.parametrize("rows", [2, 4])
+def test_products_keep_what_certain_points_add(rows):
+    """Logits of a hundred: curvatures of e^-100, not the 0 or the 1e-16 that 1 - p would leave."""
+    X = np.array([[1.0, 2.0]])
+    coef = np.zeros((rows, 2))
+    coef[0] = 100.0, 0.0
+    H = LogisticHessian(X, coef, None, 0.0)
+    expected = np.exp(-100.0) * (rows - 1)  # p_0 (1 - p_0), the curvature in the logit of the first class
+    e0 = H.contrasts[:, 0]
+    V = np.kron(e0, [1.0, 0.0])
+    np.testing.assert_allclose(V @ H.matvec(V), expected, rtol=1e-12)
+    np.testing.assert_allclose(H.dense(), H.matvec(np.eye(len(V))), rtol=1e-10, atol=1e-13 * expected)
+    assert H.spread[0] >= np.linalg.eigvalsh(H.dense() / 5.0).max() * (1 - 1e-12)
+
+
+@pytest.mark.parametrize(("rows", "intercept"), KINDS)
+def test_csr_is_dense(rows, intercept, monkeypatch):
+    monkeypatch.setattr(hessian, "_BLOCK_ELEMENTS", 64)
+    X, coef, offset, weight = problem(rows=rows, intercept=intercept)
+    csr = sparse.csr_matrix(X)
+    split = sparse.coo_matrix(  # every entry in two parts, of float32
+        (np.repeat(csr.data / 2, 2).astype(np.float32), (np.repeat(csr.tocoo().row, 2), np.repeat(csr.indices, 2)))
+    )
+    split.resize(X.shape)
+    for found, tolerance in ((csr, 1e-12), (sparse.csc_array(X), 1e-12), (split, 1e-6)):
+        ours, truth = (LogisticHessian(x, coef, offset, 0.2, sample_weight=weight) for x in (found, X))
+        V = np.random.default_rng(1).normal(size=(ours.shape[0], 2))
+        assert ours.design.sparse
+        np.testing.assert_allclose(ours.dense(), truth.dense(), rtol=tolerance, atol=tolerance)
+        np.testing.assert_allclose(ours.matvec(V), truth.matvec(V), rtol=10 * tolerance, atol=10 * tolerance)
+        np.testing.assert_allclose(ours.diagonal(), truth.diagonal(), rtol=tolerance, atol=tolerance)
+        for solver in EXACT:
+            np.testing.assert_allclose(ours.solve(V, solver, 1e-11, 0), truth.solve(V), rtol=1e-5, atol=1e-5)
+        form, exact = (sketched_quadratic_form(h, x, 7, 3)[0] for h, x in ((ours, found), (truth, X)))
+        np.testing.assert_allclose(form, exact, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(("rows", "intercept"), KINDS)
+@pytest.mark.parametrize("solver", ["auto", *EXACT])
+@pytest.mark.parametrize("shape", [(80, 6), (1, 1), (3, 9)])
+def test_exact_solvers(rows, intercept, solver, shape):
+    X, coef, offset, weight = problem(*shape, rows=rows, intercept=intercept)
+    units = np.logspace(-1, 1, shape[1])  # features in any units
+    X, coef, V_units = X * units, coef / units, np.array([1.0, 1e-90, 1e90])
+    H = LogisticHessian(X, coef, offset, 0.02, sample_weight=weight, damping=0.01)
+    V = np.random.default_rng(1).normal(size=(H.shape[0], 3)) * V_units
+    truth = np.linalg.solve(H.dense(), V)
+    settings = {"sample_weight": weight, "damping": 0.01, "solver": solver, "tol": 1e-11, "rng": 0}
+    found, info = inverse_hvp(X, V, coef, offset, 0.02, **settings, return_info=True)
+    assert (np.linalg.norm((found - truth) / V_units, axis=0) <= 1e-7 * np.linalg.norm(truth / V_units, axis=0)).all()
+    assert info.solver == ("cholesky" if solver == "auto" else solver)
+    assert (info.residuals <= 1e-11).all()
+    assert (info.iterations > 0) == (info.solver != "cholesky")
+    single = inverse_hvp(X, V[:, 0], coef, offset, 0.02, **settings)
+    np.testing.assert_allclose(single, found[:, 0], rtol=1e-6, atol=1e-9 * np.abs(single).max())
+    empty, info = inverse_hvp(X, V[:, :0], coef, offset, 0.02, **settings, return_info=True)
+    assert empty.shape == (len(V), 0) == (len(V), *info.residuals.shape)
+
+
+def test_columns_stop_by_themselves_and_zero_is_zero():
+    X, coef, offset, _ = problem(200, 20)
+    H = LogisticHessian(X, coef, offset, 0.1)
+    easy = H.dense()[:, 0]
+    V = np.column_stack([np.zeros(21), easy, np.random.default_rng(2).normal(size=21)])
+    found, info = H.solve(V, "cg", 1e-10, return_info=True)
+    assert (found[:, 0] == 0).all()
+    np.testing.assert_allclose(found[:, 1], np.eye(21)[0], atol=1e-8)
+    assert (info.residuals <= 1e-10).all()
+    assert info.residuals[0] == 0
+
+
+def test_nystrom_takes_fewer_iterations_where_the_spectrum_falls():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 40)) @ (rng.normal(size=(40, 120)) * np.logspace(0, -3, 40)[:, None])
+    X += 1e-3 * rng.normal(size=X.shape)
+    H = LogisticHessian(X, np.zeros(120), 0.0, 1e-3)
+    V = rng.normal(size=(121, 2))
+    taken = {name: H.solve(V, name, 1e-8, 0, rank=50, return_info=True)[1].iterations for name in ("cg", "nystrom")}
+    assert taken["nystrom"] < taken["cg"] / 2
+
+
+def test_lissa_contracts_and_says_its_error(monkeypatch):
+    monkeypatch.setattr(solvers, "_LISSA_ROWS", 50)
+    X, coef, offset, weight = problem(2000, 8, rows=3)
+    V = np.random.default_rng(1).normal(size=(18, 2))
+    arguments = X, V, coef, offset, 1.0
+    truth = inverse_hvp(*arguments, sample_weight=weight)
+    call = {"solver": "lissa", "rng": 5, "return_info": True, "sample_weight": weight}
+    found, info = inverse_hvp(*arguments, **call)
+    error = np.linalg.norm(found - truth, axis=0) / np.linalg.norm(truth, axis=0)
+    assert (error < 0.1).all()
+    assert ((info.error > error / 3) & (info.error < 3 * error)).all()
+    again, _ = inverse_hvp(*arguments, **call, threads=2)
+    assert np.array_equal(found, again)
+    with pytest.warns(ConvergenceWarning, match="'lissa' reached a relative residual of .* in 2 iterations"):
+        inverse_hvp(*arguments, solver="lissa", max_iter=2, rng=0)
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_sketches_are_unbiased_with_the_error_they_state(rows, monkeypatch):
+    monkeypatch.setattr(hessian, "_BLOCK_ELEMENTS", 1 << 16)
+    X, coef, offset, weight = problem(300, 4, rows=rows)
+    H = LogisticHessian(X, coef, offset, 0.5, sample_weight=weight)
+    C = len(H.contrasts)
+    inverse = np.linalg.inv(H.dense()).reshape(C, 5, C, 5)
+    design = np.column_stack([X, np.ones(300)])
+    truth = np.einsum("nj,kjlm,nm->nkl", design, inverse, design)
+    truth = truth[:, 0, 0] if rows == 1 else truth
+    draws = [sketched_quadratic_form(H, X, 130, seed) for seed in range(40)]
+    estimates, errors = (np.array([draw[part] for draw in draws]) for part in (0, 1))
+    assert estimates.shape == (40, *truth.shape) == errors.shape
+    scaled = (estimates - truth) / errors.mean(axis=0)
+    assert abs(scaled.mean()) < 0.3
+    assert 0.8 < np.mean(scaled**2) < 1.2
+    V = np.random.default_rng(1).normal(size=(C * 5, 2))
+    found, info = H.solve(V, "sketch", rng=3, rank=20_000, return_info=True)
+    exact = H.solve(V)
+    difference = found - exact
+    relative = np.sqrt(np.sum(difference * (H @ difference), 0) / np.sum(exact * V, 0))
+    assert ((relative < 1.5 * info.error) & (relative > info.error / 2)).all()
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_threads_and_seeds(rows):
+    X, coef, offset, weight = problem(500, 9, rows=rows)
+    V = np.random.default_rng(1).normal(size=(LogisticHessian(X, coef, offset).shape[0], 2))
+    results = []
+    for threads in (*THREADS, None):
+        H = LogisticHessian(X, coef, offset, 0.1, sample_weight=weight, threads=threads)
+        parts = [H.dense(), H.diagonal(), H @ V, *(H.solve(V, solver, rng=7) for solver in (*EXACT, "sketch"))]
+        results.append([*parts, sketched_quadratic_form(H, X, 20, 7)[0]])
+    for other in results[1:]:
+        assert all(np.array_equal(a, b) for a, b in zip(results[0], other, strict=True))
+    assert not np.array_equal(H.solve(V, "sketch", rng=7), H.solve(V, "sketch", rng=8))
+
+
+def test_auto_goes_by_size(monkeypatch):
+    X, coef, offset, _ = problem(50, 40)
+    H = LogisticHessian(X, coef, offset, 1.0)
+    assert H.solve(np.ones(41), return_info=True)[1].solver == "cholesky"
+    monkeypatch.setattr(solvers, "_ALWAYS_DENSE", 10)
+    monkeypatch.setattr(solvers, "_USUAL_ITERATIONS", 1)
+    assert H.solve(np.ones(41), return_info=True)[1].solver == "cg"
+    assert H.solve(np.ones((41, 500)), return_info=True)[1].solver == "cholesky"
+    monkeypatch.setattr(solvers, "_MAX_DENSE", 40)
+    assert H.solve(np.ones((41, 500)), return_info=True)[1].solver == "cg"
+
+
+@pytest.mark.parametrize("solver", ["cholesky", "cg", "nystrom", "lissa", "sketch"])
+@pytest.mark.parametrize("rows", [1, 3])
+def test_a_singular_hessian_is_refused_or_warned_of(solver, rows):
+    X, coef, offset, _ = problem(40, 4, rows=rows)
+    X[:, 2] = 0.0
+    d = LogisticHessian(X, coef, offset).shape[0]
+    with pytest.raises(np.linalg.LinAlgError, match="l2"):
+        inverse_hvp(X, np.ones(d), coef, offset, solver=solver, rng=0)
+    X[:, 2] = X[:, 1]
+    if solver != "sketch":  # that of the pseudo-inverse
+        with pytest.raises((np.linalg.LinAlgError, ConvergenceWarning), match="l2"):
+            inverse_hvp(X, np.random.default_rng(0).normal(size=d), coef, offset, solver=solver, rng=0)
+
+
+def test_too_few_iterations_are_told():
+    X, coef, offset, _ = problem(200, 30)
+    with pytest.warns(ConvergenceWarning, match=r"'cg' reached a relative residual of .* in 3 iterations, not 1e-08"):
+        _, info = inverse_hvp(X, np.ones(31), coef, offset, 1e-3, solver="cg", max_iter=3, return_info=True)
+    assert info.iterations == 3
+    assert info.residuals > 1e-8
+
+
+GOOD = {"X": np.eye(3), "V": np.ones(4), "coef": np.ones(3)}
+BAD = [
+    ("X", {"X": np.array([[np.nan, 1, 1]])}, ValueError),
+    ("X", {"X": sparse.csr_matrix(np.array([[np.inf, 1, 1]]))}, ValueError),
+    ("X", {"X": sparse.csr_matrix(np.ones((2, 3), dtype=complex))}, TypeError),
+    ("X", {"X": sparse.csr_matrix((2, 0))}, ValueError),
+    ("X", {"X": np.ones(3)}, ValueError),
+    ("coef", {"coef": np.ones(2)}, ValueError),
+    ("coef", {"coef": np.ones((3, 2))}, ValueError),
+    ("coef", {"coef": np.ones((0, 3))}, ValueError),
+    ("coef", {"coef": np.full((2, 3), np.nan)}, ValueError),
+    ("coef", {"coef": ["a", "b", "c"]}, TypeError),
+    ("intercept", {"coef": np.ones((3, 3)), "intercept": np.ones(2)}, ValueError),
+    ("intercept", {"intercept": np.inf}, ValueError),
+    ("l2", {"l2": -1.0}, ValueError),
+    ("damping", {"damping": "much"}, TypeError),
+    ("sample_weight", {"sample_weight": np.ones(2)}, ValueError),
+    ("sample_weight", {"sample_weight": -np.ones(3)}, ValueError),
+    ("V", {"V": np.ones(3)}, ValueError),
+    ("V", {"V": np.full(4, np.nan)}, ValueError),
+    ("V", {"V": np.ones((4, 1, 1))}, ValueError),
+    ("V", {"V": "v"}, TypeError),
+    ("solver", {"solver": "magic"}, ValueError),
+    ("tol", {"tol": -1.0}, ValueError),
+    ("max_iter", {"max_iter": 0}, ValueError),
+    ("rank", {"rank": 1.5}, TypeError),
+    ("rng", {"rng": "seed"}, TypeError),
+    ("threads", {"threads": 0}, ValueError),
+]
+
+
+@pytest.mark.parametrize(("name", "changes", "error"), BAD, ids=lambda value: str(value)[:40])
+def test_bad_input_is_named(name, changes, error):
+    arguments = {**GOOD, "l2": 1.0, **changes}
+    with pytest.raises(error, match=f"^{name}: "):
+        inverse_hvp(**arguments)
+
+
+def test_bad_input_of_the_sketch_is_named():
+    H = LogisticHessian(np.eye(3), np.ones(3), 0.0, 1.0)
+    for name, arguments, error in [
+        ("hessian", ("H", np.eye(3)), TypeError),
+        ("X", (H, np.eye(4)), ValueError),
+        ("X", (H, sparse.eye(4).tocsr()), ValueError),
+        ("n_probes", (H, np.eye(3), 0), ValueError),
+        ("rng", (H, np.eye(3), 5, -1), ValueError),
+    ]:
+        with pytest.raises(error, match=f"^{name}: "):
+            sketched_quadratic_form(*arguments)
+    with pytest.raises(ValueError, match="^solver: "):
+        sketched_quadratic_form(H, np.eye(3), solver="lissa")
+
+
+def test_inputs_are_left_alone():
+    X, coef, offset, weight = problem()
+    V = np.ones((6, 2))
+    csr = sparse.csr_matrix(X)
+    before = [a.copy() for a in (X, coef, offset, weight, V, csr.data)]
+    for matrix in (X, csr):
+        for solver in (*EXACT, "lissa", "sketch"):
+            influence.inverse_hvp(matrix, V, coef, offset, 1.0, sample_weight=weight, solver=solver, rng=0)
+    assert all(np.array_equal(a, b) for a, b in zip(before, (X, coef, offset, weight, V, csr.data), strict=True))
