@@ -1,12 +1,12 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
-"""Logistic regression and Cholesky factors. The arguments are C-contiguous and checked."""
+"""Logistic regression, products with a design and Cholesky factors. The arguments are C-contiguous and checked."""
 
 from libc.stdint cimport int64_t
 
 from augcore cimport cholesky as factor
-from augcore cimport logistic
+from augcore cimport gram, logistic
+from augcore.design cimport Design
 from augcore.dtype cimport Dtype
-from augcore.logistic cimport Design
 
 ctypedef fused real:
     float
@@ -34,8 +34,8 @@ cdef inline double* writable(double[::1] values) noexcept nogil:
 cdef class LogisticSums:
     cdef logistic.LogisticSums* sums
 
-    def __cinit__(self, int p, bint intercept, int order, const double[::1] coef):
-        self.sums = new logistic.LogisticSums(p, intercept, order, pointer(coef))
+    def __cinit__(self, int p, bint intercept, int order, const double[::1] coef, bint single):
+        self.sums = new logistic.LogisticSums(p, intercept, order, pointer(coef), single)
 
     def __dealloc__(self):
         del self.sums
@@ -88,12 +88,12 @@ def loo_loss_change(const double[::1] eta, const double[::1] y, const double[::1
                                  threads)
 
 
-def cholesky(double[:, ::1] a):
+def cholesky(double[:, ::1] a, int threads):
     cdef int64_t q = a.shape[0], column
     if q == 0:
         return -1
     with nogil:
-        column = factor.cholesky(&a[0, 0], q)
+        column = factor.cholesky(&a[0, 0], q, threads)
     return column
 
 
@@ -103,6 +103,51 @@ def cholesky_solve(const double[:, ::1] l, double[::1] b):
             factor.cholesky_solve(&l[0, 0], b.shape[0], &b[0])
 
 
-def inverse_quadratic_form(const real[:, ::1] x, bint intercept, const double[:, ::1] l, double[::1] out, int threads):
+def cholesky_solve_many(const double[:, ::1] l, double[:, ::1] b, int threads):
+    if b.shape[0] > 0 and b.shape[1] > 0:
+        with nogil:
+            factor.cholesky_solve_many(&l[0, 0], b.shape[0], &b[0, 0], b.shape[1], threads)
+
+
+def cholesky_inverse(const double[:, ::1] l, double[:, ::1] out, int threads):
+    if out.shape[0] > 0:
+        with nogil:
+            factor.cholesky_inverse(&l[0, 0], out.shape[0], &out[0, 0], threads)
+
+
+def inverse_quadratic_form(const real[:, ::1] x, bint intercept, const double[:, ::1] l, bint single, double[::1] out,
+                           int threads):
     with nogil:
-        factor.inverse_quadratic_form(design(x, intercept), &l[0, 0], writable(out), threads)
+        factor.inverse_quadratic_form(design(x, intercept), &l[0, 0], single, writable(out), threads)
+
+
+# Results that have no elements are not computed: an array of none has no address.
+
+def weighted_gram(const real[:, ::1] x, bint intercept, const double[::1] w, bint single, double[:, ::1] out,
+                  int threads):
+    if out.shape[0] > 0:
+        with nogil:
+            gram.weighted_gram(design(x, intercept), pointer(w), single, &out[0, 0], threads)
+
+
+def product(const real[:, ::1] x, bint intercept, const double[:, ::1] right, double[:, ::1] out, int threads):
+    if out.shape[0] > 0 and out.shape[1] > 0:
+        with nogil:
+            gram.product(design(x, intercept), &right[0, 0] if right.shape[0] > 0 else NULL, out.shape[1], &out[0, 0],
+                         threads)
+
+
+def transposed_product(const real[:, ::1] x, bint intercept, const double[:, ::1] right, double[:, ::1] out,
+                       int threads):
+    if out.shape[0] > 0 and out.shape[1] > 0:
+        with nogil:
+            gram.transposed_product(design(x, intercept), &right[0, 0] if right.shape[0] > 0 else NULL, out.shape[1],
+                                    &out[0, 0], threads)
+
+
+def quadratic_forms(const real[:, ::1] x, bint intercept, const double[:, :, ::1] matrices, bint single,
+                    double[:, ::1] out, int threads):
+    if out.shape[0] > 0 and out.shape[1] > 0:
+        with nogil:
+            gram.quadratic_forms(design(x, intercept), &matrices[0, 0, 0] if matrices.shape[1] > 0 else NULL,
+                                 out.shape[1], single, &out[0, 0], threads)

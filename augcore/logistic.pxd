@@ -2,20 +2,14 @@
 
 from libc.stdint cimport int64_t
 
-from augcore.dtype cimport Dtype
+from augcore.design cimport Design
 from augcore.errors cimport raise_python_error
 
 
 cdef extern from "augcore/logistic.hpp" namespace "augcore" nogil:
-    cdef cppclass Design:
-        const void* data
-        Dtype dtype
-        int64_t n
-        int64_t p
-        bint intercept
-
     cdef cppclass LogisticSums:
-        LogisticSums(int64_t p, bint intercept, int order, const double* coef) except +raise_python_error
+        LogisticSums(int64_t p, bint intercept, int order, const double* coef,
+                     bint single) except +raise_python_error
         void add[T](const T* x, const double* y, const double* weight, int64_t n,
                     int threads) except +raise_python_error
         void total(double* loss, double* gradient, double* hessian, int threads) except +raise_python_error

@@ -1,14 +1,16 @@
 // Row blocks of the factor are found by forward substitution: rows R of L solve L[:R, :R] y = a[R, :R]'. So one kernel,
-// forward_substitute, serves the factorisation and the quadratic forms.
+// forward_substitute, serves the factorisation, the solves and the quadratic forms.
 #include "augcore/cholesky.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 #include <vector>
 
+#include "aligned.hpp"
 #include "augcore/threads.hpp"
+#include "packed_triangle.hpp"
 #include "simd/levels.hpp"
+#include "spares.hpp"
 
 namespace augcore {
 namespace {
@@ -16,96 +18,83 @@ namespace {
 using simd::kernels;
 using index = std::int64_t;
 
-// L in the layout of forward_substitute, filled from the top.
-class PackedFactor {
- public:
-  explicit PackedFactor(index q) : rows_(kernels().linalg.rows) {
-    const index blocks = (q + rows_ - 1) / rows_;
-    values_.resize(rows_ * rows_ * (blocks * (blocks + 1) / 2));
+constexpr index kBlockColumns = 192;  // of the factor, found before the rows below take them; a multiple of any tile's
+
+auto pack_of(const simd::TileKernels<float>& tiles, const float*) { return tiles.pack_f32; }
+auto pack_of(const simd::TileKernels<float>& tiles, const double*) { return tiles.pack_f64; }
+auto pack_of(const simd::TileKernels<double>& tiles, const float*) { return tiles.pack_f32; }
+auto pack_of(const simd::TileKernels<double>& tiles, const double*) { return tiles.pack_f64; }
+
+index round_up(index n, index step) { return (n + step - 1) / step * step; }
+
+// Rows first ... first + height - 1 of a, to column `last`, as columns of a panel; and back.
+void to_panel(const double* a, index q, index first, index height, index last, index width, double* panel) {
+  for (index i = 0; i < width; ++i) {
+    for (index k = 0; k < last; ++k) panel[k * width + i] = i < height ? a[(first + i) * q + k] : 0.0;
   }
+}
 
-  const double* data() const { return values_.data(); }
-
-  // Packs rows first ... last - 1 of l (leading dimension q); first is a multiple of the tile's rows. Rows past `last`
-  // of the last block are those of the identity.
-  void pack(const double* l, index q, index first, index last) {
-    for (index row = first; row < last; row += rows_) {
-      const index block = row / rows_;
-      double* out = values_.data() + rows_ * rows_ * (block * (block + 1) / 2);
-      const index height = std::min(rows_, last - row);
-      for (index i = 0; i < rows_; ++i) {
-        for (index k = 0; k < row; ++k) out[k * rows_ + i] = i < height ? l[(row + i) * q + k] : 0.0;
-      }
-      double* diagonal = out + row * rows_;
-      for (index i = 0; i < rows_; ++i) {
-        for (index j = 0; j < rows_; ++j) {
-          diagonal[i * rows_ + j] = i < height && j <= i ? l[(row + i) * q + row + j] : (i == j ? 1.0 : 0.0);
-        }
-        diagonal[i * rows_ + i] = 1.0 / diagonal[i * rows_ + i];
-      }
-    }
+void from_panel(const double* panel, index width, index first, index height, index from, index last, double* a,
+                index q) {
+  for (index i = 0; i < height; ++i) {
+    for (index k = from; k < last; ++k) a[(first + i) * q + k] = panel[k * width + i];
   }
-
- private:
-  index rows_;
-  std::vector<double> values_;
-};
-
-// The Cholesky factor of one small block, in place; pivots[i] is the least pivot accepted in column i.
-index factor_block(double* a, index n, index leading, const double* pivots) {
-  for (index i = 0; i < n; ++i) {
-    for (index j = 0; j <= i; ++j) {
-      double sum = a[i * leading + j];
-      for (index k = 0; k < j; ++k) sum -= a[i * leading + k] * a[j * leading + k];
-      if (i == j) {
-        if (!(sum > pivots[i])) return i;
-        a[i * leading + i] = std::sqrt(sum);
-      } else {
-        a[i * leading + j] = sum / a[j * leading + j];
-      }
-    }
-  }
-  return -1;
 }
 
 }  // namespace
 
-index cholesky(double* a, index q) {
+index cholesky(double* a, index q, int threads) {
   const auto& linalg = kernels().linalg;
-  const index width = linalg.columns;
+  const index width = linalg.in_double.columns;
   const double tolerance = static_cast<double>(q) * std::numeric_limits<double>::epsilon();
   std::vector<double> pivots(q);
   for (index i = 0; i < q; ++i) pivots[i] = std::max(0.0, tolerance * a[i * q + i]);
 
-  PackedFactor packed(q);
-  std::vector<double> y(q * width);
-  std::vector<double> block(width * width);
-  std::vector<double> squares(width);
+  PackedTriangle<double> packed(q);
+  const auto lower = [a, q](index i, index j) { return a[i * q + j]; };
+  const auto substitute = [&](index from, index to, double* panel) {
+    linalg.in_double.forward_substitute(packed.data(), 0, from, to, panel, nullptr);
+  };
+  AlignedVector<double> panel(q * width);
+  AlignedVector<double> block(width * width);
   InterruptPoller poller;
-  for (index first = 0; first < q; first += width) {
-    const index height = std::min(width, q - first);
-    std::fill(y.begin(), y.begin() + first * width, 0.0);
-    for (index i = 0; i < height; ++i) {
-      for (index k = 0; k < first; ++k) y[k * width + i] = a[(first + i) * q + k];
-    }
-    linalg.forward_substitute(packed.data(), first, y.data(), squares.data());
+  Spares<AlignedVector<double>> spares;
+  for (index left = 0; left < q; left += kBlockColumns) {
+    const index right = std::min(q, left + kBlockColumns);
+    for (index first = left; first < right; first += width) {
+      const index height = std::min(width, right - first);
+      to_panel(a, q, first, height, first, width, panel.data());
+      substitute(left, first, panel.data());
 
-    std::fill(block.begin(), block.end(), 0.0);
-    for (index i = 0; i < height; ++i) std::copy_n(a + (first + i) * q + first, height, block.data() + i * width);
-    for (index i = 0; i < width; i += linalg.rows) {
-      linalg.subtract_product(first, y.data() + i, width, y.data(), block.data() + i * width, width);
-    }
-    const index failed = factor_block(block.data(), height, width, pivots.data() + first);
-    if (failed >= 0) return first + failed;
+      std::fill(block.begin(), block.end(), 0.0);
+      for (index i = 0; i < height; ++i) {
+        for (index j = 0; j < height; ++j)
+          block[i * width + j] = a[(first + std::max(i, j)) * q + first + std::min(i, j)];
+      }
+      for (index i = 0; i < width; i += linalg.rows) {
+        linalg.subtract_product(first, panel.data() + i, width, panel.data(), block.data() + i * width, width);
+      }
+      const index failed = linalg.factor_block(block.data(), height, pivots.data() + first);
+      if (failed >= 0) return first + failed;
 
-    for (index i = 0; i < height; ++i) {
-      double* row = a + (first + i) * q;
-      for (index k = 0; k < first; ++k) row[k] = y[k * width + i];
-      std::copy_n(block.data() + i * width, i + 1, row + first);
-      std::fill(row + first + i + 1, row + q, 0.0);
+      from_panel(panel.data(), width, first, height, left, first, a, q);
+      for (index i = 0; i < height; ++i) {
+        double* row = a + (first + i) * q;
+        for (index j = 0; j <= i; ++j) row[first + j] = block[j * width + i];
+        std::fill(row + first + i + 1, row + q, 0.0);
+      }
+      packed.pack_factor(first, first + height, 1, lower);
+      poller.poll();
     }
-    packed.pack(a, q, first, first + height);
-    poller.poll();
+    parallel_for((q - right + width - 1) / width, threads, [&](index task) {
+      const index first = right + task * width, height = std::min(width, q - first);
+      spares.with([&](AlignedVector<double>& mine) {
+        mine.resize(q * width);
+        to_panel(a, q, first, height, right, width, mine.data());
+        substitute(left, right, mine.data());
+        from_panel(mine.data(), width, first, height, left, right, a, q);
+      });
+    });
   }
   return -1;
 }
@@ -119,39 +108,109 @@ void cholesky_solve(const double* l, index q, double* b) {
   }
 }
 
-void inverse_quadratic_form(const Design& rows, const double* l, double* out, int threads) {
-  const auto& linalg = kernels().linalg;
-  const index width = linalg.columns;
+namespace {
+
+// Panels of the columns of b (q x k, row-major), each on a thread: f(panel, its first column, number of columns).
+template <typename F>
+void for_panels(index q, index k, int threads, const F& f) {
+  const index width = kernels().linalg.in_double.columns;
+  const index padded = round_up(q, kernels().linalg.rows);
+  Spares<AlignedVector<double>> spares;
+  parallel_for((k + width - 1) / width, threads, [&](index task) {
+    spares.with([&](AlignedVector<double>& panel) {
+      panel.assign(padded * width, 0.0);
+      f(panel.data(), task * width, std::min(width, k - task * width));
+    });
+  });
+}
+
+// L' z = y is M with M[i][j] = L[q - 1 - j][q - 1 - i], a lower triangle, for z and y in reverse.
+struct BothWays {
+  PackedTriangle<double> forward, backward;
+  BothWays(const double* l, index q, int threads) : forward(q), backward(q) {
+    forward.pack_factor(0, q, threads, [=](index i, index j) { return l[i * q + j]; });
+    backward.pack_factor(0, q, threads, [=](index i, index j) { return l[(q - 1 - j) * q + (q - 1 - i)]; });
+  }
+};
+
+void reverse_rows(double* panel, index q, index width) {
+  for (index i = 0; i < q / 2; ++i) {
+    std::swap_ranges(panel + i * width, panel + (i + 1) * width, panel + (q - 1 - i) * width);
+  }
+}
+
+}  // namespace
+
+void cholesky_solve_many(const double* l, index q, double* b, index k, int threads) {
+  const auto& tiles = kernels().linalg.in_double;
+  const index width = tiles.columns;
+  const BothWays packed(l, q, threads);
+  for_panels(q, k, threads, [&](double* panel, index first, index m) {
+    for (index i = 0; i < q; ++i) std::copy_n(b + i * k + first, m, panel + i * width);
+    tiles.forward_substitute(packed.forward.data(), 0, 0, q, panel, nullptr);
+    reverse_rows(panel, q, width);
+    tiles.forward_substitute(packed.backward.data(), 0, 0, q, panel, nullptr);
+    for (index i = 0; i < q; ++i) std::copy_n(panel + (q - 1 - i) * width, m, b + i * k + first);
+  });
+}
+
+void cholesky_inverse(const double* l, index q, double* out, int threads) {
+  const auto& tiles = kernels().linalg.in_double;
+  const index width = tiles.columns;
+  const BothWays packed(l, q, threads);
+  // The lower triangle: column j of L^-1 is zero above row j, and of the result the rows from j on are wanted.
+  for_panels(q, q, threads, [&](double* panel, index first, index m) {
+    for (index j = 0; j < m; ++j) panel[(first + j) * width + j] = 1.0;
+    tiles.forward_substitute(packed.forward.data(), first, first, q, panel, nullptr);
+    reverse_rows(panel, q, width);
+    tiles.forward_substitute(packed.backward.data(), 0, 0, q - first, panel, nullptr);
+    for (index j = 0; j < m; ++j) {
+      for (index i = first + j; i < q; ++i) out[i * q + first + j] = panel[(q - 1 - i) * width + j];
+    }
+  });
+  for (index i = 0; i < q; ++i) {
+    for (index j = 0; j < i; ++j) out[j * q + i] = out[i * q + j];
+  }
+}
+
+namespace {
+
+template <typename S>
+void inverse_quadratic_form_in(const Design& rows, const double* l, double* out, int threads) {
+  const auto& tiles = kernels().linalg.of(S{});
+  const index width = tiles.columns;
   const index q = rows.q();
-  const index padded = (q + linalg.rows - 1) / linalg.rows * linalg.rows;
-  PackedFactor packed(q);
-  packed.pack(l, q, 0, q);
+  PackedTriangle<S> packed(q);
+  packed.pack_factor(0, q, threads, [=](index i, index j) { return l[i * q + j]; });
 
   const index panels = (rows.n + width - 1) / width;
   const double panel_operations = 0.5 * static_cast<double>(q) * static_cast<double>(q) * static_cast<double>(width);
   const index panels_per_task = std::max<index>(1, static_cast<index>(1e7 / (panel_operations + 1.0)));
-  const auto run = [&](const auto* x) {
+  Spares<AlignedVector<S>> spares;
+  with_elements(rows, [&](const auto* x) {
     parallel_for((panels + panels_per_task - 1) / panels_per_task, threads, [&](index task) {
-      std::vector<double> y(padded * width, 0.0);
-      std::vector<double> squares(width);
-      for (index panel = task * panels_per_task; panel < std::min(panels, (task + 1) * panels_per_task); ++panel) {
-        const index first = panel * width;
-        const index height = std::min(width, rows.n - first);
-        for (index i = 0; i < height; ++i) {
-          for (index k = 0; k < rows.p; ++k) y[k * width + i] = x[(first + i) * rows.p + k];
-        }
-        if (rows.intercept) std::fill_n(y.data() + rows.p * width, width, 1.0);
+      spares.with([&](AlignedVector<S>& panel) {
+        AlignedVector<double> squares(width);
         // The rows of padding solve those of the identity: zero stays zero.
-        std::fill(y.begin() + q * width, y.end(), 0.0);
-        linalg.forward_substitute(packed.data(), q, y.data(), squares.data());
-        std::copy_n(squares.data(), height, out + first);
-      }
+        panel.resize(round_up(q, kernels().linalg.rows) * width);
+        for (index i = task * panels_per_task; i < std::min(panels, (task + 1) * panels_per_task); ++i) {
+          const index first = i * width, height = std::min(width, rows.n - first);
+          pack_of(tiles, x)(x + first * rows.p, height, rows.p, q, panel.data());
+          tiles.forward_substitute(packed.data(), 0, 0, q, panel.data(), squares.data());
+          std::copy_n(squares.data(), height, out + first);
+        }
+      });
     });
-  };
-  if (rows.dtype == Dtype::float32) {
-    run(static_cast<const float*>(rows.data));
+  });
+}
+
+}  // namespace
+
+void inverse_quadratic_form(const Design& rows, const double* l, bool single, double* out, int threads) {
+  if (single) {
+    inverse_quadratic_form_in<float>(rows, l, out, threads);
   } else {
-    run(static_cast<const double*>(rows.data));
+    inverse_quadratic_form_in<double>(rows, l, out, threads);
   }
 }
 

@@ -8,12 +8,50 @@
 
 namespace augcore::simd {
 
-// Dense linear algebra in double. A register tile has `rows` x `columns` elements; `columns` is a multiple of `rows`.
-// Every element of a result is one chain of multiply-adds in the order of the summed index, so it does not depend on
-// how the loops are tiled.
-struct LinearAlgebraKernels {
-  std::int64_t rows;
+// Dense linear algebra on register tiles of `rows` x `columns` elements of type S, double or float; `columns` is a
+// multiple of `rows`. Every element of a result is one chain of multiply-adds in the order of the summed index (in
+// float: chains of kDepth of them at most, which are then summed in double), so it does not depend on how loops are
+// tiled. A panel (q x columns) has one vector of q values in each column.
+template <typename S>
+struct TileKernels {
   std::int64_t columns;
+
+  // Adds sum_i w[i] x_i x_i' to row tiles first ... last - 1 of `tiles`, x_i being row i of x (m x p) followed by a one
+  // when q == p + 1. `tiles` holds the lower triangle in tiles (each rows x columns, one behind the other): of row tile
+  // r the tiles from the left to the diagonal, the first behind the last of row tile r - 1; `tiles` begins at row tile
+  // `first`. What is beyond q or above the diagonal has no meaning. workspace: gram_workspace(rows of the row tiles).
+  void (*gram_f32)(const float* x, const double* w, std::int64_t m, std::int64_t p, std::int64_t q, std::int64_t first,
+                   std::int64_t last, double* tiles, S* workspace);
+  void (*gram_f64)(const double* x, const double* w, std::int64_t m, std::int64_t p, std::int64_t q, std::int64_t first,
+                   std::int64_t last, double* tiles, S* workspace);
+  std::int64_t (*gram_workspace)(std::int64_t height);
+
+  // Columns of the panel := rows of x (m x p, m <= columns), then a one where q == p + 1; columns past m are zero.
+  void (*pack_f32)(const float* x, std::int64_t m, std::int64_t p, std::int64_t q, S* panel);
+  void (*pack_f64)(const double* x, std::int64_t m, std::int64_t p, std::int64_t q, S* panel);
+
+  // Rows first ... last - 1 of the panel := those of L^-1 panel, in place, those before being solved (or zero, and then
+  // may be left out: from is their number). L is packed, see PackedTriangle. Returned in `squares`, if it is not null:
+  // the sum of squares of these rows of each column. from and first are multiples of `rows`.
+  void (*forward_substitute)(const S* packed, std::int64_t from, std::int64_t first, std::int64_t last, S* panel,
+                             double* squares);
+
+  // out[j] = y_j' T y_j for the columns y_j of a panel, T being packed as L is, but with its diagonal blocks column by
+  // column as the rest is.
+  void (*quadratic_form)(const S* packed, std::int64_t q, const S* panel, double* out);
+};
+
+// Dense linear algebra.
+struct LinearAlgebraKernels {
+  static constexpr std::int64_t kDepth = 256;  // rows that are summed in float before double takes over
+
+  std::int64_t rows;
+  TileKernels<double> in_double;
+  TileKernels<float> in_float;
+
+  // The argument only says the type.
+  const TileKernels<double>& of(double) const { return in_double; }
+  const TileKernels<float>& of(float) const { return in_float; }
 
   // sum_k x[k] * y[k], in a fixed order of its own.
   double (*dot_f32)(const float* x, const double* y, std::int64_t n);
@@ -23,22 +61,15 @@ struct LinearAlgebraKernels {
   void (*axpy_f32)(double a, const float* x, double* out, std::int64_t n);
   void (*axpy_f64)(double a, const double* x, double* out, std::int64_t n);
 
-  // Rows first ... last - 1 of the lower triangle of sum_i w[i] x_i x_i', added to out ((last - first) x q, row-major),
-  // x_i being row i of x (m x p) followed by a one when q == p + 1. first is a multiple of `columns`. What is added
-  // above the diagonal has no meaning. workspace: gram_workspace(q) doubles.
-  void (*gram_f32)(const float* x, const double* w, std::int64_t m, std::int64_t p, std::int64_t q, std::int64_t first,
-                   std::int64_t last, double* out, double* workspace);
-  void (*gram_f64)(const double* x, const double* w, std::int64_t m, std::int64_t p, std::int64_t q, std::int64_t first,
-                   std::int64_t last, double* out, double* workspace);
-  std::int64_t (*gram_workspace)(std::int64_t q);
-
-  // y (q x columns, one column per right-hand side) := L^-1 y, in place, for the packed L below; squares[j] := the
-  // squared norm of column j of the result.
-  void (*forward_substitute)(const double* packed, std::int64_t q, double* y, double* squares);
-
-  // c (rows x columns, leading dimension ldc) -= a' b with a (k x rows, leading dimension lda), b (k x columns, dense).
+  // c (rows x columns, leading dimension ldc) += or -= a' b with a (k x rows, leading dimension lda), b (k x columns,
+  // dense), all of double.
+  void (*add_product)(std::int64_t k, const double* a, std::int64_t lda, const double* b, double* c, std::int64_t ldc);
   void (*subtract_product)(std::int64_t k, const double* a, std::int64_t lda, const double* b, double* c,
                            std::int64_t ldc);
+
+  // The upper Cholesky factor of the n x n corner of a symmetric block (columns x columns of double), in place; the
+  // elements below the diagonal have no meaning. Returns -1, or the first column whose pivot is not above pivots[i].
+  std::int64_t (*factor_block)(double* block, std::int64_t n, const double* pivots);
 };
 
 // Distances in elements from a pixel to its neighbours. Zero along an axis of one pixel.

@@ -1,5 +1,5 @@
-// A vector of doubles of the instruction set that this file is compiled for, and the sizes of the matrix kernels'
-// tiles. Included by the files of csrc/simd alone; everything here has internal linkage.
+// Vectors of doubles and of floats of the instruction set that this file is compiled for, and the sizes of the matrix
+// kernels' tiles. Included by the files of csrc/simd alone; everything here has internal linkage.
 #pragma once
 
 #if defined(AUGCORE_LEVEL_v3) || defined(AUGCORE_LEVEL_v4)
@@ -8,52 +8,103 @@
 
 namespace {
 
+template <typename S>
+struct VecOf;
+
 #if defined(AUGCORE_LEVEL_v4)
 
-using vec = __m512d;
-constexpr int kLanes = 8;
+constexpr int kVectorBytes = 64;
 constexpr int kRows = 8;     // rows of a register tile
 constexpr int kVectors = 3;  // vectors in a row of a register tile
-inline vec load(const double* p) { return _mm512_loadu_pd(p); }
-inline void store(double* p, vec a) { _mm512_storeu_pd(p, a); }
-inline vec broadcast(double a) { return _mm512_set1_pd(a); }
-inline vec madd(vec a, vec b, vec c) { return _mm512_fmadd_pd(a, b, c); }    // a * b + c
-inline vec nmadd(vec a, vec b, vec c) { return _mm512_fnmadd_pd(a, b, c); }  // c - a * b
-inline vec mul(vec a, vec b) { return _mm512_mul_pd(a, b); }
+template <>
+struct VecOf<double> {
+  using type = __m512d;
+};
+template <>
+struct VecOf<float> {
+  using type = __m512;
+};
+inline __m512d load(const double* p) { return _mm512_loadu_pd(p); }
+inline __m512 load(const float* p) { return _mm512_loadu_ps(p); }
+inline void store(double* p, __m512d a) { _mm512_storeu_pd(p, a); }
+inline void store(float* p, __m512 a) { _mm512_storeu_ps(p, a); }
+inline __m512d broadcast(double a) { return _mm512_set1_pd(a); }
+inline __m512 broadcast(float a) { return _mm512_set1_ps(a); }
+inline __m512d madd(__m512d a, __m512d b, __m512d c) { return _mm512_fmadd_pd(a, b, c); }  // a * b + c
+inline __m512 madd(__m512 a, __m512 b, __m512 c) { return _mm512_fmadd_ps(a, b, c); }
+inline __m512d nmadd(__m512d a, __m512d b, __m512d c) { return _mm512_fnmadd_pd(a, b, c); }  // c - a * b
+inline __m512 nmadd(__m512 a, __m512 b, __m512 c) { return _mm512_fnmadd_ps(a, b, c); }
+inline __m512d mul(__m512d a, __m512d b) { return _mm512_mul_pd(a, b); }
+inline __m512 mul(__m512 a, __m512 b) { return _mm512_mul_ps(a, b); }
 inline double madd(double a, double b, double c) { return __builtin_fma(a, b, c); }
 
 #elif defined(AUGCORE_LEVEL_v3)
 
-using vec = __m256d;
-constexpr int kLanes = 4;
+constexpr int kVectorBytes = 32;
 constexpr int kRows = 4;
 constexpr int kVectors = 3;
-inline vec load(const double* p) { return _mm256_loadu_pd(p); }
-inline void store(double* p, vec a) { _mm256_storeu_pd(p, a); }
-inline vec broadcast(double a) { return _mm256_set1_pd(a); }
-inline vec madd(vec a, vec b, vec c) { return _mm256_fmadd_pd(a, b, c); }
-inline vec nmadd(vec a, vec b, vec c) { return _mm256_fnmadd_pd(a, b, c); }
-inline vec mul(vec a, vec b) { return _mm256_mul_pd(a, b); }
+template <>
+struct VecOf<double> {
+  using type = __m256d;
+};
+template <>
+struct VecOf<float> {
+  using type = __m256;
+};
+inline __m256d load(const double* p) { return _mm256_loadu_pd(p); }
+inline __m256 load(const float* p) { return _mm256_loadu_ps(p); }
+inline void store(double* p, __m256d a) { _mm256_storeu_pd(p, a); }
+inline void store(float* p, __m256 a) { _mm256_storeu_ps(p, a); }
+inline __m256d broadcast(double a) { return _mm256_set1_pd(a); }
+inline __m256 broadcast(float a) { return _mm256_set1_ps(a); }
+inline __m256d madd(__m256d a, __m256d b, __m256d c) { return _mm256_fmadd_pd(a, b, c); }
+inline __m256 madd(__m256 a, __m256 b, __m256 c) { return _mm256_fmadd_ps(a, b, c); }
+inline __m256d nmadd(__m256d a, __m256d b, __m256d c) { return _mm256_fnmadd_pd(a, b, c); }
+inline __m256 nmadd(__m256 a, __m256 b, __m256 c) { return _mm256_fnmadd_ps(a, b, c); }
+inline __m256d mul(__m256d a, __m256d b) { return _mm256_mul_pd(a, b); }
+inline __m256 mul(__m256 a, __m256 b) { return _mm256_mul_ps(a, b); }
 inline double madd(double a, double b, double c) { return __builtin_fma(a, b, c); }
 
 #else
 
 // No fused multiply-add at this level: product and sum are rounded apart, here and in madd(double) alike. The compiler
-// maps the vector type onto what every processor of its family has (SSE2, NEON).
-typedef double vec __attribute__((vector_size(16), aligned(8), may_alias));
-constexpr int kLanes = 2;
+// maps the vector types onto what every processor of its family has (SSE2, NEON).
+constexpr int kVectorBytes = 16;
 constexpr int kRows = 4;
 constexpr int kVectors = 2;
-inline vec load(const double* p) { return *reinterpret_cast<const vec*>(p); }
-inline void store(double* p, vec a) { *reinterpret_cast<vec*>(p) = a; }
-inline vec broadcast(double a) { return vec{a, a}; }
-inline vec madd(vec a, vec b, vec c) { return a * b + c; }
-inline vec nmadd(vec a, vec b, vec c) { return c - a * b; }
-inline vec mul(vec a, vec b) { return a * b; }
+typedef double DoubleVec __attribute__((vector_size(16), aligned(8), may_alias));
+typedef float FloatVec __attribute__((vector_size(16), aligned(4), may_alias));
+template <>
+struct VecOf<double> {
+  using type = DoubleVec;
+};
+template <>
+struct VecOf<float> {
+  using type = FloatVec;
+};
+inline DoubleVec load(const double* p) { return *reinterpret_cast<const DoubleVec*>(p); }
+inline FloatVec load(const float* p) { return *reinterpret_cast<const FloatVec*>(p); }
+inline void store(double* p, DoubleVec a) { *reinterpret_cast<DoubleVec*>(p) = a; }
+inline void store(float* p, FloatVec a) { *reinterpret_cast<FloatVec*>(p) = a; }
+inline DoubleVec broadcast(double a) { return DoubleVec{a, a}; }
+inline FloatVec broadcast(float a) { return FloatVec{a, a, a, a}; }
+inline DoubleVec madd(DoubleVec a, DoubleVec b, DoubleVec c) { return a * b + c; }
+inline FloatVec madd(FloatVec a, FloatVec b, FloatVec c) { return a * b + c; }
+inline DoubleVec nmadd(DoubleVec a, DoubleVec b, DoubleVec c) { return c - a * b; }
+inline FloatVec nmadd(FloatVec a, FloatVec b, FloatVec c) { return c - a * b; }
+inline DoubleVec mul(DoubleVec a, DoubleVec b) { return a * b; }
+inline FloatVec mul(FloatVec a, FloatVec b) { return a * b; }
 inline double madd(double a, double b, double c) { return a * b + c; }
 
 #endif
 
-constexpr int kColumns = kVectors * kLanes;  // columns of a register tile
+template <typename S>
+using Vec = typename VecOf<S>::type;
+
+template <typename S>
+constexpr int kLanes = kVectorBytes / static_cast<int>(sizeof(S));
+
+template <typename S>
+constexpr int kColumns = kVectors * kLanes<S>;  // columns of a register tile
 
 }  // namespace

@@ -34,13 +34,16 @@ def build_facts() -> dict[str, str]:
 
 
 class LogisticSums:
-    """Loss, gradient and Hessian at given coefficients, summed over blocks of samples: see logistic.hpp."""
+    """Loss, gradient and Hessian at given coefficients, summed over blocks of samples: see logistic.hpp.
 
-    def __init__(self, p: int, intercept: bool, order: int, coef: Floats) -> None:
+    single: the Hessian, and it alone, is summed in single precision.
+    """
+
+    def __init__(self, p: int, intercept: bool, order: int, coef: Floats, single: bool = False) -> None:
         from augcore import _logistic
 
         self._q, self._order = p + intercept, order
-        self._sums = _logistic.LogisticSums(p, intercept, order, coef)
+        self._sums = _logistic.LogisticSums(p, intercept, order, coef, single)
 
     def add(self, X: NDArray[Any], y: Floats, weight: Floats | None, threads: int) -> None:
         self._sums.add(X, y, weight, threads)
@@ -100,11 +103,11 @@ def loo_loss_change(eta: Floats, y: Floats, weight: Floats | None, q: Floats, th
     return out
 
 
-def cholesky(a: Floats) -> int:
+def cholesky(a: Floats, threads: int = 0) -> int:
     """Replaces a by its factor; -1, or the column where it is singular to working precision."""
     from augcore import _logistic
 
-    return _logistic.cholesky(a)
+    return _logistic.cholesky(a, threads)
 
 
 def cholesky_solve(factor: Floats, b: Floats) -> None:
@@ -113,58 +116,82 @@ def cholesky_solve(factor: Floats, b: Floats) -> None:
     _logistic.cholesky_solve(factor, b)
 
 
-def inverse_quadratic_form(X: NDArray[Any], intercept: bool, factor: Floats, threads: int) -> Floats:
+def inverse_quadratic_form(
+    X: NDArray[Any], intercept: bool, factor: Floats, threads: int, single: bool = False
+) -> Floats:
+    """x_i' (L L')^-1 x_i for every row of (X, 1): (n,)."""
     from augcore import _logistic
 
     out = np.empty(len(X))
-    _logistic.inverse_quadratic_form(X, intercept, factor, out, threads)
+    _logistic.inverse_quadratic_form(X, intercept, factor, single, out, threads)
     return out
 
 
 # ---- products with the design (X, 1) ---------------------------------------------------------------------------------
 
 
-def weighted_gram(X: NDArray[Any], intercept: bool, weight: Floats, threads: int) -> Floats:
+def weighted_gram(X: NDArray[Any], intercept: bool, weight: Floats, threads: int, single: bool = False) -> Floats:
     """sum_i weight_i x_i x_i' over the rows of (X, 1), or of X without an intercept: (q, q), symmetric."""
-    design = _with_ones(X, intercept)
-    gram: Floats = (design.T * weight) @ design
-    return gram
+    from augcore import _logistic
+
+    q = X.shape[1] + intercept
+    out = np.empty((q, q))
+    _logistic.weighted_gram(_rows(X), intercept, _doubles(weight), single, out, threads)
+    return out
 
 
 def product(X: NDArray[Any], intercept: bool, right: Floats, threads: int) -> Floats:
     """(X, 1) times right (q, b): (n, b)."""
-    result: Floats = _with_ones(X, intercept) @ right
-    return result
+    from augcore import _logistic
+
+    out = np.empty((len(X), right.shape[1]))
+    _logistic.product(_rows(X), intercept, _doubles(right), out, threads)
+    return out
 
 
 def transposed_product(X: NDArray[Any], intercept: bool, right: Floats, threads: int) -> Floats:
     """(X, 1)' times right (n, b): (q, b)."""
-    result: Floats = _with_ones(X, intercept).T @ right
-    return result
+    from augcore import _logistic
+
+    out = np.empty((X.shape[1] + intercept, right.shape[1]))
+    _logistic.transposed_product(_rows(X), intercept, _doubles(right), out, threads)
+    return out
 
 
-def quadratic_forms(X: NDArray[Any], intercept: bool, matrices: Floats, threads: int) -> Floats:
+def quadratic_forms(X: NDArray[Any], intercept: bool, matrices: Floats, threads: int, single: bool = False) -> Floats:
     """x_i' M_m x_i for every row of (X, 1) and every symmetric matrix of matrices (m, q, q): (n, m)."""
-    design = _with_ones(X, intercept)
-    return np.column_stack([np.einsum("ij,ij->i", design @ matrix, design) for matrix in matrices])
+    from augcore import _logistic
+
+    out = np.empty((len(X), len(matrices)))
+    _logistic.quadratic_forms(_rows(X), intercept, _doubles(matrices), single, out, threads)
+    return out
 
 
 def cholesky_solve_many(factor: Floats, b: Floats, threads: int) -> Floats:
     """(L L')^-1 b for b (q, k)."""
-    from scipy.linalg import cho_solve
+    from augcore import _logistic
 
-    solution: Floats = np.ascontiguousarray(cho_solve((factor, True), b))
+    solution = np.array(b, dtype=np.float64, order="C")
+    _logistic.cholesky_solve_many(factor, solution, threads)
     return solution
 
 
 def cholesky_inverse(factor: Floats, threads: int) -> Floats:
     """(L L')^-1: (q, q), symmetric."""
-    return cholesky_solve_many(factor, np.eye(len(factor)), threads)
+    from augcore import _logistic
+
+    out = np.empty_like(factor, order="C")
+    _logistic.cholesky_inverse(factor, out, threads)
+    return out
 
 
-def _with_ones(X: NDArray[Any], intercept: bool) -> Floats:
-    ones = np.ones((len(X), int(intercept)))
-    return np.hstack([X, ones]).astype(np.float64, copy=False)
+def _rows(X: NDArray[Any]) -> NDArray[Any]:
+    """X as the products take it: callers hand on parts of arrays."""
+    return np.ascontiguousarray(X, dtype=np.float32 if X.dtype == np.float32 else np.float64)
+
+
+def _doubles(values: NDArray[Any]) -> Floats:
+    return np.ascontiguousarray(values, dtype=np.float64)
 
 
 # ---- weighted sampling -----------------------------------------------------------------------------------------------

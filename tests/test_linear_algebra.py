@@ -1,0 +1,272 @@
+"""Products with a design and what is done with Cholesky factors, against NumPy."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+
+from augcore import _condition, _dispatch
+
+THREADS = [1, 2, 3, 8]
+WIDTHS = [1, 2, 7, 8, 9, 24, 25, 49, 130]  # of the design, over the edges of every register tile
+ROWS = [0, 1, 47, 511, 512, 513, 2047, 2048, 2049, 4700]
+EPS = np.finfo(np.float64).eps
+
+
+def design_of(X, intercept):
+    return np.hstack([X.astype(float), np.ones((len(X), int(intercept)))])
+
+
+def problem(n, q, intercept=False, dtype=np.float64):
+    rng = np.random.default_rng(1000 * n + q)
+    X = rng.normal(size=(n, q - intercept)).astype(dtype)
+    return X, rng.normal(size=n) ** 2 - 0.1
+
+
+def factor_of(q, seed=0):
+    half = np.random.default_rng(seed).normal(size=(q, q + 5))
+    matrix = half @ half.T + np.eye(q)
+    lower = matrix.copy()
+    assert _dispatch.cholesky(lower) == -1
+    return matrix, lower
+
+
+CASES = [(700, q, True) for q in WIDTHS] + [(n, 25, False) for n in ROWS] + [(53, 9, False), (2100, 130, True)]
+KERNELS = {
+    "weighted_gram": lambda X, one, w, right, matrices, threads, **how: _dispatch.weighted_gram(
+        X, one, w, threads, **how
+    ),
+    "product": lambda X, one, w, right, matrices, threads: _dispatch.product(X, one, right, threads),
+    "transposed_product": lambda X, one, w, right, matrices, threads: _dispatch.transposed_product(
+        X, one, np.outer(w, np.arange(1.0, 1.0 + right.shape[1])), threads
+    ),
+    "quadratic_forms": lambda X, one, w, right, matrices, threads, **how: _dispatch.quadratic_forms(
+        X, one, matrices, threads, **how
+    ),
+}
+
+
+def numpy_answer(name, X, one, w, right, matrices):
+    """The result and the sum of magnitudes that rounding is in proportion to."""
+    Z = design_of(X, one)
+
+    def compute(Z, w, right, matrices):
+        if name == "weighted_gram":
+            return (Z.T * w) @ Z
+        if name == "product":
+            return Z @ right
+        if name == "transposed_product":
+            return Z.T @ np.outer(w, np.arange(1.0, 1.0 + right.shape[1]))
+        return np.stack([np.sum((Z @ matrix) * Z, axis=1) for matrix in matrices], axis=1)
+
+    return compute(Z, w, right, matrices), compute(abs(Z), abs(w), abs(right), abs(matrices))
+
+
+@pytest.mark.parametrize("b", [1, 9])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("n", "q", "intercept"), CASES)
+@pytest.mark.parametrize("name", KERNELS)
+def test_products_against_numpy(name, n, q, intercept, dtype, b):
+    X, w = problem(n, q, intercept, dtype)
+    rng = np.random.default_rng(5)
+    matrices = rng.normal(size=(b, q, q))
+    matrices += np.swapaxes(matrices, 1, 2)
+    arguments = X, intercept, w, rng.normal(size=(q, b)), matrices
+    ours = KERNELS[name](*arguments, 1)
+    expected, magnitude = numpy_answer(name, *arguments)
+    assert ours.shape == expected.shape
+    assert np.all(abs(ours - expected) <= 30 * EPS * magnitude)
+    if name == "weighted_gram":
+        np.testing.assert_array_equal(ours, ours.T)
+    for threads in THREADS[1:]:
+        assert KERNELS[name](*arguments, threads).tobytes() == ours.tobytes()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("n", "q", "intercept"), CASES)
+@pytest.mark.parametrize("name", ["weighted_gram", "quadratic_forms"])
+def test_single_precision_is_that_of_short_sums(name, n, q, intercept, dtype):
+    X, w = problem(n, q, intercept, dtype)
+    matrices = np.random.default_rng(5).normal(size=(2, q, q))
+    matrices += np.swapaxes(matrices, 1, 2)
+    arguments = X, intercept, w, np.zeros((q, 1)), matrices
+    ours = KERNELS[name](*arguments, 1, single=True)
+    expected, magnitude = numpy_answer(name, *arguments)
+    assert np.all(abs(ours - expected) <= 10 * np.finfo(np.float32).eps * magnitude)
+    if n * q > 1000:
+        assert np.any(abs(ours - expected) > 100 * EPS * magnitude)  # it is not double in disguise
+    for threads in THREADS[1:]:
+        assert KERNELS[name](*arguments, threads, single=True).tobytes() == ours.tobytes()
+
+
+def test_the_input_type_does_not_change_a_bit_in_single_precision():
+    X, w = problem(1500, 30, dtype=np.float64)
+    rounded = X.astype(np.float32)
+    for single_of in (
+        lambda x: _dispatch.weighted_gram(x, True, w, 1, single=True),
+        lambda x: _dispatch.inverse_quadratic_form(x, True, factor_of(31)[1], 1, single=True),
+    ):
+        assert single_of(X).tobytes() == single_of(rounded).tobytes()
+
+
+@pytest.mark.parametrize("single", [False, True])
+@pytest.mark.parametrize("n", [1, 255, 256, 513, 2049, 6500])
+def test_blocks_and_threads_do_not_change_a_bit_of_the_sums(n, single):
+    X, w = problem(n, 40)
+    y = (w > 0.5).astype(float)
+    coef = np.linspace(-0.2, 0.2, 41)
+
+    def bits(edges, threads):
+        sums = _dispatch.LogisticSums(40, True, 2, coef, single=single)
+        for start, stop in zip([0, *edges], [*edges, n], strict=True):
+            sums.add(X[start:stop], y[start:stop], w[start:stop], threads)
+        loss, gradient, hessian = sums.total(threads)
+        return np.float64(loss).tobytes() + gradient.tobytes() + hessian.tobytes()
+
+    whole = bits([], 1)
+    for edges in ([], [n // 3], list(range(0, n, 100)), [0, 0, n], list(range(0, n, 2048))):
+        for threads in THREADS:
+            assert bits(edges, threads) == whole
+
+
+@pytest.mark.parametrize("q", WIDTHS)
+@pytest.mark.parametrize("k", [0, 1, 23, 25])
+def test_solves_against_numpy(q, k):
+    matrix, lower = factor_of(q)
+    b = np.random.default_rng(1).normal(size=(q, k))
+    before = b.copy()
+    ours = _dispatch.cholesky_solve_many(lower, b, 1)
+    np.testing.assert_allclose(ours, np.linalg.solve(matrix, b), rtol=1e-9, atol=1e-11)
+    np.testing.assert_array_equal(b, before)
+    inverse = _dispatch.cholesky_inverse(lower, 1)
+    np.testing.assert_allclose(inverse, np.linalg.inv(matrix), rtol=1e-9, atol=1e-11)
+    np.testing.assert_array_equal(inverse, inverse.T)
+    for threads in THREADS[1:]:
+        assert _dispatch.cholesky_solve_many(lower, b, threads).tobytes() == ours.tobytes()
+        assert _dispatch.cholesky_inverse(lower, threads).tobytes() == inverse.tobytes()
+
+
+@pytest.mark.parametrize("q", [191, 192, 193, 400, 603])
+def test_cholesky_in_blocks(q):
+    matrix, lower = factor_of(q)
+    assert np.max(abs(lower @ lower.T - matrix)) <= 20 * EPS * q * np.max(matrix)
+    np.testing.assert_array_equal(lower, np.tril(lower))
+    for threads in THREADS:
+        again = matrix.copy()
+        assert _dispatch.cholesky(again, threads) == -1
+        assert again.tobytes() == lower.tobytes()
+
+
+@pytest.mark.parametrize("column", [0, 100, 191, 192, 250, 399])
+def test_cholesky_names_the_column_in_any_block(column):
+    matrix, _ = factor_of(400)
+    matrix[column, :] = matrix[:, column] = 0.0
+    assert _dispatch.cholesky(matrix, 2) == column
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("q", WIDTHS)
+def test_inverse_quadratic_form_in_both_precisions(q, dtype):
+    matrix, lower = factor_of(q)
+    X = np.random.default_rng(2).normal(size=(97, q)).astype(dtype)
+    expected = np.sum(X * np.linalg.solve(matrix, X.T.astype(float)).T, axis=1)
+    for single, rtol in ((False, 1e-10), (True, 2e-4)):
+        ours = _dispatch.inverse_quadratic_form(X, False, lower, 1, single=single)
+        np.testing.assert_allclose(ours, expected, rtol=rtol)
+        for threads in THREADS[1:]:
+            assert _dispatch.inverse_quadratic_form(X, False, lower, threads, single=single).tobytes() == ours.tobytes()
+
+
+LEVELS = """
+import sys
+import numpy as np
+from augcore import _dispatch
+rng = np.random.default_rng(0)
+X, w = rng.normal(size=(2500, 59)), rng.normal(size=2500)
+half = rng.normal(size=(60, 70))
+lower = half @ half.T
+assert _dispatch.cholesky(lower, 1) == -1
+matrices = np.stack([half @ half.T, half[:, :60] + half[:, :60].T])
+for single in (False, True):
+    values = [_dispatch.weighted_gram(X, True, w, 2, single), _dispatch.quadratic_forms(X, True, matrices, 2, single)]
+    values += [_dispatch.inverse_quadratic_form(X, True, lower, 2, single)]
+    if not single:
+        values += [_dispatch.product(X, True, half, 2), _dispatch.transposed_product(X, True, X, 2)]
+        values += [lower, _dispatch.cholesky_inverse(lower, 2), _dispatch.cholesky_solve_many(lower, half, 2)]
+    np.concatenate([value.ravel() / np.max(abs(value)) for value in values]).tofile(sys.argv[1 + single])
+"""
+
+
+def test_simd_levels_agree(tmp_path, monkeypatch):
+    results = {}
+    for level in ("baseline", "v3", "v4"):
+        monkeypatch.setenv("AUGCORE_SIMD", level)
+        files = [tmp_path / f"{level}{i}" for i in range(2)]
+        subprocess.run([sys.executable, "-c", LEVELS, *map(str, files)], check=True)
+        results[level] = [np.fromfile(file) for file in files]
+    for level in ("baseline", "v3"):
+        for ours, other, atol in zip(results[level], results["v4"], (1e-12, 2e-5), strict=True):
+            np.testing.assert_allclose(ours, other, rtol=0, atol=atol)
+
+
+INTERRUPTED = """
+import _thread, threading, time
+import numpy as np
+from augcore import _dispatch
+X = np.ones((4000, 2000))
+lower = np.tril(np.ones((2000, 2000))) + 2000 * np.eye(2000)
+matrices = np.ones((400, 60, 60))
+calls = {{
+    "gram": lambda: _dispatch.weighted_gram(np.ones((200_000, 500)), True, np.ones(200_000), {threads}),
+    "cholesky": lambda: _dispatch.cholesky(np.eye(6000) * 9 + 1, {threads}),
+    "inverse": lambda: _dispatch.cholesky_inverse(np.eye(6000), {threads}),
+    "forms": lambda: _dispatch.quadratic_forms(np.ones((200_000, 60)), False, matrices, {threads}),
+}}
+call = calls["{name}"]
+threading.Timer(1.0, _thread.interrupt_main).start()
+try:
+    while True:
+        call()
+except KeyboardInterrupt:
+    print("interrupted")
+assert _dispatch.product(np.ones((3, 2)), True, np.ones((3, 1)), {threads}).tolist() == [[3.0]] * 3
+"""
+
+
+@pytest.mark.parametrize("name", ["gram", "cholesky", "inverse", "forms"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_interruption(name, threads):
+    code = textwrap.dedent(INTERRUPTED.format(name=name, threads=threads))
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "interrupted\n", "")
+
+
+# ---- the condition estimate ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("q", [1, 2, 9, 60])
+@pytest.mark.parametrize("smallest", [1.0, 1e-4, 1e-9])
+def test_reciprocal_condition_against_numpy(q, smallest):
+    rng = np.random.default_rng(q)
+    basis = np.linalg.qr(rng.normal(size=(q, q)))[0]
+    matrix = (basis * np.geomspace(1.0, smallest, q)) @ basis.T
+    scale = np.sqrt(np.diag(matrix))
+    scaled = matrix / np.outer(scale, scale)
+    lower = matrix.copy()
+    assert _dispatch.cholesky(lower) == -1
+    estimate = _condition.reciprocal_condition(lower)
+    exact = 1.0 / np.linalg.cond(scaled, 1)
+    assert 0.99 * exact <= estimate <= 3.0 * exact  # the estimate of the norm of the inverse is a lower bound
+
+
+def test_reciprocal_condition_does_not_depend_on_units():
+    _, lower = factor_of(20)
+    units = np.geomspace(1e-6, 1e6, 20)
+    assert _condition.reciprocal_condition(lower * units[:, None]) == pytest.approx(
+        _condition.reciprocal_condition(lower), rel=1e-9
+    )
+    assert _condition.reciprocal_condition(np.empty((0, 0))) == 1.0
