@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from augcore import _files, _random, _validate
+from augcore import _files, _random, _validate, _validate_models
 from augcore._errors import FileFormatError, missing_extra
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ def train(
     epochs = _validate.integer("epochs", epochs, 1)
     batch_size = _validate.integer("batch_size", batch_size, 1)
     pictures = _image_batch("images", images)
-    classes, codes = np.unique(_validate.label_array("labels", labels), return_inverse=True)
+    classes, codes = np.unique(_validate_models.label_array("labels", labels), return_inverse=True)
     if len(codes) != len(pictures):
         raise ValueError(f"labels: expected length {len(pictures)}, got {len(codes)}")
     if len(classes) < 2:

@@ -22,7 +22,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from augcore import _dispatch, _random, _validate
+from augcore import _dispatch, _random, _validate, _validate_models
 from augcore._random import Rng
 
 __all__ = [
@@ -192,7 +192,7 @@ def order(
 
 
 def _group_codes(groups: ArrayLike, n: int) -> NDArray[np.intp]:
-    labels = _validate.label_array("groups", groups)
+    labels = _validate_models.label_array("groups", groups)
     if len(labels) != n:
         raise ValueError(f"groups: expected length {n}, got {len(labels)}")
     codes: NDArray[np.intp] = np.unique(labels, return_inverse=True)[1]

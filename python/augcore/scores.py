@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from augcore import _dispatch, _random, _validate, influence
+from augcore import _dispatch, _random, _validate, _validate_models, influence
 from augcore._random import Rng
 from augcore.influence.points import Points, points_of
 from augcore.linear_model import LogisticRegression
@@ -283,7 +283,7 @@ def entropy(
     (n,) ndarray of float64
     """
     fitted = _fitted(model)
-    any_label = np.full(_validate.sparse_or_dense_design("X", X).shape[0], fitted.classes_[0])
+    any_label = np.full(_validate_models.sparse_or_dense_design("X", X).shape[0], fitted.classes_[0])
 
     def mean_loss(part: Points) -> Floats:
         losses = part.class_losses()
@@ -369,8 +369,8 @@ def fit_svm(X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = Non
     from sklearn.svm import LinearSVC
 
     design = _validate.design("X", X)
-    classes = _validate.two_classes("y", y)
-    codes = _validate.binary_codes("y", y, classes, len(design))
+    classes = _validate_models.two_classes("y", y)
+    codes = _validate_models.binary_codes("y", y, classes, len(design))
     weight = _validate.sample_weight("sample_weight", sample_weight, len(design))
     if design.size and max(-design.min(), design.max()) > SVM_MAX_MAGNITUDE:
         raise ValueError(f"X: has values above {SVM_MAX_MAGNITUDE:g}, where a linear SVM does not converge; scale them")
@@ -390,7 +390,7 @@ def _svm_decision(X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, s
     if not hasattr(fitted, "n_features_in_") or len(getattr(fitted, "classes_", ())) != 2:
         raise ValueError(f"svm: expected what fit_svm returns, got {_validate.describe(svm)}")
     design = _validate.design("X", X, columns=fitted.n_features_in_)
-    codes = _validate.binary_codes("y", y, fitted.classes_, len(design))
+    codes = _validate_models.binary_codes("y", y, fitted.classes_, len(design))
     decision = fitted.decision_function(design) if len(design) else np.empty(0)
     return np.asarray(decision, dtype=np.float64), np.where(codes > 0.5, 1.0, -1.0)
 
@@ -473,7 +473,7 @@ def random(
     -------
     (n,) ndarray of float64
     """
-    n = _validate.sparse_or_dense_design("X", X).shape[0]
+    n = _validate_models.sparse_or_dense_design("X", X).shape[0]
     return _dispatch.uniforms(_random.key(rng), _RANDOM_ITEMS, n, _validate.threads(threads))
 
 

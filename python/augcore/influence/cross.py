@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from augcore import _dispatch, _multinomial, _validate
+from augcore import _dispatch, _multinomial, _validate, _validate_models
 from augcore.influence import solvers
 from augcore.influence.hessian import Design, LogisticHessian, check_coefficients, logits
 from augcore.linear_model import HessianFactor
@@ -40,7 +40,7 @@ class _Gradients:
     def of(cls, design: Design, y_name: str, y: Any, coef: Floats, classes: NDArray[Any]) -> _Gradients:
         eta, n = logits(design, coef), design.shape[0]
         if len(coef) == 1:
-            positive = _validate.binary_codes(y_name, y, classes, n)
+            positive = _validate_models.binary_codes(y_name, y, classes, n)
             return cls(design, _dispatch.residual(np.ascontiguousarray(eta[:, 0]), positive, design.threads)[:, None])
         codes = _codes(y_name, y, classes, n)
         return cls(design, _multinomial.residual(eta, codes) @ _multinomial.contrasts(len(coef)).T)
@@ -54,9 +54,9 @@ class _Gradients:
 def _classes(y_train: Any, classes: Any, n_classes: int) -> NDArray[Any]:
     """The labels in the order of the classes."""
     if n_classes == 2:
-        return _validate.two_classes("y_train", y_train, classes)
+        return _validate_models.two_classes("y_train", y_train, classes)
     name = "y_train" if classes is None else "classes"
-    known = _validate.label_array(name, y_train if classes is None else classes)
+    known = _validate_models.label_array(name, y_train if classes is None else classes)
     distinct = np.unique(known)
     if len(distinct) != n_classes or (classes is not None and len(known) != n_classes):
         hint = "; pass classes= to name them all" if classes is None else ""
@@ -66,7 +66,7 @@ def _classes(y_train: Any, classes: Any, n_classes: int) -> NDArray[Any]:
 
 def _codes(name: str, labels: Any, classes: NDArray[Any], length: int) -> NDArray[np.intp]:
     """The place of every label in classes."""
-    values = _validate.label_array(name, labels)
+    values = _validate_models.label_array(name, labels)
     if len(values) != length:
         raise ValueError(f"{name}: expected length {length}, got {len(values)}")
     order = np.argsort(classes)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from augcore import _dispatch, _multinomial, _random, _validate
+from augcore import _dispatch, _multinomial, _random, _validate, _validate_models
 from augcore.influence import solvers
 from augcore.linear_model import HessianFactor
 
@@ -96,7 +96,7 @@ def check_coefficients(coef: Any, intercept: Any, columns: int) -> Floats:
     """(1, q) for a binary model, (K, q) for a softmax one; the intercept is last, and absent where it is None."""
     values = _validate.array("coef", coef)
     if values.ndim < 2 or values.shape[0] == 1:
-        return _validate.coefficients(values, intercept, columns)[None]
+        return _validate_models.coefficients(values, intercept, columns)[None]
     if values.ndim != 2 or values.shape[0] == 0 or values.shape[1] != columns:
         expected = f"({columns},), (1, {columns}) or (K, {columns})"
         raise ValueError(f"coef: expected shape {expected} for X with {columns} columns, got {values.shape}")

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from augcore import _dispatch, _multinomial, _validate
+from augcore import _dispatch, _multinomial, _validate, _validate_models
 from augcore.linear_model import HessianFactor
 
 __all__ = ["BinaryPoints", "Points", "SoftmaxPoints", "dense", "points_of"]
@@ -58,7 +58,7 @@ class Points(ABC):
 
     def like(self, names: tuple[str, str, str], X: Any, y: Any, weight: Any) -> Points:
         """Other points of the same model."""
-        design = _validate.sparse_or_dense_design(names[0], X, columns=self.q - self.fit_intercept)
+        design = _validate_models.sparse_or_dense_design(names[0], X, columns=self.q - self.fit_intercept)
         codes = self.codes_of(names[1], y, self.classes, design.shape[0])
         return replace(self, X=design, codes=codes, weight=_validate.sample_weight(names[2], weight, design.shape[0]))
 
@@ -148,7 +148,7 @@ class Points(ABC):
 class BinaryPoints(Points):
     """Two classes by one logit: codes are 0.0 and 1.0."""
 
-    codes_of = staticmethod(_validate.binary_codes)
+    codes_of = staticmethod(_validate_models.binary_codes)
 
     @property
     def n_contrasts(self) -> int:
@@ -156,7 +156,7 @@ class BinaryPoints(Points):
 
     def _step(self) -> int:
         """The kernels give the same bits for any blocks: a dense X is one."""
-        return super()._step() if _validate.is_sparse(self.X) else max(self.n, 1)
+        return super()._step() if _validate_models.is_sparse(self.X) else max(self.n, 1)
 
     def _logits(self) -> Floats:
         return _dispatch.linear_predictor(self.X, self.fit_intercept, self.coef[0], self.threads)
@@ -201,7 +201,7 @@ class BinaryPoints(Points):
 class SoftmaxPoints(Points):
     """K classes by K logits: codes are rows of coef."""
 
-    codes_of = staticmethod(_validate.class_codes)
+    codes_of = staticmethod(_validate_models.class_codes)
 
     @property
     def n_contrasts(self) -> int:
@@ -287,18 +287,18 @@ def points_of(
     labels: tuple[str, ArrayLike] | None = None,
 ) -> Points:
     """`labels` names the array that the classes are read from where they are not given; y by default."""
-    design = _validate.sparse_or_dense_design("X", X)
+    design = _validate_models.sparse_or_dense_design("X", X)
     rows = np.shape(_validate.array("coef", coef))
     name, known = labels or ("y", y)
     of: type[Points]
     if len(rows) == 2 and rows[0] > 1:
         of = SoftmaxPoints
-        values = _validate.class_coefficients(coef, intercept, design.shape[1])
-        known = _validate.class_labels(name, known, len(values), classes)
+        values = _validate_models.class_coefficients(coef, intercept, design.shape[1])
+        known = _validate_models.class_labels(name, known, len(values), classes)
     else:
         of = BinaryPoints
-        values = _validate.coefficients(coef, intercept, design.shape[1])[None]
-        known = _validate.two_classes(name, known, classes)
+        values = _validate_models.coefficients(coef, intercept, design.shape[1])[None]
+        known = _validate_models.two_classes(name, known, classes)
     n = design.shape[0]
     codes = of.codes_of("y", y, known, n)
     weight = _validate.sample_weight("sample_weight", sample_weight, n)
@@ -307,5 +307,5 @@ def points_of(
 
 def dense(rows: Any) -> NDArray[Any]:
     """Rows as the kernels take them."""
-    result: NDArray[Any] = rows.toarray(order="C") if _validate.is_sparse(rows) else rows
+    result: NDArray[Any] = rows.toarray(order="C") if _validate_models.is_sparse(rows) else rows
     return result

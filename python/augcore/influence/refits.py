@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from augcore import _dispatch, _validate
+from augcore import _dispatch, _validate, _validate_models
 from augcore.linear_model.factor import HessianFactor
 from augcore.linear_model.newton import DENSE_LIMIT, minimise
 from augcore.linear_model.objective import Objective, objective_of, split_parameters
@@ -129,7 +129,7 @@ def _objective(
     X: ArrayLike, y: ArrayLike, C: float, sample_weight: ArrayLike | None, threads: int | None
 ) -> tuple[Objective, int]:
     design = _validate.design("X", X)
-    labels = _validate.label_array("y", y)
+    labels = _validate_models.label_array("y", y)
     if len(labels) != len(design):
         raise ValueError(f"y: expected length {len(design)}, got {len(labels)}")
     weight = _validate.sample_weight("sample_weight", sample_weight, len(design))

@@ -13,7 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from augcore import _files, _multinomial, _validate
+from augcore import _files, _multinomial, _validate, _validate_models
 from augcore._errors import FileFormatError
 from augcore.linear_model.fitted import DTYPES, FittedLogistic
 from augcore.linear_model.newton import minimise
@@ -232,7 +232,7 @@ class LogisticRegression(FittedLogistic):
             model._check_parameters()
             coef, intercept, n_iter = arrays["coef"], arrays["intercept"], arrays["n_iter"]
             _check_coefficients(coef, intercept)
-            classes = np.unique(_validate.label_array("classes", arrays["classes"]))
+            classes = np.unique(_validate_models.label_array("classes", arrays["classes"]))
             if not np.array_equal(classes, arrays["classes"]) or len(classes) != max(2, len(coef)):
                 raise ValueError("classes are not those of coef, sorted")
             if n_iter.shape != (1,) or n_iter.dtype.kind != "i":
