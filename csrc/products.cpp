@@ -59,7 +59,7 @@ void quadratic_forms_in(const Design& rows, const double* matrices, index m, dou
   for (index k = 0; k < m; ++k) {
     const double* matrix = matrices + k * q * q;
     packed.emplace_back(q);
-    packed.back().pack_half(threads, [=](index i, index j) { return matrix[i * q + j]; });
+    packed.back().pack_half(threads, [=](index i, index j) { return 0.5 * (matrix[i * q + j] + matrix[j * q + i]); });
   }
   for_row_panels<S>(rows, threads, [&](const S* panels, index first, index n) {
     AlignedVector<double> forms(width);

@@ -57,8 +57,7 @@ AUGCORE_API void product(const Design& rows, const double* right, std::int64_t b
 // out (q x b) = design' times right (n x b)
 AUGCORE_API void transposed_product(const Design& rows, const double* right, std::int64_t b, double* out, int threads);
 
-// out (n x m) = x_i' M_k x_i of every row and every symmetric matrix of matrices (m x q x q; the lower triangles are
-// read).
+// out (n x m) = x_i' M_k x_i of every row and every matrix of matrices (m x q x q), symmetric or not.
 AUGCORE_API void quadratic_forms(const Design& rows, const double* matrices, std::int64_t m, bool single, double* out,
                                  int threads);
 
