@@ -9,7 +9,8 @@ from augcore.errors cimport raise_python_error
 cdef extern from "augcore/gram.hpp" namespace "augcore" nogil:
     void weighted_gram(const Design& rows, const double* w, bint single, double* out,
                        int threads) except +raise_python_error
-    void product(const Design& rows, const double* right, int64_t b, double* out, int threads) except +raise_python_error
+    void product(const Design& rows, const double* right, int64_t b, double* out,
+                 int threads) except +raise_python_error
     void transposed_product(const Design& rows, const double* right, int64_t b, double* out,
                             int threads) except +raise_python_error
     void quadratic_forms(const Design& rows, const double* matrices, int64_t m, bint single, double* out,
