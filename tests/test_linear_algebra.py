@@ -31,7 +31,7 @@ def factor_of(q, seed=0):
     half = np.random.default_rng(seed).normal(size=(q, q + 5))
     matrix = half @ half.T + np.eye(q)
     lower = matrix.copy()
-    assert _dispatch.cholesky(lower) == -1
+    assert _dispatch.cholesky(lower, 1) == -1
     return matrix, lower
 
 
@@ -257,7 +257,7 @@ def test_reciprocal_condition_against_numpy(q, smallest):
     scale = np.sqrt(np.diag(matrix))
     scaled = matrix / np.outer(scale, scale)
     lower = matrix.copy()
-    assert _dispatch.cholesky(lower) == -1
+    assert _dispatch.cholesky(lower, 1) == -1
     estimate = _condition.reciprocal_condition(lower)
     exact = 1.0 / np.linalg.cond(scaled, 1)
     assert 0.99 * exact <= estimate <= 3.0 * exact  # the estimate of the norm of the inverse is a lower bound

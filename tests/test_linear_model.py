@@ -134,7 +134,7 @@ def test_cholesky_against_lapack(q):
     half = rng.normal(size=(q, q + 3))
     matrix = half @ half.T
     lower = matrix.copy()
-    assert _dispatch.cholesky(lower) == -1
+    assert _dispatch.cholesky(lower, 1) == -1
     np.testing.assert_allclose(lower, np.linalg.cholesky(matrix), rtol=1e-9, atol=1e-10)
     x = rng.normal(size=q)
     solved = matrix @ x
@@ -149,7 +149,7 @@ def test_cholesky_names_the_dependent_column(column):
     basis[:, column] = basis[:, :column] @ rng.normal(size=column) if column else 0.0
     # Its scaling has nothing to do with whether a matrix is singular.
     basis *= 10.0 ** rng.integers(-100, 100, 41)
-    assert _dispatch.cholesky(basis.T @ basis) == column
+    assert _dispatch.cholesky(basis.T @ basis, 1) == column
 
 
 def test_warm_start_takes_fewer_steps_to_the_same_fit():

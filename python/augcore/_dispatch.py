@@ -103,7 +103,7 @@ def loo_loss_change(eta: Floats, y: Floats, weight: Floats | None, q: Floats, th
     return out
 
 
-def cholesky(a: Floats, threads: int = 0) -> int:
+def cholesky(a: Floats, threads: int) -> int:
     """Replaces a by its factor; -1, or the column where it is singular to working precision."""
     from augcore import _logistic
 

@@ -91,7 +91,7 @@ def _factor(fitted: Points, ridge: float) -> HessianFactor:
     if fitted.fit_intercept:
         features = features[features % fitted.q != fitted.q - 1]
     hessian[features, features] += ridge
-    return HessianFactor.of(hessian, fitted.fit_intercept, fitted.n_contrasts)
+    return HessianFactor.of(hessian, fitted.fit_intercept, fitted.n_contrasts, fitted.threads)
 
 
 def _check_factor(factor: Any, points: Points, solver: str) -> HessianFactor:

@@ -289,7 +289,7 @@ class LogisticHessian:
             matrix = self.dense()
         if not _validate.all_finite(matrix):
             raise np.linalg.LinAlgError("the Hessian overflows; scale X or sample_weight")
-        return HessianFactor.of(matrix, self.design.intercept, len(self.contrasts))
+        return HessianFactor.of(matrix, self.design.intercept, len(self.contrasts), self.design.threads)
 
     def root_probes(self, key: _random.Words, n_probes: int) -> Floats:
         """Vectors with mean 0 and covariance H: (d, n_probes).

@@ -161,7 +161,7 @@ class _FullFit:
     def of(cls, objective: Objective) -> _FullFit:
         minimum = minimise(objective, np.zeros(len(objective.penalty)), _TOLERANCE, 200)
         z = objective.predict(minimum.theta)
-        factor = HessianFactor.of(objective.hessian(z), True, objective.n_contrasts)
+        factor = HessianFactor.of(objective.hessian(z), True, objective.n_contrasts, objective.threads)
         curvature = objective.curvature(z).reshape(len(z), objective.n_contrasts, objective.n_contrasts)
         return cls(objective, minimum.theta, objective.losses(z), curvature, factor)
 

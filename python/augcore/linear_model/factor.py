@@ -41,15 +41,15 @@ class HessianFactor:
             raise ValueError("lower: expected a Cholesky factor: finite, with a positive diagonal")
 
     @classmethod
-    def of(cls, hessian: Floats, fit_intercept: bool, n_contrasts: int = 1) -> HessianFactor:
-        """Factor a symmetric positive definite matrix, which is overwritten.
+    def of(cls, hessian: Floats, fit_intercept: bool, n_contrasts: int = 1, threads: int = 0) -> HessianFactor:
+        """Factor a symmetric positive definite matrix, which is overwritten; 0 threads are the global setting.
 
         `numpy.linalg.LinAlgError` when it is singular to working precision.
         """
         _check_square("hessian", hessian)
         if not _validate.all_finite(hessian):
             raise ValueError("hessian: contains NaN or infinity")
-        column = _dispatch.cholesky(hessian)
+        column = _dispatch.cholesky(hessian, threads)
         if column >= 0:
             q = len(hessian) // n_contrasts
             which = "of the intercept" if fit_intercept and column % q == q - 1 else f"of feature {column % q}"

@@ -43,7 +43,7 @@ class FittedLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 raise AttributeError("factor_: this model was loaded or converted, not fitted; it has no Hessian")
             objective, minimum = self._last
             hessian = objective.hessian_at(minimum.theta)
-            self._factor = HessianFactor.of(hessian, objective.fit_intercept, objective.n_contrasts)
+            self._factor = HessianFactor.of(hessian, objective.fit_intercept, objective.n_contrasts, objective.threads)
             self._last = None
         return self._factor
 

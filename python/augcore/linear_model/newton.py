@@ -67,7 +67,7 @@ class _QuasiNewton:
         size = self.objective.worst(gradient)
         self.sizes.append(size)
         if self._refresh_pays(size, tolerance):
-            self.lower = _damped_factor(self.objective.hessian(z))
+            self.lower = _damped_factor(self.objective.hessian(z), self.objective.threads)
             self.pairs.clear()
             self.sizes = [size]
         step = -gradient
@@ -119,7 +119,7 @@ class _NewtonCG:
         curvature = objective.curvature(z)
         block: Floats | None = None
         if objective.width <= DENSE_LIMIT:
-            block = _damped_factor(objective.shared_hessian(curvature))
+            block = _damped_factor(objective.shared_hessian(curvature), objective.threads)
 
         def precondition(vector: Floats) -> Floats:
             if block is None:
@@ -161,14 +161,14 @@ def _conjugate_gradients(
     return x if x.any() else b
 
 
-def _damped_factor(hessian: Floats) -> Floats:
+def _damped_factor(hessian: Floats, threads: int) -> Floats:
     """The factor of H, with a ridge where it is singular to working precision (separable or dependent data)."""
     scale = float(np.max(np.diag(hessian), initial=0.0)) or 1.0
     ridge = 0.0
     while True:
         damped = hessian.copy()
         damped[np.diag_indices_from(damped)] += ridge
-        if _dispatch.cholesky(damped) < 0:
+        if _dispatch.cholesky(damped, threads) < 0:
             return damped
         ridge = max(10.0 * ridge, 1e-12 * scale)
 
