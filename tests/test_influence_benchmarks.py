@@ -146,7 +146,7 @@ def test_a_wrong_peer_is_neither_timed_nor_silent(change: Any, said: str) -> Non
     assert entry.milliseconds is None
     assert str(entry.trouble).startswith(said)
     assert results.rows[0].fastest_library is None
-    (note,) = influence_show.notes(results)
+    (note,) = (note for note in influence_show.notes(results) if note.startswith("wrong"))
     assert note.startswith(f"wrong ({TINY.label}) {said}")
     assert note in influence_show.to_markdown(results)
     assert f"wrong ({TINY.label})" in _printed(results)
