@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import autodiff
 import numpy as np
 import pytest
+import tensorflow as tf
 from conftest import THREADS
 from scipy import sparse
 
@@ -25,29 +27,26 @@ def problem(n_train=30, n_test=11, p=4, rows=1, intercept=True, seed=0):
 
 def by_autodiff(X, y, T, t, coef, intercept, weight, penalty, classes):
     """-g_test' H^-1 g_train from PyTorch's gradients and Hessian in all coefficients, pseudo-inverted."""
-    torch = pytest.importorskip("torch")
     classes = list(classes)
-    ones = lambda x: torch.tensor(x if intercept is None else np.column_stack([x, np.ones(len(x))]))  # noqa: E731
-    start = torch.tensor(coef if intercept is None else np.column_stack([coef, intercept]))
-    free = torch.ones(start.shape[1], dtype=torch.float64)
+    start = coef if intercept is None else np.column_stack([coef, intercept])
+    free = np.ones(start.shape[1])
     if intercept is not None:
         free[-1] = 0.0
 
     def losses(theta, x, labels):
-        logits = ones(x) @ theta.reshape(start.shape).T
-        if len(start) == 1:
-            logits = torch.column_stack([torch.zeros(len(x), dtype=torch.float64), logits])
-        codes = torch.tensor([classes.index(label) for label in labels], dtype=torch.int64)
-        return torch.nn.functional.cross_entropy(logits, codes, reduction="none")
+        design = x if intercept is None else np.column_stack([x, np.ones(len(x))])
+        logits = design @ tf.transpose(tf.reshape(theta, start.shape))
+        logits = autodiff.binary_logits(logits) if len(start) == 1 else logits
+        return autodiff.cross_entropy(logits, [classes.index(label) for label in labels])
 
     def objective(theta):
-        ridge = penalty / 2 * (theta.reshape(start.shape) ** 2 * free).sum()
-        return (torch.tensor(weight) * losses(theta, X, y)).sum() + ridge
+        ridge = penalty / 2 * tf.reduce_sum(tf.reshape(theta, start.shape) ** 2 * free)
+        return tf.reduce_sum(weight * losses(theta, X, y)) + ridge
 
     theta = start.reshape(-1)
-    hessian = torch.autograd.functional.hessian(objective, theta).numpy()
-    g_train = torch.autograd.functional.jacobian(lambda v: losses(v, X, y), theta).numpy()
-    g_test = torch.autograd.functional.jacobian(lambda v: losses(v, T, t), theta).numpy()
+    hessian = autodiff.hessian(objective, theta)
+    g_train = autodiff.jacobian(lambda v: losses(v, X, y), theta)
+    g_test = autodiff.jacobian(lambda v: losses(v, T, t), theta)
     return -g_test @ np.linalg.pinv(hessian, rcond=1e-11, hermitian=True) @ g_train.T
 
 

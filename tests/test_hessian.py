@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import autodiff
 import numpy as np
 import pytest
+import tensorflow as tf
 from conftest import THREADS
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
@@ -24,25 +26,22 @@ def problem(n=60, p=5, rows=1, intercept=True, seed=0):
 
 
 def by_autodiff(X, coef, intercept, weight, penalty):
-    """The Hessian of the objective in the contrasts, by PyTorch in float64."""
-    torch = pytest.importorskip("torch")
-    design = torch.tensor(X if intercept is None else np.column_stack([X, np.ones(len(X))]))
-    full = torch.tensor(coef if intercept is None else np.column_stack([coef, intercept]))
-    binary = len(coef) == 1
-    basis = torch.eye(1, dtype=torch.float64) if binary else torch.tensor(np.array(_multinomial.contrasts(len(coef))))
-    free = torch.ones(full.shape[1], dtype=torch.float64)
+    """The Hessian of the objective in the contrasts."""
+    design = X if intercept is None else np.column_stack([X, np.ones(len(X))])
+    full = coef if intercept is None else np.column_stack([coef, intercept])
+    basis = np.eye(1) if len(coef) == 1 else _multinomial.contrasts(len(coef))
+    free = np.ones(full.shape[1])
     if intercept is not None:
         free[-1] = 0.0
 
     def objective(theta):
-        moved = theta.reshape(len(basis), -1)
-        logits = design @ (full + basis.T @ moved).T
-        logits = torch.column_stack([torch.zeros(len(X), dtype=torch.float64), logits]) if binary else logits
-        losses = torch.logsumexp(logits, dim=1)  # the curvature does not depend on the labels
-        return (torch.tensor(weight) * losses).sum() + penalty / 2 * (moved**2 * free).sum()
+        moved = tf.reshape(theta, (len(basis), full.shape[1]))
+        logits = design @ tf.transpose(full + basis.T @ moved)
+        logits = autodiff.binary_logits(logits) if len(coef) == 1 else logits
+        losses = tf.reduce_logsumexp(logits, axis=1)  # the curvature does not depend on the labels
+        return tf.reduce_sum(weight * losses) + penalty / 2 * tf.reduce_sum(moved**2 * free)
 
-    start = torch.zeros(len(basis) * full.shape[1], dtype=torch.float64)
-    return torch.autograd.functional.hessian(objective, start).numpy()
+    return autodiff.hessian(objective, np.zeros(len(basis) * full.shape[1]))
 
 
 @pytest.mark.parametrize(("rows", "intercept"), KINDS)

@@ -72,8 +72,6 @@ def test_a_task_is_of_its_case(dtype: str) -> None:
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_loop_does_its_multiply_adds(dtype: str) -> None:
     """Every chain does s = x s + x that often; an optimiser that leaves some out is found."""
-    if not importlib.util.find_spec("llvmlite"):
-        pytest.skip("llvmlite is not installed")
     lanes = multiply_add._lanes(library("llvmlite.binding"), dtype)
     loop = multiply_add._compiled(dtype, lanes)
     for turns, expected in ((1, 0.75), (2, 0.875), (3, 0.9375)):

@@ -6,7 +6,6 @@ import ctypes
 import math
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -760,16 +759,13 @@ def test_the_page_runs():
 
 
 def test_c_code_as_the_page_declares_it(tmp_path):
-    compiler = shutil.which("cc")
-    if compiler is None:
-        pytest.skip("no C compiler")
     (declaration,) = re.findall(r"^int warp.*(?=;)", blocks("c")[0], re.M)
     (tmp_path / "warp.c").write_text(
         f"#include <stdint.h>\n{declaration} {{\n"
         "  if (n_params != 1) return 0;\n  source[0] = params[0] - x;\n  source[1] = y;\n  return 1;\n}\n"
     )
     library = tmp_path / "warp.so"
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, tmp_path / "warp.c"], check=True)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, tmp_path / "warp.c"], check=True)
     function = T.WarpPointer(("warp", ctypes.CDLL(str(library))))
     images = noise((3, 5, 6, 2))
     assert np.array_equal(T.warp(images, function, [5]), images[:, :, ::-1])

@@ -210,6 +210,17 @@ def vector(name: str, value: Any, length: int | None = None, *, finite: bool = T
     return values
 
 
+def output(name: str, value: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Where a result of float64 goes: a new array where it is None."""
+    if value is None:
+        return np.empty(shape)
+    if not isinstance(value, np.ndarray):
+        raise TypeError(f"{name}: expected an ndarray or None, got {describe(value)}")
+    if value.dtype != np.float64 or value.shape != shape or not value.flags.writeable:
+        raise ValueError(f"{name}: expected a writable float64 array of shape {shape}, got {describe(value)}")
+    return value
+
+
 def design(name: str, value: Any, *, columns: int | None = None) -> NDArray[Any]:
     """A matrix of samples by features, float32 or float64, with at least one feature."""
     values = magnitudes(name, real_array(name, value, ndim=2, finite=False))

@@ -91,6 +91,14 @@ def class_coefficients(coef: Any, intercept: Any, p: int) -> NDArray[np.float64]
     return np.column_stack([values, magnitudes])
 
 
+def model_coefficients(coef: Any, intercept: Any, p: int) -> NDArray[np.float64]:
+    """One row for a binary model, K for a softmax one; the intercepts last, absent where they are None."""
+    shape = np.shape(_validate.array("coef", coef))
+    if len(shape) == 2 and shape[0] > 1:
+        return class_coefficients(coef, intercept, p)
+    return coefficients(coef, intercept, p)[None]
+
+
 def class_labels(name: str, labels: Any, n_classes: int, classes: Any = None) -> NDArray[Any]:
     """The labels of the rows of coef, in their order: as given, or the sorted labels of an array."""
     if classes is not None:

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from augcore import _dispatch, _multinomial, _validate, _validate_models
 from augcore.influence import solvers
-from augcore.influence.hessian import Design, LogisticHessian, check_coefficients, logits
+from augcore.influence.hessian import Design, LogisticHessian, logits
 from augcore.linear_model import HessianFactor
 
 __all__ = ["influence_matrix", "influence_topk"]
@@ -42,40 +42,13 @@ class _Gradients:
         if len(coef) == 1:
             positive = _validate_models.binary_codes(y_name, y, classes, n)
             return cls(design, _dispatch.residual(np.ascontiguousarray(eta[:, 0]), positive, design.threads)[:, None])
-        codes = _codes(y_name, y, classes, n)
+        codes = _validate_models.class_codes(y_name, y, classes, n)
         return cls(design, _multinomial.residual(eta, codes) @ _multinomial.contrasts(len(coef)).T)
 
     def columns(self, rows: slice) -> Floats:
         """The gradients of some points as columns: (d, rows)."""
         x, r = self.design.rows(rows).toarray(), self.residual[rows]
         return np.ascontiguousarray(np.einsum("nk,nj->kjn", r, x)).reshape(-1, len(x))
-
-
-def _classes(y_train: Any, classes: Any, n_classes: int) -> NDArray[Any]:
-    """The labels in the order of the classes."""
-    if n_classes == 2:
-        return _validate_models.two_classes("y_train", y_train, classes)
-    name = "y_train" if classes is None else "classes"
-    known = _validate_models.label_array(name, y_train if classes is None else classes)
-    distinct = np.unique(known)
-    if len(distinct) != n_classes or (classes is not None and len(known) != n_classes):
-        hint = "; pass classes= to name them all" if classes is None else ""
-        raise ValueError(f"{name}: expected {n_classes} classes for coef, got {len(distinct)}{hint}")
-    return distinct if classes is None else known
-
-
-def _codes(name: str, labels: Any, classes: NDArray[Any], length: int) -> NDArray[np.intp]:
-    """The place of every label in classes."""
-    values = _validate_models.label_array(name, labels)
-    if len(values) != length:
-        raise ValueError(f"{name}: expected length {length}, got {len(values)}")
-    order = np.argsort(classes)
-    place = np.minimum(np.searchsorted(classes, values, sorter=order), len(classes) - 1)
-    codes: NDArray[np.intp] = order[place]
-    strangers = values[classes[codes] != values]
-    if len(strangers):
-        raise ValueError(f"{name}: has labels that are not in classes {classes.tolist()}, such as {strangers[0]!r}")
-    return codes
 
 
 @dataclass(frozen=True)
@@ -129,8 +102,11 @@ def _cross(
     fitted = Design.of("X_train", train[0], intercept is not None, count)
     p = fitted.X.shape[1]
     asked = Design.of("X_test", test[0], intercept is not None, count, columns=p)
-    values = check_coefficients(coef, intercept, p)
-    known = _classes(train[1], classes, max(2, len(values)))
+    values = _validate_models.model_coefficients(coef, intercept, p)
+    if len(values) == 1:
+        known = _validate_models.two_classes("y_train", train[1], classes)
+    else:
+        known = _validate_models.class_labels("y_train", train[1], len(values), classes)
     _validate.sample_weight("sample_weight", sample_weight, fitted.shape[0])
     points = _Gradients.of(fitted, "y_train", train[1], values, known)
     others = _Gradients.of(asked, "y_test", test[1], values, known)
@@ -231,20 +207,10 @@ def influence_matrix(
         (X_train, y_train), (X_test, y_test), coef, intercept, l2, classes, sample_weight, hessian_l2, damping, factor,
         solver, threads,
     )  # fmt: skip
-    result = _output(out, cross.shape)
+    result = _validate.output("out", out, cross.shape)
     for chosen, rows, values in cross.tiles():
         result[chosen, rows] = _finite(values)
     return result
-
-
-def _output(out: Any, shape: tuple[int, int]) -> Floats:
-    if out is None:
-        return np.empty(shape)
-    if not isinstance(out, np.ndarray):
-        raise TypeError(f"out: expected an ndarray or None, got {_validate.describe(out)}")
-    if out.dtype != np.float64 or out.shape != shape or not out.flags.writeable:
-        raise ValueError(f"out: expected a writable float64 array of shape {shape}, got {_validate.describe(out)}")
-    return out
 
 
 def _finite(values: Floats) -> Floats:

@@ -92,24 +92,6 @@ class Design:
         return np.hstack([X, np.ones((len(X), 1))]) if self.intercept else X
 
 
-def check_coefficients(coef: Any, intercept: Any, columns: int) -> Floats:
-    """(1, q) for a binary model, (K, q) for a softmax one; the intercept is last, and absent where it is None."""
-    values = _validate.array("coef", coef)
-    if values.ndim < 2 or values.shape[0] == 1:
-        return _validate_models.coefficients(values, intercept, columns)[None]
-    if values.ndim != 2 or values.shape[0] == 0 or values.shape[1] != columns:
-        expected = f"({columns},), (1, {columns}) or (K, {columns})"
-        raise ValueError(f"coef: expected shape {expected} for X with {columns} columns, got {values.shape}")
-    found = _validate.magnitudes("coef", _validate.real_array("coef", values, ndim=2)).astype(np.float64)
-    if intercept is None:
-        return found
-    offset = _validate.array("intercept", intercept)
-    if offset.shape not in ((), (1,), (len(found),)):
-        raise ValueError(f"intercept: expected a number or shape ({len(found)},), got shape {offset.shape}")
-    offset = _validate.magnitudes("intercept", _validate.vector("intercept", offset.reshape(-1)))
-    return np.column_stack([found, np.broadcast_to(offset, len(found))])
-
-
 def logits(design: Design, coef: Floats) -> Floats:
     """(n, 1) for a binary model, (n, K) for a softmax one."""
     n = design.shape[0]
@@ -170,7 +152,7 @@ class LogisticHessian:
     ) -> None:
         self.design = Design.of("X", X, intercept is not None, _validate.threads(threads))
         n, q = self.design.shape
-        coefficients = check_coefficients(coef, intercept, q - self.design.intercept)
+        coefficients = _validate_models.model_coefficients(coef, intercept, q - self.design.intercept)
         weight = _validate.sample_weight("sample_weight", sample_weight, n)
         penalty = _validate.real("l2", l2, low=0.0) + _validate.real("damping", damping, low=0.0)
         eta = logits(self.design, coefficients)

@@ -20,16 +20,6 @@ __all__ = ["leverage", "log_loss", "loo_influence", "loo_loss_change", "margin",
 Floats = NDArray[np.float64]
 
 
-def _output(out: Any, n: int) -> Floats:
-    if out is None:
-        return np.empty(n)
-    if not isinstance(out, np.ndarray):
-        raise TypeError(f"out: expected an ndarray or None, got {_validate.describe(out)}")
-    if out.dtype != np.float64 or out.shape != (n,) or not out.flags.writeable:
-        raise ValueError(f"out: expected a writable float64 array of shape ({n},), got {_validate.describe(out)}")
-    return out
-
-
 def _fitted_points(points: Points, fit_X: Any, fit_y: Any, fit_sample_weight: Any) -> Points:
     if (fit_X is None) != (fit_y is None):
         raise ValueError("fit_y: fit_X and fit_y are given together or not at all")
@@ -116,7 +106,7 @@ def loo_influence(
     points = points_of(
         X, y, coef, intercept, classes=classes, sample_weight=sample_weight, threads=threads, labels=labels
     )
-    result = _output(out, points.n)
+    result = _validate.output("out", out, (points.n,))
     fitted = _fitted_points(points, fit_X, fit_y, fit_sample_weight)
     if factor is not None and fit_X is not None:
         raise ValueError("factor: give either factor or fit_X and fit_y, not both")

@@ -288,16 +288,14 @@ def points_of(
 ) -> Points:
     """`labels` names the array that the classes are read from where they are not given; y by default."""
     design = _validate_models.sparse_or_dense_design("X", X)
-    rows = np.shape(_validate.array("coef", coef))
+    values = _validate_models.model_coefficients(coef, intercept, design.shape[1])
     name, known = labels or ("y", y)
     of: type[Points]
-    if len(rows) == 2 and rows[0] > 1:
+    if len(values) > 1:
         of = SoftmaxPoints
-        values = _validate_models.class_coefficients(coef, intercept, design.shape[1])
         known = _validate_models.class_labels(name, known, len(values), classes)
     else:
         of = BinaryPoints
-        values = _validate_models.coefficients(coef, intercept, design.shape[1])[None]
         known = _validate_models.two_classes(name, known, classes)
     n = design.shape[0]
     codes = of.codes_of("y", y, known, n)
