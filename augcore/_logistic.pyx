@@ -88,6 +88,26 @@ def loo_loss_change(const double[::1] eta, const double[::1] y, const double[::1
                                  threads)
 
 
+cdef class GramSums:
+    cdef gram.GramSums* sums
+
+    def __cinit__(self, int64_t p, bint intercept, bint single):
+        self.sums = new gram.GramSums(p, intercept, single)
+
+    def __dealloc__(self):
+        del self.sums
+
+    def add(self, const real[:, ::1] x, const double[::1] w, int threads):
+        cdef Design rows = design(x, True)
+        with nogil:
+            self.sums.add(<const real*>rows.data, pointer(w), rows.n, threads)
+
+    def total(self, double[:, ::1] out, int threads):
+        if out.shape[0] > 0:
+            with nogil:
+                self.sums.total(&out[0, 0], threads)
+
+
 def cholesky(double[:, ::1] a, int threads):
     cdef int64_t q = a.shape[0], column
     if q == 0:
@@ -95,6 +115,12 @@ def cholesky(double[:, ::1] a, int threads):
     with nogil:
         column = factor.cholesky(&a[0, 0], q, threads)
     return column
+
+
+def cholesky_product(const double[:, ::1] l, double[::1] b):
+    if b.shape[0] > 0:
+        with nogil:
+            factor.cholesky_product(&l[0, 0], b.shape[0], &b[0])
 
 
 def cholesky_solve(const double[:, ::1] l, double[::1] b):

@@ -99,6 +99,16 @@ index cholesky(double* a, index q, int threads) {
   return -1;
 }
 
+void cholesky_product(const double* l, index q, double* b) {
+  const auto& linalg = kernels().linalg;
+  for (index i = 0; i < q; ++i) {
+    const double value = b[i];
+    b[i] *= l[i * q + i];
+    linalg.axpy_f64(value, l + i * q, b, i);
+  }
+  for (index i = q - 1; i >= 0; --i) b[i] = linalg.dot_f64(l + i * q, b, i + 1);
+}
+
 void cholesky_solve(const double* l, index q, double* b) {
   const auto& linalg = kernels().linalg;
   for (index i = 0; i < q; ++i) b[i] = (b[i] - linalg.dot_f64(l + i * q, b, i)) / l[i * q + i];

@@ -13,6 +13,9 @@ namespace augcore {
 // working precision whatever its scaling, and a is then partly overwritten.
 AUGCORE_API std::int64_t cholesky(double* a, std::int64_t q, int threads);
 
+// b (q) := L L' b
+AUGCORE_API void cholesky_product(const double* l, std::int64_t q, double* b);
+
 // b (q) := (L L')^-1 b
 AUGCORE_API void cholesky_solve(const double* l, std::int64_t q, double* b);
 
