@@ -117,12 +117,6 @@ def cholesky(double[:, ::1] a, int threads):
     return column
 
 
-def cholesky_product(const double[:, ::1] l, double[::1] b):
-    if b.shape[0] > 0:
-        with nogil:
-            factor.cholesky_product(&l[0, 0], b.shape[0], &b[0])
-
-
 def cholesky_solve(const double[:, ::1] l, double[::1] b):
     if b.shape[0] > 0:
         with nogil:
@@ -139,6 +133,16 @@ def cholesky_inverse(const double[:, ::1] l, double[:, ::1] out, int threads):
     if out.shape[0] > 0:
         with nogil:
             factor.cholesky_inverse(&l[0, 0], out.shape[0], &out[0, 0], threads)
+
+
+def reciprocal_condition(const double[:, ::1] l):
+    cdef int64_t q = l.shape[0]
+    cdef double estimate
+    if q == 0:
+        return 1.0
+    with nogil:
+        estimate = factor.reciprocal_condition(&l[0, 0], q)
+    return estimate
 
 
 def inverse_quadratic_form(const real[:, ::1] x, bint intercept, const double[:, ::1] l, bint single, double[::1] out,

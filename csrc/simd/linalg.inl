@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "simd/kernels.hpp"
+#include "simd/transpose.hpp"
 #include "simd/vec.hpp"
 
 namespace {
@@ -27,13 +28,18 @@ constexpr int kDotLanes = 16;  // partial sums, the same at every level
 
 template <typename T>
 double dot(const T* x, const double* y, index n) {
-  double sums[kDotLanes] = {};
+  constexpr int kParts = kDotLanes / kLanes<double>;
+  Vec<double> parts[kParts];
+  for (int i = 0; i < kParts; ++i) parts[i] = broadcast(0.0);
   index k = 0;
   for (; k + kDotLanes <= n; k += kDotLanes) {
-    for (int lane = 0; lane < kDotLanes; ++lane) {
-      sums[lane] = madd(static_cast<double>(x[k + lane]), y[k + lane], sums[lane]);
+    for (int i = 0; i < kParts; ++i) {
+      const index at = k + i * kLanes<double>;
+      parts[i] = madd(load_as(x + at, 0.0), load(y + at), parts[i]);
     }
   }
+  double sums[kDotLanes];
+  for (int i = 0; i < kParts; ++i) store(sums + i * kLanes<double>, parts[i]);
   for (int lane = 0; k < n; ++k, ++lane) sums[lane] = madd(static_cast<double>(x[k]), y[k], sums[lane]);
   for (int width = kDotLanes / 2; width > 0; width /= 2) {
     for (int lane = 0; lane < width; ++lane) sums[lane] += sums[lane + width];
@@ -195,27 +201,28 @@ void gram(const T* x, const double* w, index m, index p, index q, index first, i
 
 // ---- panels ---------------------------------------------------------------------------------------------------------
 
+// Rows i ... i + kLanes - 1 of columns first ... first + kLanes - 1, while those of the next panel are on their way.
+template <typename S, typename T>
+inline void pack_square(const T* x, index p, index i, index first, S* panel) {
+  Vec<S> rows[kLanes<S>];
+  for (int lane = 0; lane < kLanes<S>; ++lane) {
+    const T* row = x + (i + lane) * p + first;
+    __builtin_prefetch(row + kColumns<S> * p);
+    rows[lane] = load_as(row, S{});
+  }
+  transpose(rows);
+  for (int lane = 0; lane < kLanes<S>; ++lane) store(panel + (first + lane) * kColumns<S> + i, rows[lane]);
+}
+
 template <typename S, typename T>
 void pack(const T* x, index m, index p, index q, S* panel) {
-  // A cache line of each row at a time: rows a power of two apart share few places in the first-level cache. The rows
-  // of the next panel are on their way meanwhile.
-  constexpr index kLine = 64 / static_cast<index>(sizeof(T));
-  for (index first = 0; first < p; first += kLine) {
-    const index columns = lesser(kLine, p - first);
-    for (index i = 0; i < m; ++i) {
-      const T* row = x + i * p + first;
-      S* out = panel + first * kColumns<S> + i;
-      __builtin_prefetch(row + kColumns<S> * p);
-      if (columns == kLine) {
-        for (index k = 0; k < kLine; ++k) out[k * kColumns<S>] = static_cast<S>(row[k]);
-      } else {
-        for (index k = 0; k < columns; ++k) out[k * kColumns<S>] = static_cast<S>(row[k]);
-      }
-    }
+  const index squares = m == kColumns<S> ? p / kLanes<S> * kLanes<S> : 0;  // the columns that are packed by squares
+  for (index first = 0; first < squares; first += kLanes<S>) {
+    for (index i = 0; i < kColumns<S>; i += kLanes<S>) pack_square<S>(x, p, i, first, panel);
   }
-  for (index i = 0; i < m && q > p; ++i) panel[p * kColumns<S> + i] = S{1};
-  for (index i = m; i < kColumns<S>; ++i) {
-    for (index k = 0; k < q; ++k) panel[k * kColumns<S> + i] = S{0};
+  for (index k = squares; k < q; ++k) {
+    S* out = panel + k * kColumns<S>;
+    for (index i = 0; i < kColumns<S>; ++i) out[i] = i >= m ? S{0} : k < p ? static_cast<S>(x[i * p + k]) : S{1};
   }
 }
 

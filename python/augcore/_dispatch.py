@@ -110,18 +110,18 @@ def cholesky(a: Floats, threads: int) -> int:
     return _logistic.cholesky(a, threads)
 
 
-def cholesky_product(factor: Floats, b: Floats) -> None:
-    """Replaces b by L L' b."""
-    from augcore import _logistic
-
-    _logistic.cholesky_product(factor, b)
-
-
 def cholesky_solve(factor: Floats, b: Floats) -> None:
     """Replaces b by (L L')^-1 b."""
     from augcore import _logistic
 
     _logistic.cholesky_solve(factor, b)
+
+
+def reciprocal_condition(factor: Floats) -> float:
+    """Of L L' scaled to a unit diagonal, in the 1-norm, estimated: between 0 and 1."""
+    from augcore import _logistic
+
+    return _logistic.reciprocal_condition(factor)
 
 
 def inverse_quadratic_form(

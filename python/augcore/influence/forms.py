@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from augcore import _condition, _validate
+from augcore import _dispatch, _validate
 from augcore.influence.points import Points, dense
 from augcore.linear_model import HessianFactor
 
@@ -108,9 +108,9 @@ def _single_pays(points: Points) -> bool:
 
 
 def _bears_single(factor: HessianFactor) -> bool:
-    scales = _condition.scales(factor.lower)
+    scales = np.linalg.norm(factor.lower, axis=1)
     within = _SINGLE_SCALES[0] <= scales.min() and scales.max() <= _SINGLE_SCALES[1]
-    return bool(within and _condition.reciprocal_condition(factor.lower) >= _SINGLE_CONDITION)
+    return bool(within and _dispatch.reciprocal_condition(factor.lower) >= _SINGLE_CONDITION)
 
 
 def _factor_in_single(fitted: Points, ridge: float) -> HessianFactor | None:
