@@ -59,6 +59,13 @@ def linear_predictor(const real[:, ::1] x, bint intercept, const double[::1] coe
         logistic.linear_predictor(design(x, intercept), pointer(coef), writable(out), threads)
 
 
+def gradient(const real[:, ::1] x, bint intercept, const double[::1] coef, const double[::1] y,
+             const double[::1] weight, double[::1] eta, double[::1] out, int threads):
+    with nogil:
+        logistic.gradient(design(x, intercept), pointer(coef), pointer(y), pointer(weight), writable(eta),
+                          writable(out), threads)
+
+
 def log_loss(const double[::1] eta, const double[::1] y, double[::1] out, int threads):
     with nogil:
         logistic.log_loss(pointer(eta), pointer(y), eta.shape[0], writable(out), threads)

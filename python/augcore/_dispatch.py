@@ -63,6 +63,17 @@ def linear_predictor(X: NDArray[Any], intercept: bool, coef: Floats, threads: in
     return eta
 
 
+def gradient(
+    X: NDArray[Any], intercept: bool, coef: Floats, y: Floats, weight: Floats | None, threads: int
+) -> tuple[Floats, Floats]:
+    """The linear predictors (n,) and the gradient (q,) of the summed weighted log loss, in one pass over X."""
+    from augcore import _logistic
+
+    eta, out = np.empty(len(X)), np.empty(X.shape[1] + intercept)
+    _logistic.gradient(X, intercept, coef, y, weight, eta, out, threads)
+    return eta, out
+
+
 def log_loss(eta: Floats, y: Floats, threads: int) -> Floats:
     from augcore import _logistic
 

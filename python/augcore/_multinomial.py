@@ -166,10 +166,13 @@ def block_rows(p: int, n_contrasts: int) -> int:
     return min(_MOST_ROWS, max(_LEAST_ROWS, 1 << max(wanted, 1).bit_length() - 1))
 
 
-def hessian(X: NDArray[Any], intercept: bool, logits: Floats, weight: Floats | None, threads: int) -> Floats:
+def hessian(
+    X: NDArray[Any], intercept: bool, logits: Floats, weight: Floats | None, threads: int, single: bool = False
+) -> Floats:
     """The Hessian of the summed loss in the contrasts: (C q, C q) for C = K - 1 and q columns of (X, 1).
 
-    Row k q + j belongs to column j and contrast k; block (k, m) is the Gram matrix weighted by w S_km.
+    Row k q + j belongs to column j and contrast k; block (k, m) is the Gram matrix weighted by w S_km, of float tiles if
+    `single`.
     """
     n_contrasts = logits.shape[1] - 1
     q = X.shape[1] + intercept
@@ -182,7 +185,7 @@ def hessian(X: NDArray[Any], intercept: bool, logits: Floats, weight: Floats | N
             packed *= weight[rows, None]
         for index, (k, m) in enumerate(pairs(n_contrasts)):
             column = np.ascontiguousarray(packed[:, index])
-            total[k, :, m] += _dispatch.weighted_gram(X[rows], intercept, column, threads)
+            total[k, :, m] += _dispatch.weighted_gram(X[rows], intercept, column, threads, single)
     for k, m in pairs(n_contrasts):
         total[m, :, k] = total[k, :, m]  # each block is symmetric
     return total.reshape(n_contrasts * q, n_contrasts * q)

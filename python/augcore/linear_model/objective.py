@@ -51,9 +51,14 @@ class Objective(ABC):
         result: Floats = np.ascontiguousarray(total.T).ravel() + self.penalty * theta
         return result
 
-    def hessian(self, z: Floats) -> Floats:
-        """(q, q) for q parameters."""
-        total = self._summed_hessian(z)
+    def evaluate(self, theta: Floats) -> tuple[Floats, Floats]:
+        """z and the gradient at theta."""
+        z = self.predict(theta)
+        return z, self.gradient(self.residual(z), theta)
+
+    def hessian(self, z: Floats, single: bool = False) -> Floats:
+        """(q, q) for q parameters; of float tiles if `single`."""
+        total = self._summed_hessian(z, single)
         total[np.diag_indices_from(total)] += self.penalty
         return total
 
@@ -100,7 +105,7 @@ class Objective(ABC):
         """The largest component of the gradient in the coefficients of the classes, in size."""
 
     @abstractmethod
-    def _summed_hessian(self, z: Floats) -> Floats: ...
+    def _summed_hessian(self, z: Floats, single: bool) -> Floats: ...
 
     def _weighted(self, values: Floats) -> Floats:
         if self.weight is not None:
@@ -115,6 +120,11 @@ class BinaryObjective(Objective):
 
     def predict(self, theta: Floats) -> Floats:
         return _dispatch.linear_predictor(self.X, self.fit_intercept, theta, self.threads)
+
+    def evaluate(self, theta: Floats) -> tuple[Floats, Floats]:
+        z, total = _dispatch.gradient(self.X, self.fit_intercept, theta, self.y, self.weight, self.threads)
+        total += self.penalty * theta
+        return z, total
 
     def losses(self, z: Floats) -> Floats:
         return _dispatch.log_loss(z, self.y, self.threads)
@@ -142,8 +152,9 @@ class BinaryObjective(Objective):
         total[np.diag_indices_from(total)] += self.penalty
         return total
 
-    def _summed_hessian(self, z: Floats) -> Floats:
-        return _dispatch.weighted_gram(self.X, self.fit_intercept, self.mean_curvature(self.curvature(z)), self.threads)
+    def _summed_hessian(self, z: Floats, single: bool) -> Floats:
+        curvature = self.mean_curvature(self.curvature(z))
+        return _dispatch.weighted_gram(self.X, self.fit_intercept, curvature, self.threads, single)
 
 
 class SoftmaxObjective(Objective):
@@ -177,8 +188,8 @@ class SoftmaxObjective(Objective):
     def worst(self, gradient: Floats) -> float:
         return float(np.max(np.abs(self.basis.T @ gradient.reshape(self.n_contrasts, self.width))))
 
-    def _summed_hessian(self, z: Floats) -> Floats:
-        return _multinomial.hessian(self.X, self.fit_intercept, z @ self.basis, self.weight, self.threads)
+    def _summed_hessian(self, z: Floats, single: bool) -> Floats:
+        return _multinomial.hessian(self.X, self.fit_intercept, z @ self.basis, self.weight, self.threads, single)
 
 
 def objective_of(
