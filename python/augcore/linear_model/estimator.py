@@ -154,7 +154,12 @@ class LogisticRegression(FittedLogistic):
     ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.intp], Floats | None]:
         """X, the classes, their codes and the weights."""
         X, y = validate_data(
-            self, _validate.plain("X", X), _validate.plain("y", y, labels=True), dtype=DTYPES, order="C"
+            self,
+            _validate.plain("X", X),
+            _validate.plain("y", y, labels=True),
+            dtype=DTYPES,
+            order="C",
+            ensure_all_finite=False,  # the next line sees to it
         )
         _validate.magnitudes("X", X)
         check_classification_targets(y)

@@ -10,14 +10,15 @@ products only.
 A step costs one pass over X: the gradient at its end, whose slope along the step says whether the step is taken. Where
 it is too long or too short, the line search moves the linear predictors, which are linear in the step, without reading
 X. It looks for the root of the slope, which rises along the line because the objective is convex; losses, in which the
-last digits of a decrease drown, are not needed. All decisions come from counted operations, not from clocks.
+last digits of a decrease drown, are not needed. Where X is in double precision, all steps but the last are taken with
+a copy of it in single precision, which is read faster; their gradients are exact for that copy. All decisions come from counted operations, not from clocks.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,7 @@ _MEMORY = 20  # steps that the L-BFGS correction remembers at most; then the old
 _CHEAP = 3.0  # steps: Hessians that cost no more are computed at every step
 _CHEAP_OPERATIONS = 1e6  # or that take no longer than the calls around them
 _POLISHED = 0.01  # of the tolerance: where steps are cheap and the gradient is above it, there is one step more
+_ROUNDED = 1e-8  # of the first gradient, to which that of X in single precision is followed
 _SLOPE_TAKEN = 0.9  # of the slope at the start of a line, in size: at most at the end of a step that is taken
 _SLOPE_LEFT = 0.1  # and at most where a search has moved the end
 _LONGEST = 10.0  # by which the line search lengthens a step at a time
@@ -125,6 +127,13 @@ class _QuasiNewton:
         self.correction.scale = 4.0 / objective.weight_sum if lower is None else 1.0
         self.solved: Floats | None = None
         self.cost, self.cheap = _hessian_cost(objective)
+        self.reads_often = not self.cheap
+
+    def begin(self, objective: Objective) -> None:
+        """Steps on this objective follow, from where the last one's ended."""
+        self.objective = objective
+        self.solved = None
+        self.sizes = []
 
     def direction(self, z: Floats, gradient: Floats, tolerance: float) -> Floats:
         size = self.objective.worst(gradient)
@@ -171,9 +180,13 @@ class _NewtonCG:
     """Directions by conjugate gradients on the Hessian, preconditioned by one factor shared by all contrasts."""
 
     lower: Floats | None = None
-    cheap = False
+    cheap = reads_often = False
 
     def __init__(self, objective: Objective) -> None:
+        self.objective = objective
+
+    def begin(self, objective: Objective) -> None:
+        """Steps on this objective follow."""
         self.objective = objective
 
     def direction(self, z: Floats, gradient: Floats, tolerance: float) -> Floats:
@@ -284,7 +297,27 @@ def minimise(objective: Objective, theta: Floats, tol: float, max_iter: int, low
     dense = len(theta) <= DENSE_LIMIT
     method = _QuasiNewton(objective, lower) if dense else _NewtonCG(objective)
     tolerance = tol * objective.weight_sum
+    done = 0
+    rounded = objective.rounded() if lower is None and method.reads_often else None
+    if rounded is not None:
+        near = _descend(rounded, method, theta, tolerance, max_iter, _ROUNDED)
+        theta, done = near.theta, near.iterations
+    minimum = _descend(objective, method, theta, tolerance, max_iter - done)
+    return replace(minimum, iterations=done + minimum.iterations)
+
+
+def _descend(
+    objective: Objective,
+    method: _QuasiNewton | _NewtonCG,
+    theta: Floats,
+    tolerance: float,
+    max_iter: int,
+    relative: float = 0.0,
+) -> Minimum:
+    """Steps until the gradient is not above the tolerance, nor above `relative` of what it was at the start."""
+    method.begin(objective)
     z, gradient = objective.evaluate(theta)
+    tolerance = max(tolerance, relative * objective.worst(gradient))
     polished = not method.cheap
     for iteration in range(max_iter):
         worst = objective.worst(gradient)
