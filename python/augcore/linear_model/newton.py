@@ -135,8 +135,8 @@ class _QuasiNewton:
         self.solved = None
         self.sizes = []
 
-    def direction(self, z: Floats, gradient: Floats, tolerance: float) -> Floats:
-        size = self.objective.worst(gradient)
+    def direction(self, z: Floats, gradient: Floats, size: float, tolerance: float) -> Floats:
+        """The step from z, where the largest component of the gradient is `size`."""
         self.sizes.append(size)
         if self._refresh_pays(size, tolerance):
             self.lower = _factor(self.objective, z, single=self.lower is None and not self.cheap)
@@ -189,7 +189,8 @@ class _NewtonCG:
         """Steps on this objective follow."""
         self.objective = objective
 
-    def direction(self, z: Floats, gradient: Floats, tolerance: float) -> Floats:
+    def direction(self, z: Floats, gradient: Floats, size: float, tolerance: float) -> Floats:
+        """The step from z, where the largest component of the gradient is `size`."""
         objective = self.objective
         curvature = objective.curvature(z)
         block: Floats | None = None
@@ -203,7 +204,7 @@ class _NewtonCG:
             solved = _dispatch.cholesky_solve_many(block, columns, objective.threads)
             return np.ascontiguousarray(solved.T).ravel()
 
-        relative = min(0.1, math.sqrt(objective.worst(gradient) / objective.weight_sum))
+        relative = min(0.1, math.sqrt(size / objective.weight_sum))
         return _conjugate_gradients(
             lambda vector: objective.curvature_product(curvature, vector), precondition, -gradient, relative
         )
@@ -325,7 +326,7 @@ def _descend(
             if polished or worst <= _POLISHED * tolerance:
                 return Minimum(theta, z, iteration, True, method.lower)
             polished = True
-        step = method.direction(z, gradient, tolerance)
+        step = method.direction(z, gradient, worst, tolerance)
         slope = float(gradient @ step)
         if not slope < 0.0:
             step, slope = -gradient, -float(gradient @ gradient)

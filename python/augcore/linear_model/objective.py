@@ -155,7 +155,7 @@ class BinaryObjective(Objective):
         return self._weighted(curvature.copy())
 
     def worst(self, gradient: Floats) -> float:
-        return float(np.max(np.abs(gradient)))
+        return float(np.abs(gradient).max())
 
     def hessian_at(self, theta: Floats) -> Floats:
         # By the sums that influence takes, so that both have the same bits.
