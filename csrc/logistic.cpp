@@ -14,7 +14,8 @@ using simd::kernels;
 
 constexpr std::int64_t kBlockRows = 4096;  // of one task where a row costs little
 constexpr std::int64_t kRowsAtOnce = 8;    // that stay in the first-level cache from their predictions to their sums
-constexpr double kTaskOperations = 1e6;    // multiply-adds of one task that sums losses and gradients
+constexpr std::int64_t kWaveMemory = std::int64_t{1} << 26;  // bytes of the sums that are computed at a time
+constexpr double kTaskOperations = 1e6;                      // multiply-adds of one task that sums losses and gradients
 
 void dots(const float* x, std::int64_t m, std::int64_t p, const double* y, double* out) {
   kernels().rows.dots_f32(x, m, p, y, out);
@@ -39,20 +40,32 @@ void predict(const T* x, const double* coef, std::int64_t p, std::int64_t q, std
   }
 }
 
+// Applies f(i, m) to m rows from row i on, which stay in the cache.
+template <typename F>
+void for_cached_rows(std::int64_t first, std::int64_t last, const F& f) {
+  for (std::int64_t i = first; i < last; i += kRowsAtOnce) f(i, std::min(kRowsAtOnce, last - i));
+}
+
+// sum (q) += the rows of the design from row i on times values (m)
+template <typename T>
+void add_to_sum(const T* x, const double* values, std::int64_t i, std::int64_t m, std::int64_t p, std::int64_t q,
+                double* sum) {
+  add_rows(x + i * p, values, m, p, sum);
+  if (q > p) {
+    for (std::int64_t k = 0; k < m; ++k) sum[p] += values[k];
+  }
+}
+
 // One pass over rows first ... last - 1: adds to sum (q) the rows of the design times what residual(i, eta) returns.
 template <typename T, typename F>
 void sum_rows(const T* x, const double* coef, std::int64_t p, std::int64_t q, std::int64_t first, std::int64_t last,
               double* sum, const F& residual) {
-  double values[kRowsAtOnce];
-  for (std::int64_t i = first; i < last; i += kRowsAtOnce) {
-    const std::int64_t m = std::min(kRowsAtOnce, last - i);
+  for_cached_rows(first, last, [&](std::int64_t i, std::int64_t m) {
+    double values[kRowsAtOnce];
     predict(x, coef, p, q, i, i + m, values);
-    for (std::int64_t k = 0; k < m; ++k) {
-      values[k] = residual(i + k, values[k]);
-      if (q > p) sum[p] += values[k];
-    }
-    add_rows(x + i * p, values, m, p, sum);
-  }
+    for (std::int64_t k = 0; k < m; ++k) values[k] = residual(i + k, values[k]);
+    add_to_sum(x, values, i, m, p, q, sum);
+  });
 }
 
 std::int64_t tiles_of_task(std::int64_t q) {
@@ -136,12 +149,44 @@ void LogisticSums::total(double* loss, double* gradient, double* hessian, int th
   if (order_ >= 2 && hessian != nullptr) hessian_.total(hessian, threads);
 }
 
-void linear_predictor(const Design& rows, const double* coef, double* eta, int threads) {
+void linear_predictor(const Design& rows, const double* coef, std::int64_t b, double* eta, int threads) {
+  const std::int64_t p = rows.p, q = rows.q();
   with_elements(rows, [&](const auto* x) {
     for_blocks(rows.n, kBlockRows, threads, [&](std::int64_t first, std::int64_t last) {
-      predict(x, coef, rows.p, rows.q(), first, last, eta + first);
+      for_cached_rows(first, last, [&](std::int64_t i, std::int64_t m) {
+        for (std::int64_t j = 0; j < b; ++j) {
+          double values[kRowsAtOnce];
+          predict(x, coef + j * q, p, q, i, i + m, values);
+          for (std::int64_t k = 0; k < m; ++k) eta[(i + k) * b + j] = values[k];
+        }
+      });
     });
   });
+}
+
+void sum_of_rows(const Design& rows, const double* factors, std::int64_t b, double* sum, int threads) {
+  const std::int64_t p = rows.p, q = rows.q(), tiles = (rows.n + kTileRows - 1) / kTileRows;
+  const std::int64_t most = std::max<std::int64_t>(1, kWaveMemory / (8 * std::max<std::int64_t>(1, b * q)));
+  TreeSum tree;
+  for (std::int64_t done = 0; done < tiles; done += most) {
+    std::vector<std::vector<double>> sums;
+    for (std::int64_t tile = done; tile < std::min(tiles, done + most); ++tile) sums.push_back(tree.zeros(b * q));
+    with_elements(rows, [&](const auto* x) {
+      parallel_for(static_cast<std::int64_t>(sums.size()), threads, [&](std::int64_t task) {
+        const std::int64_t first = (done + task) * kTileRows, last = std::min(rows.n, first + kTileRows);
+        for_cached_rows(first, last, [&](std::int64_t i, std::int64_t m) {
+          for (std::int64_t j = 0; j < b; ++j) {
+            double values[kRowsAtOnce];
+            for (std::int64_t k = 0; k < m; ++k) values[k] = factors[(i + k) * b + j];
+            add_to_sum(x, values, i, m, p, q, sums[task].data() + j * q);
+          }
+        });
+      });
+    });
+    for (std::vector<double>& tile : sums) tree.push(std::move(tile), 0);
+  }
+  const std::vector<double> total = tree.total(std::vector<double>(b * q, 0.0));
+  std::copy(total.begin(), total.end(), sum);
 }
 
 void gradient(const Design& rows, const double* coef, const double* y, const double* weight, double* eta, double* sum,

@@ -76,7 +76,8 @@ class LogisticRegression(FittedLogistic):
     tol : float, default=1e-8
         The fit stops when the largest gradient component, divided by the sum of the weights, is not above it.
     max_iter : int, default=100
-        Steps at most; a fit that needs more warns with `sklearn.exceptions.ConvergenceWarning`.
+        Newton steps at most, each of which stands for ten of the cheaper quasi-Newton steps that large problems take; a
+        fit that needs more warns with `sklearn.exceptions.ConvergenceWarning`.
     warm_start : bool, default=False
         Start from the coefficients of the last fit and, where it has as many parameters, from its last factor.
     threads : int or None, default=None

@@ -64,9 +64,7 @@ class FittedLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         _validate.magnitudes("X", X)
         threads = _validate.threads(self.threads)
         coef = np.hstack([self.coef_, self.intercept_[:, None]])
-        if len(coef) == 1:
-            return _dispatch.linear_predictor(X, True, coef[0], threads)
-        return _dispatch.product(X, True, np.ascontiguousarray(coef.T), threads)
+        return _dispatch.linear_predictor(X, True, coef[0] if len(coef) == 1 else coef, threads)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """The most probable class of every row of X: (n,)."""

@@ -36,6 +36,7 @@ DENSE_LIMIT = 20_000  # parameters whose Hessian is formed and factored
 _GRAM_SPEED = 16.0
 _FACTOR_SPEED = 17.0
 _STEP_OVERHEAD = 3e5
+_QUASI_STEPS = 10  # for each that the user allows, where not all of them are Newton's
 _RATE_STEPS = 6  # with one M, at least, before their number and the gradient's fall say what a step is worth
 _MEMORY = 20  # steps that the L-BFGS correction remembers at most; then the older half is forgotten
 _CHEAP = 3.0  # steps: Hessians that cost no more are computed at every step
@@ -128,6 +129,7 @@ class _QuasiNewton:
         self.solved: Floats | None = None
         self.cost, self.cheap = _hessian_cost(objective)
         self.reads_often = not self.cheap
+        self.steps_of_one = 1 if self.cheap else _QUASI_STEPS
 
     def begin(self, objective: Objective) -> None:
         """Steps on this objective follow, from where the last one's ended."""
@@ -181,6 +183,7 @@ class _NewtonCG:
 
     lower: Floats | None = None
     cheap = reads_often = False
+    steps_of_one = 1
 
     def __init__(self, objective: Objective) -> None:
         self.objective = objective
@@ -298,6 +301,7 @@ def minimise(objective: Objective, theta: Floats, tol: float, max_iter: int, low
     dense = len(theta) <= DENSE_LIMIT
     method = _QuasiNewton(objective, lower) if dense else _NewtonCG(objective)
     tolerance = tol * objective.weight_sum
+    max_iter *= method.steps_of_one
     done = 0
     rounded = objective.rounded() if lower is None and method.reads_often else None
     if rounded is not None:

@@ -47,9 +47,9 @@ class Objective(ABC):
     def gradient(self, residual: Floats, theta: Floats) -> Floats:
         """From the weighted residuals at theta."""
         columns = residual.reshape(len(self.X), self.n_contrasts)
-        total = _dispatch.transposed_product(self.X, self.fit_intercept, columns, self.threads)
-        result: Floats = np.ascontiguousarray(total.T).ravel() + self.penalty * theta
-        return result
+        total = _dispatch.sum_of_rows(self.X, self.fit_intercept, columns, self.threads).ravel()
+        total += self.penalty * theta
+        return total
 
     def evaluate(self, theta: Floats) -> tuple[Floats, Floats]:
         """z and the gradient at theta."""
@@ -176,17 +176,22 @@ class SoftmaxObjective(Objective):
         self.basis = _multinomial.contrasts(self.n_contrasts + 1)
 
     def predict(self, theta: Floats) -> Floats:
-        right = np.ascontiguousarray(theta.reshape(self.n_contrasts, self.width).T)
-        return _dispatch.product(self.X, self.fit_intercept, right, self.threads)
+        rows = theta.reshape(self.n_contrasts, self.width)
+        return _dispatch.linear_predictor(self.X, self.fit_intercept, rows, self.threads)
+
+    def _logits(self, z: Floats) -> Floats:
+        """(n, K), class after class in memory: sums and maxima over the classes are then taken over whole vectors."""
+        logits: Floats = (self.basis.T @ z.T).T
+        return logits
 
     def losses(self, z: Floats) -> Floats:
-        return _multinomial.log_loss(z @ self.basis, self.codes)
+        return _multinomial.log_loss(self._logits(z), self.codes)
 
     def residual(self, z: Floats) -> Floats:
-        return self._weighted(_multinomial.residual(z @ self.basis, self.codes) @ self.basis.T)
+        return self._weighted(_multinomial.residual(self._logits(z), self.codes) @ self.basis.T)
 
     def curvature(self, z: Floats) -> Floats:
-        packed = _multinomial.curvature(_multinomial.probabilities(z @ self.basis))
+        packed = _multinomial.curvature(_multinomial.probabilities(self._logits(z)))
         full = np.empty((len(z), self.n_contrasts, self.n_contrasts))
         for index, (k, m) in enumerate(_multinomial.pairs(self.n_contrasts)):
             full[:, k, m] = full[:, m, k] = packed[:, index]
@@ -202,7 +207,7 @@ class SoftmaxObjective(Objective):
         return float(np.max(np.abs(self.basis.T @ gradient.reshape(self.n_contrasts, self.width))))
 
     def _summed_hessian(self, z: Floats, single: bool) -> Floats:
-        return _multinomial.hessian(self.X, self.fit_intercept, z @ self.basis, self.weight, self.threads, single)
+        return _multinomial.hessian(self.X, self.fit_intercept, self._logits(z), self.weight, self.threads, single)
 
 
 def objective_of(
