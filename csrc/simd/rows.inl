@@ -16,17 +16,6 @@ constexpr int kDotRows = kLanes<double> / 2;  // rows that read the vector toget
 constexpr int kStripVectors = 8;              // of a row that are summed in registers
 constexpr int kCacheLine = 64;
 
-inline Vec<double> load_double(const double* x) { return load(x); }
-#if defined(AUGCORE_LEVEL_v4)
-inline Vec<double> load_double(const float* x) { return _mm512_cvtps_pd(_mm256_loadu_ps(x)); }
-#elif defined(AUGCORE_LEVEL_v3)
-inline Vec<double> load_double(const float* x) { return _mm256_cvtps_pd(_mm_loadu_ps(x)); }
-#else
-inline Vec<double> load_double(const float* x) {
-  return Vec<double>{static_cast<double>(x[0]), static_cast<double>(x[1])};
-}
-#endif
-
 // out[i] = x_i' y for kCount rows: element k is added to lane k % kDotLanes, and the lanes are added in halves.
 template <int kCount, typename T>
 inline void dot_some(const T* x, index p, const double* y, double* out) {
@@ -39,7 +28,7 @@ inline void dot_some(const T* x, index p, const double* y, double* out) {
     for (int v = 0; v < kDotVectors; ++v) {
       const index at = k + v * kLanes<double>;
       const Vec<double> factor = load(y + at);
-      for (int i = 0; i < kCount; ++i) sums[i][v] = madd(load_double(x + i * p + at), factor, sums[i][v]);
+      for (int i = 0; i < kCount; ++i) sums[i][v] = madd(load_as(x + i * p + at, 0.0), factor, sums[i][v]);
     }
   }
   for (int i = 0; i < kCount; ++i) {
@@ -82,7 +71,7 @@ inline void add_strip(const T* x, const double* a, index m, index p, double* out
     }
     const Vec<double> factor = broadcast(a[i]);
 #pragma GCC unroll 8
-    for (int v = 0; v < kCount; ++v) sums[v] = madd(factor, load_double(x + i * p + v * kLanes<double>), sums[v]);
+    for (int v = 0; v < kCount; ++v) sums[v] = madd(factor, load_as(x + i * p + v * kLanes<double>, 0.0), sums[v]);
   }
 #pragma GCC unroll 8
   for (int v = 0; v < kCount; ++v) store(out + v * kLanes<double>, sums[v]);
