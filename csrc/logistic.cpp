@@ -13,9 +13,10 @@ namespace {
 using simd::kernels;
 
 constexpr std::int64_t kBlockRows = 4096;  // of one task where a row costs little
-constexpr std::int64_t kRowsAtOnce = 8;    // that stay in the first-level cache from their predictions to their sums
-constexpr std::int64_t kWaveMemory = std::int64_t{1} << 26;  // bytes of the sums that are computed at a time
-constexpr double kTaskOperations = 1e6;                      // multiply-adds of one task that sums losses and gradients
+constexpr std::int64_t kMostRows = 32;     // that stay in the first-level cache from their predictions to their sums,
+constexpr std::int64_t kCachedBytes = std::int64_t{1} << 14;  // and that they take there
+constexpr std::int64_t kWaveMemory = std::int64_t{1} << 26;   // bytes of the sums that are computed at a time
+constexpr double kTaskOperations = 1e6;  // multiply-adds of one task that sums losses and gradients
 
 void dots(const float* x, std::int64_t m, std::int64_t p, const double* y, double* out) {
   kernels().rows.dots_f32(x, m, p, y, out);
@@ -41,9 +42,11 @@ void predict(const T* x, const double* coef, std::int64_t p, std::int64_t q, std
 }
 
 // Applies f(i, m) to m rows from row i on, which stay in the cache.
-template <typename F>
-void for_cached_rows(std::int64_t first, std::int64_t last, const F& f) {
-  for (std::int64_t i = first; i < last; i += kRowsAtOnce) f(i, std::min(kRowsAtOnce, last - i));
+template <typename T, typename F>
+void for_cached_rows(const T*, std::int64_t p, std::int64_t first, std::int64_t last, const F& f) {
+  const std::int64_t bytes = std::max<std::int64_t>(1, p * sizeof(T));
+  const std::int64_t step = std::clamp<std::int64_t>(kCachedBytes / bytes, 1, kMostRows);
+  for (std::int64_t i = first; i < last; i += step) f(i, std::min(step, last - i));
 }
 
 // sum (q) += the rows of the design from row i on times values (m)
@@ -60,8 +63,8 @@ void add_to_sum(const T* x, const double* values, std::int64_t i, std::int64_t m
 template <typename T, typename F>
 void sum_rows(const T* x, const double* coef, std::int64_t p, std::int64_t q, std::int64_t first, std::int64_t last,
               double* sum, const F& residual) {
-  for_cached_rows(first, last, [&](std::int64_t i, std::int64_t m) {
-    double values[kRowsAtOnce];
+  for_cached_rows(x, p, first, last, [&](std::int64_t i, std::int64_t m) {
+    double values[kMostRows];
     predict(x, coef, p, q, i, i + m, values);
     for (std::int64_t k = 0; k < m; ++k) values[k] = residual(i + k, values[k]);
     add_to_sum(x, values, i, m, p, q, sum);
@@ -153,9 +156,9 @@ void linear_predictor(const Design& rows, const double* coef, std::int64_t b, do
   const std::int64_t p = rows.p, q = rows.q();
   with_elements(rows, [&](const auto* x) {
     for_blocks(rows.n, kBlockRows, threads, [&](std::int64_t first, std::int64_t last) {
-      for_cached_rows(first, last, [&](std::int64_t i, std::int64_t m) {
+      for_cached_rows(x, p, first, last, [&](std::int64_t i, std::int64_t m) {
         for (std::int64_t j = 0; j < b; ++j) {
-          double values[kRowsAtOnce];
+          double values[kMostRows];
           predict(x, coef + j * q, p, q, i, i + m, values);
           for (std::int64_t k = 0; k < m; ++k) eta[(i + k) * b + j] = values[k];
         }
@@ -174,9 +177,9 @@ void sum_of_rows(const Design& rows, const double* factors, std::int64_t b, doub
     with_elements(rows, [&](const auto* x) {
       parallel_for(static_cast<std::int64_t>(sums.size()), threads, [&](std::int64_t task) {
         const std::int64_t first = (done + task) * kTileRows, last = std::min(rows.n, first + kTileRows);
-        for_cached_rows(first, last, [&](std::int64_t i, std::int64_t m) {
+        for_cached_rows(x, p, first, last, [&](std::int64_t i, std::int64_t m) {
           for (std::int64_t j = 0; j < b; ++j) {
-            double values[kRowsAtOnce];
+            double values[kMostRows];
             for (std::int64_t k = 0; k < m; ++k) values[k] = factors[(i + k) * b + j];
             add_to_sum(x, values, i, m, p, q, sums[task].data() + j * q);
           }
