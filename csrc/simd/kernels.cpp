@@ -9,6 +9,7 @@
 #include "simd/linalg.inl"
 #include "simd/resize.inl"
 #include "simd/resize_bytes.inl"
+#include "simd/rows.inl"
 #include "simd/warp.inl"
 
 #define AUGCORE_JOIN_(a, b) a##b
@@ -23,6 +24,7 @@ const Kernels AUGCORE_JOIN(kernels_, AUGCORE_LEVEL) = {
     AUGCORE_STRING(AUGCORE_LEVEL),
     bounds_kernels,
     linear_algebra_kernels,
+    row_kernels,
     {exact_warp_kernels<std::uint8_t>, exact_warp_kernels<std::uint16_t>, exact_warp_kernels<float>,
      exact_warp_kernels<double>},
     opencv4_warp_kernels,
