@@ -77,9 +77,7 @@ inline void store_tile(S* c, index ldc, const Vec<S> (&acc)[kHeight][kWide]) {
 // sums[j] += column j of one row of a tile
 template <typename S, int kWide>
 inline void add_row(const Vec<S> (&row)[kWide], double* sums) {
-  S values[kWide * kLanes<S>];
-  for (int v = 0; v < kWide; ++v) store(values + v * kLanes<S>, row[v]);
-  for (int j = 0; j < kWide * kLanes<S>; ++j) sums[j] += static_cast<double>(values[j]);
+  for (int v = 0; v < kWide; ++v) add_to(sums + v * kLanes<S>, row[v]);
 }
 
 template <bool kSubtract>
