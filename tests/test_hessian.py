@@ -10,7 +10,7 @@ from conftest import THREADS
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
-from augcore import _multinomial, influence
+from augcore import _multinomial, _random, influence
 from augcore.influence import LogisticHessian, design, inverse_hvp, sketched_quadratic_form, solvers
 
 EXACT = ("cholesky", "cg", "nystrom")
@@ -57,9 +57,34 @@ def test_matrix_and_products_by_autodiff(rows, intercept, shape, monkeypatch):
     V = np.random.default_rng(1).normal(size=(len(truth), 3))
     np.testing.assert_allclose(H.matvec(V), truth @ V, rtol=1e-10, atol=1e-11)
     np.testing.assert_allclose(H @ V[:, 0], truth @ V[:, 0], rtol=1e-10, atol=1e-11)
-    np.testing.assert_allclose(H.as_linear_operator() @ V, truth @ V, rtol=1e-10, atol=1e-11)
+    operator = H.as_linear_operator()
+    for product in (operator.matmat, operator.rmatmat):
+        np.testing.assert_allclose(product(V), truth @ V, rtol=1e-10, atol=1e-11)
+    for product in (operator.matvec, operator.rmatvec):
+        np.testing.assert_allclose(product(V[:, 0]), truth @ V[:, 0], rtol=1e-10, atol=1e-11)
     assert H.matvec(V[:, :0]).shape == (len(truth), 0)
     assert f"{len(truth)} x {len(truth)}" in repr(H)
+    assert ("binary" if rows == 1 else f"{rows} classes") in repr(H)
+
+
+def test_float32_points_are_summed_in_float64():
+    X, coef, offset, weight = problem(rows=3)
+    single = X.astype(np.float32)
+    ours, truth = (LogisticHessian(x, coef, offset, sample_weight=weight) for x in (single, single.astype(float)))
+    V = np.random.default_rng(1).normal(size=(12, 2))
+    for found, expected in ((ours.dense(), truth.dense()), (ours.diagonal(), truth.diagonal()), (ours @ V, truth @ V)):
+        np.testing.assert_allclose(found, expected, rtol=1e-13, atol=1e-14)
+
+
+@pytest.mark.parametrize("matrix", [np.zeros((100, 9)), sparse.csr_array((100, 9))], ids=["dense", "sparse"])
+@pytest.mark.parametrize("width", [1, 50, 10_000])
+def test_blocks_are_small(matrix, width, monkeypatch):
+    monkeypatch.setattr(design, "_BLOCK_ELEMENTS", 600)
+    points = design.Design.of("X", matrix, True, 1)
+    blocks = points.blocks(width)
+    assert sum(points.rows(rows).shape[0] for rows in blocks) == 100
+    held = width + (0 if points.sparse else 10)
+    assert all(points.rows(rows).shape[0] == 1 or points.rows(rows).shape[0] * held <= 600 for rows in blocks)
 
 
 @pytest.mark.parametrize("rows", [2, 4])
@@ -183,6 +208,28 @@ def test_sketches_are_unbiased_with_the_error_they_state(rows, monkeypatch):
 
 
 @pytest.mark.parametrize("rows", [1, 3])
+def test_the_covariance_of_probes(rows):
+    """Points without features leave the ridge and the intercepts, exactly; 40,000 probes show the rest."""
+    X, coef, offset, weight = problem(6, 2, rows=rows)
+    alone = LogisticHessian(np.zeros((1, 2)), coef, None, 9.0)
+    assert np.array_equal(np.abs(alone.root_probes(_random.key(0), 5)), np.full((alone.shape[0], 5), 3.0))
+    H = LogisticHessian(X, coef, offset, 0.25, sample_weight=weight)
+    g = H.root_probes(_random.key(1), 40_000)
+    np.testing.assert_allclose(g @ g.T / 40_000, H.dense(), atol=0.03 * np.diag(H.dense()).max())
+
+
+@pytest.mark.parametrize("solver", ["cg", "nystrom"])
+def test_the_tolerance_of_the_sketch(solver):
+    X, coef, offset, weight = problem(100, 9)
+    H = LogisticHessian(X, coef, offset, 0.1, sample_weight=weight)
+    exact, _ = sketched_quadratic_form(H, X, 10, 1, solver="cholesky")
+    for tol in (1e-3, 1e-12):
+        found, _ = sketched_quadratic_form(H, X, 10, 1, solver=solver, tol=tol)
+        error = np.abs(found / exact - 1.0).max()
+        assert tol / 1000 < error + 1e-15 < 30 * tol
+
+
+@pytest.mark.parametrize("rows", [1, 3])
 def test_threads_and_seeds(rows):
     X, coef, offset, weight = problem(500, 9, rows=rows)
     V = np.random.default_rng(1).normal(size=(LogisticHessian(X, coef, offset).shape[0], 2))
@@ -248,6 +295,7 @@ BAD = [
     ("intercept", {"intercept": np.inf}, ValueError),
     ("l2", {"l2": -1.0}, ValueError),
     ("damping", {"damping": "much"}, TypeError),
+    ("damping", {"l2": 1e308, "damping": 1e308}, ValueError),
     ("sample_weight", {"sample_weight": np.ones(2)}, ValueError),
     ("sample_weight", {"sample_weight": -np.ones(3)}, ValueError),
     ("V", {"V": np.ones(3)}, ValueError),
@@ -288,9 +336,14 @@ def test_bad_input_of_the_sketch_is_named():
 def test_inputs_are_left_alone():
     X, coef, offset, weight = problem()
     V = np.ones((6, 2))
-    csr = sparse.csr_matrix(X)
-    before = [a.copy() for a in (X, coef, offset, weight, V, csr.data)]
+    whole = sparse.csr_matrix(X)
+    csr = sparse.csr_matrix(  # every entry in two parts, the columns of a row backwards
+        (np.repeat(whole.data / 2, 2)[::-1], np.repeat(whole.indices, 2)[::-1], (2 * (whole.nnz - whole.indptr))[::-1]),
+        shape=X.shape,
+    )
+    arrays = (X, coef, offset, weight, V, csr.data, csr.indices, csr.indptr)
+    before = [a.copy() for a in arrays]
     for matrix in (X, csr):
         for solver in (*EXACT, "lissa", "sketch"):
             influence.inverse_hvp(matrix, V, coef, offset, 1.0, sample_weight=weight, solver=solver, rng=0)
-    assert all(np.array_equal(a, b) for a, b in zip(before, (X, coef, offset, weight, V, csr.data), strict=True))
+    assert all(np.array_equal(a, b) for a, b in zip(before, arrays, strict=True))

@@ -296,6 +296,7 @@ X5, Y5, COEF = np.arange(10.0).reshape(5, 2) % 7, [0, 1, 0, 1, 1], [0.1, 0.2]
         ({"l2": "1"}, TypeError, "^l2: "),
         ({"hessian_l2": np.nan}, ValueError, "^hessian_l2: "),
         ({"damping": -1e-9}, ValueError, "^damping: "),
+        ({"l2": 1e308, "damping": 1e308}, ValueError, "^damping: .*above"),
         ({"sample_weight": [1.0] * 4}, ValueError, "^sample_weight: "),
         ({"sample_weight": [-1.0] * 5}, ValueError, "^sample_weight: "),
         ({"fit_X": X5}, ValueError, "^fit_y: "),

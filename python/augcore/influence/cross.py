@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from augcore import _dispatch, _multinomial, _validate, _validate_models
 from augcore.influence import solvers
 from augcore.influence.design import Design, logits
-from augcore.influence.forms import matching_factor
+from augcore.influence.forms import matching_factor, penalty
 from augcore.influence.hessian import LogisticHessian
 from augcore.linear_model import HessianFactor
 
@@ -97,9 +97,7 @@ def _cross(
     threads: int | None,
 ) -> _Cross:
     _validate.choice("solver", solver, _SOLVERS)
-    penalty = _validate.real("l2", l2, low=0.0)
-    penalty = penalty if hessian_l2 is None else _validate.real("hessian_l2", hessian_l2, low=0.0)
-    _validate.real("damping", damping, low=0.0)
+    ridge = penalty(l2, hessian_l2, damping)
     count = _validate.threads(threads)
     fitted = Design.of("X_train", train[0], intercept is not None, count)
     p = fitted.X.shape[1]
@@ -117,9 +115,7 @@ def _cross(
             raise ValueError(f"factor: goes with solver 'cholesky', not with {solver!r}")
         lower = matching_factor(factor, values, fitted.intercept).lower
         return _Cross(points, others, lambda V: _dispatch.cholesky_solve_many(lower, V, count))
-    hessian = LogisticHessian(
-        fitted.X, coef, intercept, penalty, sample_weight=sample_weight, damping=damping, threads=threads
-    )
+    hessian = LogisticHessian(fitted.X, coef, intercept, ridge, sample_weight=sample_weight, threads=threads)
     prepared = solvers.prepared(hessian, asked.shape[0], solver, _TOLERANCE, None, 0, None)
     return _Cross(points, others, lambda V: prepared.solve(V)[0])
 

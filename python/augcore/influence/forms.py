@@ -29,7 +29,10 @@ def penalty(l2: float, hessian_l2: float | None, damping: float) -> float:
     """H's ridge."""
     l2 = _validate.real("l2", l2, low=0.0)
     ridge = l2 if hessian_l2 is None else _validate.real("hessian_l2", hessian_l2, low=0.0)
-    return ridge + _validate.real("damping", damping, low=0.0)
+    ridge += _validate.real("damping", damping, low=0.0)
+    if np.isinf(ridge):
+        raise ValueError("damping: l2 + damping is above the largest float64")
+    return ridge
 
 
 @dataclass(frozen=True, eq=False)

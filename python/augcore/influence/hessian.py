@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from augcore import _dispatch, _multinomial, _random, _validate, _validate_models
 from augcore.influence import solvers
 from augcore.influence.design import Design, logits
+from augcore.influence.forms import penalty
 from augcore.linear_model import HessianFactor
 
 __all__ = ["LogisticHessian", "inverse_hvp", "sketched_quadratic_form"]
@@ -76,7 +77,7 @@ class LogisticHessian:
         n, q = self.design.shape
         coefficients = _validate_models.model_coefficients(coef, intercept, q - self.design.intercept)
         weight = _validate.sample_weight("sample_weight", sample_weight, n)
-        penalty = _validate.real("l2", l2, low=0.0) + _validate.real("damping", damping, low=0.0)
+        ridge_of_features = penalty(l2, None, damping)
         eta = logits(self.design, coefficients)
         self.weight = np.ones(n) if weight is None else weight
         self.probabilities: Floats | None = None
@@ -87,7 +88,7 @@ class LogisticHessian:
             self.contrasts = _multinomial.contrasts(len(coefficients))
             p = self.probabilities = _multinomial.probabilities(eta)
             self.spread = self.weight * _one_sided(p)
-        ridge = np.full(q, penalty)
+        ridge = np.full(q, ridge_of_features)
         ridge[q - self.design.intercept :] = 0.0
         self.ridge: Floats = np.tile(ridge, len(self.contrasts))
         self.shape = len(self.ridge), len(self.ridge)
