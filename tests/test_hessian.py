@@ -128,7 +128,7 @@ def test_csr_is_dense(rows, intercept, monkeypatch):
 def test_exact_solvers(rows, intercept, solver, shape):
     X, coef, offset, weight = problem(*shape, rows=rows, intercept=intercept)
     units = np.logspace(-1, 1, shape[1])  # features in any units
-    X, coef, V_units = X * units, coef / units, np.array([1.0, 1e-90, 1e90])
+    X, coef, V_units = X * units, coef / units, np.array([1.0, 1e-200, 1e90])
     H = LogisticHessian(X, coef, offset, 0.02, sample_weight=weight, damping=0.01)
     V = np.random.default_rng(1).normal(size=(H.shape[0], 3)) * V_units
     truth = np.linalg.solve(H.dense(), V)
@@ -162,8 +162,86 @@ def test_nystrom_takes_fewer_iterations_where_the_spectrum_falls():
     X += 1e-3 * rng.normal(size=X.shape)
     H = LogisticHessian(X, np.zeros(120), 0.0, 1e-3)
     V = rng.normal(size=(121, 2))
-    taken = {name: H.solve(V, name, 1e-8, 0, rank=50, return_info=True)[1].iterations for name in ("cg", "nystrom")}
-    assert taken["nystrom"] < taken["cg"] / 2
+    taken = {
+        rank: H.solve(V, "nystrom" if rank else "cg", 1e-8, 0, rank=rank, return_info=True)[1].iterations
+        for rank in (None, 1, 20, 50)
+    }
+    assert taken[50] < taken[20] / 1.5 < taken[1] / 2
+    assert taken[50] < taken[None] / 2
+
+
+def rough_runs(monkeypatch, error):
+    """Runs of conjugate gradients whose solutions are off; what each took is appended to the list."""
+    run, taken = solvers._run, []
+
+    def rough(*arguments):
+        found, iterations = run(*arguments)
+        taken.append(iterations)
+        return found * (1.0 + error), iterations
+
+    monkeypatch.setattr(solvers, "_run", rough)
+    return taken
+
+
+def test_conjugate_gradients_start_anew_until_the_residual_is_small(monkeypatch):
+    X, coef, offset, _ = problem(200, 20)
+    H = LogisticHessian(X, coef, offset, 0.1)
+    V = np.random.default_rng(1).normal(size=(21, 3))
+    taken = rough_runs(monkeypatch, 1e-3)
+    found, info = H.solve(V, "cg", 1e-11, return_info=True)
+    assert (info.residuals <= 1e-11).all()
+    np.testing.assert_allclose(found, H.solve(V, "cholesky"), rtol=1e-6)
+    assert 3 < len(taken) < 6
+    assert info.iterations == sum(taken)
+    with pytest.warns(ConvergenceWarning, match="in 20 iterations, not 1e-11"):
+        H.solve(V, "cg", 1e-11, max_iter=20)
+
+
+def test_conjugate_gradients_end_where_rounding_is_all_that_is_left():
+    X, coef, offset, _ = problem(200, 20)
+    H = LogisticHessian(X, coef, offset, 0.1)
+    with pytest.warns(ConvergenceWarning, match="not 1e-17"):
+        _, info = H.solve(np.ones(21), "cg", 1e-17, return_info=True)
+    assert info.iterations < 300
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_what_lissa_knows_of_the_spectrum(rows):
+    X, coef, offset, weight = problem(40, 5, rows=rows)
+    H = LogisticHessian(X, coef, offset, 0.1, sample_weight=weight)
+    root = 1.0 / np.sqrt(H.diagonal())[:, None]
+    largest = np.linalg.eigvalsh(root * H.dense() * root.T).max()
+    assert 0.98 * largest < solvers._largest_eigenvalue(H, root, _random.key(0)) <= largest * (1 + 1e-12)
+    terms = [
+        np.linalg.eigvalsh(root * LogisticHessian(X[[i]], coef, offset, sample_weight=weight[[i]]).dense() * root.T)
+        for i in range(40)
+    ]
+    bound = solvers._largest_term(H, root)
+    assert np.max(terms) * (1 - 1e-12) <= bound < 3 * np.max(terms)
+    assert bound == pytest.approx(np.max(terms), rel=1e-12) or rows > 1
+    X[0] *= 1e4
+    assert solvers._largest_term(LogisticHessian(X, 0 * coef, offset), root) > 1e6 * bound
+
+
+def test_lissa_over_all_points_is_gradient_descent():
+    X, coef, offset, weight = problem(100, 3)
+    H = LogisticHessian(X, 0.1 * coef, offset, 20.0, sample_weight=weight)
+    V = np.random.default_rng(1).normal(size=(4, 2))
+    found, info = H.solve(V, "lissa", rng=0, max_iter=400, return_info=True)
+    np.testing.assert_allclose(found, H.solve(V), rtol=1e-9)
+    assert (info.error < 1e-12).all()
+    assert info.iterations == 400
+
+
+def test_lissa_does_not_run_away_from_a_heavy_point(monkeypatch):
+    """A batch that has it is 25 times as curved as the whole."""
+    monkeypatch.setattr(solvers, "_LISSA_ROWS", 40)
+    X, coef, offset, _ = problem(1000, 3)
+    X[7] = 300.0, 0.0, 0.0
+    H = LogisticHessian(X, 0 * coef, offset, 1.0)
+    V = np.random.default_rng(1).normal(size=4)
+    found = H.solve(V, "lissa", rng=0, max_iter=3000)
+    assert np.linalg.norm(found - H.solve(V)) < 0.5 * np.linalg.norm(H.solve(V))
 
 
 def test_lissa_contracts_and_says_its_error(monkeypatch):
@@ -200,8 +278,11 @@ def test_sketches_are_unbiased_with_the_error_they_state(rows, monkeypatch):
     assert abs(scaled.mean()) < 0.3
     assert 0.8 < np.mean(scaled**2) < 1.2
     V = np.random.default_rng(1).normal(size=(C * 5, 2))
+    few = np.mean([np.sum(V * H.solve(V, "sketch", rng=seed, rank=120), axis=0) for seed in range(20)], axis=0)
+    np.testing.assert_allclose(few, np.sum(V * H.solve(V), axis=0), rtol=0.1)
     found, info = H.solve(V, "sketch", rng=3, rank=5_000, return_info=True)
     exact = H.solve(V)
+    assert info.error == pytest.approx(np.full(2, np.sqrt((C * 5 + 1) / 5_000)))
     difference = found - exact
     relative = np.sqrt(np.sum(difference * (H @ difference), 0) / np.sum(exact * V, 0))
     assert ((relative < 2 * info.error) & (relative > info.error / 4)).all()
@@ -240,7 +321,8 @@ def test_threads_and_seeds(rows):
         results.append([*parts, sketched_quadratic_form(H, X, 20, 7)[0]])
     for other in results[1:]:
         assert all(np.array_equal(a, b) for a, b in zip(results[0], other, strict=True))
-    assert not np.array_equal(H.solve(V, "sketch", rng=7), H.solve(V, "sketch", rng=8))
+    for solver in ("sketch", "nystrom"):
+        assert not np.array_equal(H.solve(V, solver, rng=7), H.solve(V, solver, rng=8))
 
 
 def test_auto_goes_by_size(monkeypatch):
@@ -269,6 +351,13 @@ def test_a_singular_hessian_is_refused_or_warned_of(solver, rows):
     if solver in EXACT:
         with pytest.raises((np.linalg.LinAlgError, ConvergenceWarning), match="l2"):
             sketched_quadratic_form(LogisticHessian(X, coef, offset), X, 10, 0, solver=solver)
+
+
+@pytest.mark.parametrize("solver", EXACT)
+def test_a_solution_that_overflows_is_refused(solver):
+    H = LogisticHessian(np.zeros((1, 2)), np.zeros(2), None, 1e-300)
+    with pytest.raises(np.linalg.LinAlgError, match="overflows.*l2"):
+        H.solve(np.full(2, 1e100), solver)
 
 
 def test_too_few_iterations_are_told():

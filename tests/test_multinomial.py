@@ -253,7 +253,7 @@ def test_a_factor_in_contrasts():
 
 @pytest.mark.parametrize("n_classes", [None, 2, 4])
 @pytest.mark.parametrize("with_intercept", [True, False])
-@pytest.mark.parametrize(("l2", "n"), [(0.05, 24), (2.0, 24), (2.0, 90)])
+@pytest.mark.parametrize(("l2", "n"), [(0.05, 24), (2.0, 24), (2.0, 40), (2.0, 90)])
 def test_the_dual_is_the_primal(n_classes, with_intercept, l2, n):
     X, y, coef, intercept, weight = problem(n=n, p=60, n_classes=n_classes or 2)
     X[5] = X[4]
