@@ -214,6 +214,10 @@ def test_penalty_of_the_hessian_is_what_is_asked_for():
     np.testing.assert_array_equal(influence.loo_influence(X, y, coef, 0.0, 9.0, hessian_l2=1.5), base)
     np.testing.assert_array_equal(influence.loo_influence(X, y, coef, 0.0, 9.0, hessian_l2=1.0, damping=0.5), base)
     assert not np.array_equal(influence.loo_influence(X, y, coef, 0.0, 9.0), base)
+    for score in (influence.loo_loss_change, influence.leverage):
+        base = score(X, y, coef, 0.0, 1.5)
+        np.testing.assert_array_equal(score(X, y, coef, 0.0, 9.0, hessian_l2=1.0, damping=0.5), base)
+        assert not np.array_equal(score(X, y, coef, 0.0, 9.0), base)
 
 
 def test_leverages_sum_to_the_number_of_coefficients():
@@ -300,6 +304,7 @@ X5, Y5, COEF = np.arange(10.0).reshape(5, 2) % 7, [0, 1, 0, 1, 1], [0.1, 0.2]
         ({"sample_weight": [1.0] * 4}, ValueError, "^sample_weight: "),
         ({"sample_weight": [-1.0] * 5}, ValueError, "^sample_weight: "),
         ({"fit_X": X5}, ValueError, "^fit_y: "),
+        ({"fit_y": Y5}, ValueError, "^fit_y: "),
         ({"fit_X": X5[:, :1], "fit_y": Y5}, ValueError, "^fit_X: "),
         ({"fit_sample_weight": [1.0] * 5}, ValueError, "^fit_sample_weight: "),
         ({"factor": np.eye(3)}, TypeError, "^factor: "),

@@ -109,12 +109,8 @@ def residual(logits: Floats, codes: NDArray[np.intp]) -> Floats:
 def deviation(p: Floats, k: int) -> Floats:
     """c_k = E (e_k - p) of every point: (n, K - 1)."""
     basis = contrasts(p.shape[1])
-    c: Floats = basis[:, k] - p @ basis.T
-    # Where k is likely it lies near the mean: there c is summed from the differences to the unlikely classes.
-    likely = p[:, k] > 0.5
-    if likely.any():
-        c[likely] = p[likely] @ (basis[:, [k]] - basis).T
-    return c
+    deviation: Floats = basis[:, k] - p @ basis.T
+    return deviation
 
 
 def curvature(p: Floats) -> Floats:
