@@ -374,6 +374,8 @@ BAD = [
     ("X", {"X": sparse.csr_matrix(np.array([[np.inf, 1, 1]]))}, ValueError),
     ("X", {"X": sparse.csr_matrix(np.ones((2, 3), dtype=complex))}, TypeError),
     ("X", {"X": sparse.csr_matrix((2, 0))}, ValueError),
+    ("X", {"X": sparse.csr_matrix((np.full(2, 9e99), [1, 1], [0, 2]), shape=(1, 3))}, ValueError),
+    ("X", {"X": sparse.csc_matrix(np.ones((2, 3)))}, TypeError),
     ("X", {"X": np.ones(3)}, ValueError),
     ("coef", {"coef": np.ones(2)}, ValueError),
     ("coef", {"coef": np.ones((3, 2))}, ValueError),
