@@ -88,6 +88,26 @@ def loo_loss_change(const double[::1] eta, const double[::1] y, const double[::1
                                  threads)
 
 
+cdef class GramSums:
+    cdef gram.GramSums* sums
+
+    def __cinit__(self, int64_t p, bint intercept, bint single):
+        self.sums = new gram.GramSums(p, intercept, single)
+
+    def __dealloc__(self):
+        del self.sums
+
+    def add(self, const real[:, ::1] x, const double[::1] w, int threads):
+        cdef Design rows = design(x, True)
+        with nogil:
+            self.sums.add(<const real*>rows.data, pointer(w), rows.n, threads)
+
+    def total(self, double[:, ::1] out, int threads):
+        if out.shape[0] > 0:
+            with nogil:
+                self.sums.total(&out[0, 0], threads)
+
+
 def cholesky(double[:, ::1] a, int threads):
     cdef int64_t q = a.shape[0], column
     if q == 0:
@@ -113,6 +133,16 @@ def cholesky_inverse(const double[:, ::1] l, double[:, ::1] out, int threads):
     if out.shape[0] > 0:
         with nogil:
             factor.cholesky_inverse(&l[0, 0], out.shape[0], &out[0, 0], threads)
+
+
+def reciprocal_condition(const double[:, ::1] l):
+    cdef int64_t q = l.shape[0]
+    cdef double estimate
+    if q == 0:
+        return 1.0
+    with nogil:
+        estimate = factor.reciprocal_condition(&l[0, 0], q)
+    return estimate
 
 
 def inverse_quadratic_form(const real[:, ::1] x, bint intercept, const double[:, ::1] l, bint single, double[::1] out,

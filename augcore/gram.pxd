@@ -7,6 +7,11 @@ from augcore.errors cimport raise_python_error
 
 
 cdef extern from "augcore/gram.hpp" namespace "augcore" nogil:
+    cdef cppclass GramSums:
+        GramSums(int64_t p, bint intercept, bint single) except +raise_python_error
+        void add[T](const T* x, const double* w, int64_t n, int threads) except +raise_python_error
+        void total(double* out, int threads) except +raise_python_error
+
     void weighted_gram(const Design& rows, const double* w, bint single, double* out,
                        int threads) except +raise_python_error
     void product(const Design& rows, const double* right, int64_t b, double* out,

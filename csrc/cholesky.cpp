@@ -3,6 +3,7 @@
 #include "augcore/cholesky.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <vector>
 
@@ -106,6 +107,79 @@ void cholesky_solve(const double* l, index q, double* b) {
     b[i] /= l[i * q + i];
     linalg.axpy_f64(-b[i], l + i * q, b, i);
   }
+}
+
+namespace {
+
+// b := L L' b
+void cholesky_product(const double* l, index q, double* b) {
+  const auto& linalg = kernels().linalg;
+  for (index i = 0; i < q; ++i) {
+    const double value = b[i];
+    b[i] *= l[i * q + i];
+    linalg.axpy_f64(value, l + i * q, b, i);
+  }
+  for (index i = q - 1; i >= 0; --i) b[i] = linalg.dot_f64(l + i * q, b, i + 1);
+}
+
+double sum_of_magnitudes(const std::vector<double>& x) {
+  double sum = 0.0;
+  for (const double value : x) sum += std::abs(value);
+  return sum;
+}
+
+// A lower bound of the 1-norm of a symmetric matrix of q rows, nearly always close to it; multiply(x) is x := A x.
+template <typename F>
+double one_norm(index q, const F& multiply) {
+  constexpr int kMostSteps = 5;
+  std::vector<double> x(q, 1.0 / static_cast<double>(q)), signs(q);
+  multiply(x);
+  double estimate = sum_of_magnitudes(x);
+  for (int step = 1; step < kMostSteps; ++step) {
+    bool turned = step == 1;
+    for (index i = 0; i < q; ++i) {
+      const double sign = x[i] >= 0.0 ? 1.0 : -1.0;
+      turned = turned || sign != signs[i];
+      signs[i] = sign;
+    }
+    if (!turned) break;
+    std::vector<double> slope = signs;
+    multiply(slope);
+    const auto steeper = [](double a, double b) { return std::abs(a) < std::abs(b); };
+    const auto steepest = std::max_element(slope.begin(), slope.end(), steeper) - slope.begin();
+    std::fill(x.begin(), x.end(), 0.0);
+    x[steepest] = 1.0;
+    multiply(x);
+    const double found = sum_of_magnitudes(x);
+    if (!(found > estimate)) break;
+    estimate = found;
+  }
+  // What cancels in the steps above does not in this vector.
+  for (index i = 0; i < q; ++i) {
+    const double size = 1.0 + static_cast<double>(i) / static_cast<double>(std::max<index>(1, q - 1));
+    x[i] = i % 2 == 0 ? size : -size;
+  }
+  multiply(x);
+  return std::max(estimate, 2.0 * sum_of_magnitudes(x) / (3.0 * static_cast<double>(q)));
+}
+
+}  // namespace
+
+double reciprocal_condition(const double* l, index q) {
+  if (q == 0) return 1.0;
+  std::vector<double> scale(q);
+  for (index i = 0; i < q; ++i) scale[i] = std::sqrt(kernels().linalg.dot_f64(l + i * q, l + i * q, i + 1));
+  const double norm = one_norm(q, [&](std::vector<double>& x) {
+    for (index i = 0; i < q; ++i) x[i] /= scale[i];
+    cholesky_product(l, q, x.data());
+    for (index i = 0; i < q; ++i) x[i] /= scale[i];
+  });
+  const double inverse_norm = one_norm(q, [&](std::vector<double>& x) {
+    for (index i = 0; i < q; ++i) x[i] *= scale[i];
+    cholesky_solve(l, q, x.data());
+    for (index i = 0; i < q; ++i) x[i] *= scale[i];
+  });
+  return std::min(1.0, 1.0 / (norm * inverse_norm));
 }
 
 namespace {

@@ -354,6 +354,19 @@ def test_a_singular_hessian_is_refused_or_warned_of(solver, rows):
 
 
 @pytest.mark.parametrize("solver", EXACT)
+def test_a_hessian_of_which_no_digit_is_left_is_refused_or_warned_of(solver):
+    """A column that others make up but for rounding: the pivots are above theirs."""
+    X, coef, offset, _ = problem(200, 30)
+    X[:, 2] = X[:, 1] + 1e-4 * X[:, 3]
+    V = np.random.default_rng(0).normal(size=31)
+    with pytest.raises((np.linalg.LinAlgError, ConvergenceWarning), match="l2"):
+        inverse_hvp(X, V, coef, offset, solver=solver)
+    X[:, 2] += 1e-4 * np.random.default_rng(1).normal(size=200)  # condition 1e9
+    H = LogisticHessian(X, coef, offset)
+    assert np.linalg.norm(V - H @ H.solve(V, "cholesky")) < 1e-6
+
+
+@pytest.mark.parametrize("solver", EXACT)
 def test_a_solution_that_overflows_is_refused(solver):
     H = LogisticHessian(np.zeros((1, 2)), np.zeros(2), None, 1e-300)
     with pytest.raises(np.linalg.LinAlgError, match="overflows.*l2"):

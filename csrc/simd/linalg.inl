@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "simd/kernels.hpp"
+#include "simd/transpose.hpp"
 #include "simd/vec.hpp"
 
 namespace {
@@ -27,13 +28,18 @@ constexpr int kDotLanes = 16;  // partial sums, the same at every level
 
 template <typename T>
 double dot(const T* x, const double* y, index n) {
-  double sums[kDotLanes] = {};
+  constexpr int kParts = kDotLanes / kLanes<double>;
+  Vec<double> parts[kParts];
+  for (int i = 0; i < kParts; ++i) parts[i] = broadcast(0.0);
   index k = 0;
   for (; k + kDotLanes <= n; k += kDotLanes) {
-    for (int lane = 0; lane < kDotLanes; ++lane) {
-      sums[lane] = madd(static_cast<double>(x[k + lane]), y[k + lane], sums[lane]);
+    for (int i = 0; i < kParts; ++i) {
+      const index at = k + i * kLanes<double>;
+      parts[i] = madd(load_as(x + at, 0.0), load(y + at), parts[i]);
     }
   }
+  double sums[kDotLanes];
+  for (int i = 0; i < kParts; ++i) store(sums + i * kLanes<double>, parts[i]);
   for (int lane = 0; k < n; ++k, ++lane) sums[lane] = madd(static_cast<double>(x[k]), y[k], sums[lane]);
   for (int width = kDotLanes / 2; width > 0; width /= 2) {
     for (int lane = 0; lane < width; ++lane) sums[lane] += sums[lane + width];
@@ -48,100 +54,103 @@ void axpy(double a, const T* x, double* out, index n) {
 
 // ---- register tiles -------------------------------------------------------------------------------------------------
 
-// acc +- a' b over depth: a (depth x kRows, leading dimension lda), b (depth x kColumns, dense).
-template <bool kSubtract, typename S>
-inline void multiply_accumulate(index depth, const S* a, index lda, const S* b, Vec<S> (&acc)[kRows][kVectors]) {
+// acc +- a' b over depth: a (depth x kHeight, leading dimension lda), b (depth x kColumns, dense), of which the first
+// kWide vectors are read.
+template <bool kSubtract, typename S, int kHeight, int kWide>
+inline void multiply_accumulate(index depth, const S* a, index lda, const S* b, Vec<S> (&acc)[kHeight][kWide]) {
   for (index k = 0; k < depth; ++k) {
-    Vec<S> row[kVectors];
-    for (int v = 0; v < kVectors; ++v) row[v] = load(b + k * kColumns<S> + v * kLanes<S>);
-    for (int i = 0; i < kRows; ++i) {
+    Vec<S> row[kWide];
+    for (int v = 0; v < kWide; ++v) row[v] = load(b + k * kColumns<S> + v * kLanes<S>);
+    for (int i = 0; i < kHeight; ++i) {
       const Vec<S> factor = broadcast(a[k * lda + i]);
-      for (int v = 0; v < kVectors; ++v) {
+      for (int v = 0; v < kWide; ++v) {
         acc[i][v] = kSubtract ? nmadd(factor, row[v], acc[i][v]) : madd(factor, row[v], acc[i][v]);
       }
     }
   }
 }
 
-template <typename S>
-inline void clear_tile(Vec<S> (&acc)[kRows][kVectors]) {
-  for (int i = 0; i < kRows; ++i) {
-    for (int v = 0; v < kVectors; ++v) acc[i][v] = broadcast(S{0});
+template <typename S, int kHeight, int kWide>
+inline void clear_tile(Vec<S> (&acc)[kHeight][kWide]) {
+  for (int i = 0; i < kHeight; ++i) {
+    for (int v = 0; v < kWide; ++v) acc[i][v] = broadcast(S{0});
   }
 }
 
-template <typename S>
-inline void load_tile(const S* c, index ldc, Vec<S> (&acc)[kRows][kVectors]) {
-  for (int i = 0; i < kRows; ++i) {
-    for (int v = 0; v < kVectors; ++v) acc[i][v] = load(c + i * ldc + v * kLanes<S>);
+template <typename S, int kHeight, int kWide>
+inline void load_tile(const S* c, index ldc, Vec<S> (&acc)[kHeight][kWide]) {
+  for (int i = 0; i < kHeight; ++i) {
+    for (int v = 0; v < kWide; ++v) acc[i][v] = load(c + i * ldc + v * kLanes<S>);
   }
 }
 
-template <typename S>
-inline void store_tile(S* c, index ldc, const Vec<S> (&acc)[kRows][kVectors]) {
-  for (int i = 0; i < kRows; ++i) {
-    for (int v = 0; v < kVectors; ++v) store(c + i * ldc + v * kLanes<S>, acc[i][v]);
+template <typename S, int kHeight, int kWide>
+inline void store_tile(S* c, index ldc, const Vec<S> (&acc)[kHeight][kWide]) {
+  for (int i = 0; i < kHeight; ++i) {
+    for (int v = 0; v < kWide; ++v) store(c + i * ldc + v * kLanes<S>, acc[i][v]);
   }
 }
 
 // sums[j] += column j of one row of a tile
-template <typename S>
-inline void add_row(const Vec<S> (&row)[kVectors], double* sums) {
-  S values[kColumns<S>];
-  for (int v = 0; v < kVectors; ++v) store(values + v * kLanes<S>, row[v]);
-  for (int j = 0; j < kColumns<S>; ++j) sums[j] += static_cast<double>(values[j]);
+template <typename S, int kWide>
+inline void add_row(const Vec<S> (&row)[kWide], double* sums) {
+  S values[kWide * kLanes<S>];
+  for (int v = 0; v < kWide; ++v) store(values + v * kLanes<S>, row[v]);
+  for (int j = 0; j < kWide * kLanes<S>; ++j) sums[j] += static_cast<double>(values[j]);
 }
 
 template <bool kSubtract>
 void update_tile(index depth, const double* a, index lda, const double* b, double* c, index ldc) {
   Vec<double> acc[kRows][kVectors];
-  load_tile(c, ldc, acc);
-  multiply_accumulate<kSubtract>(depth, a, lda, b, acc);
-  store_tile(c, ldc, acc);
+  load_tile<double>(c, ldc, acc);
+  multiply_accumulate<kSubtract, double>(depth, a, lda, b, acc);
+  store_tile<double>(c, ldc, acc);
 }
 
-// Adds the product of two packed panels to a dense tile of double: in double the chain goes on from what is there, in
-// float the panels' own sum is added.
+// Adds the product of two packed panels, kHeight rows of its first kWide vectors, to a dense tile of double: in double
+// the chain goes on from what is there, in float the panels' own sum is added.
+template <int kHeight, int kWide>
 inline void add_panels(index depth, const double* a, const double* b, double* tile) {
-  update_tile<false>(depth, a, kRows, b, tile, kColumns<double>);
+  Vec<double> acc[kHeight][kWide];
+  load_tile<double>(tile, kColumns<double>, acc);
+  multiply_accumulate<false, double>(depth, a, kRows, b, acc);
+  store_tile<double>(tile, kColumns<double>, acc);
 }
 
+template <int kHeight, int kWide>
 inline void add_panels(index depth, const float* a, const float* b, double* tile) {
-  Vec<float> acc[kRows][kVectors];
+  Vec<float> acc[kHeight][kWide];
   clear_tile<float>(acc);
-  multiply_accumulate<false>(depth, a, kRows, b, acc);
-  for (int i = 0; i < kRows; ++i) add_row<float>(acc[i], tile + i * kColumns<float>);
+  multiply_accumulate<false, float>(depth, a, kRows, b, acc);
+  for (int i = 0; i < kHeight; ++i) add_row<float>(acc[i], tile + i * kColumns<float>);
+}
+
+// The same for at least the given rows and columns of the tile: one row is that of an intercept.
+template <int kWide = kVectors, typename S>
+inline void add_part(index height, index width, index depth, const S* a, const S* b, double* tile) {
+  if constexpr (kWide > 1) {
+    if (width <= (kWide - 1) * kLanes<S>) return add_part<kWide - 1>(height, width, depth, a, b, tile);
+  }
+  if (height == 1) return add_panels<1, kWide>(depth, a, b, tile);
+  add_panels<kRows, kWide>(depth, a, b, tile);
 }
 
 // ---- the weighted Gram matrix ---------------------------------------------------------------------------------------
 
-// x is rounded before it is scaled, so that x given in float and in double are the same.
-template <typename S, typename T>
-inline S scaled(double scale, T x) {
-  return static_cast<S>(scale * static_cast<double>(static_cast<S>(x)));
-}
-
-// Columns first ... first + kWidth - 1 of m rows of (x, 1), scaled by w where it is given; columns past q are zero.
-template <int kWidth, typename S, typename T>
+// Columns first ... first + kWidth - 1 of m rows of (x, 1), scaled by w where it is given; columns past q are zero. In
+// float each factor is rounded, so that x given in float and in double are the same.
+template <int kWidth, bool kScaled, typename S, typename T>
 inline void pack_columns(const T* x, const double* w, index m, index p, index q, index first, S* out) {
-  if (first + kWidth <= p) {
-    for (index k = 0; k < m; ++k) {
-      const T* row = x + k * p + first;
-      if (w == nullptr) {
-        for (int j = 0; j < kWidth; ++j) out[k * kWidth + j] = static_cast<S>(row[j]);
-      } else {
-        const double scale = w[k];
-        for (int j = 0; j < kWidth; ++j) out[k * kWidth + j] = scaled<S>(scale, row[j]);
-      }
-    }
-    return;
-  }
   for (index k = 0; k < m; ++k) {
-    const double scale = w == nullptr ? 1.0 : w[k];
-    for (index j = 0; j < kWidth; ++j) {
-      const index column = first + j;
-      const T value = column < p ? x[k * p + column] : static_cast<T>(column < q ? 1 : 0);
-      out[k * kWidth + j] = scaled<S>(scale, value);
+    const T* row = x + k * p + first;
+    const S scale = kScaled ? static_cast<S>(w[k]) : S{1};
+    if (first + kWidth <= p) {
+      for (int j = 0; j < kWidth; ++j) out[k * kWidth + j] = scale * static_cast<S>(row[j]);
+    } else {
+      for (index j = 0; j < kWidth; ++j) {
+        const T value = first + j < p ? row[j] : static_cast<T>(first + j < q ? 1 : 0);
+        out[k * kWidth + j] = scale * static_cast<S>(value);
+      }
     }
   }
 }
@@ -157,22 +166,33 @@ void gram(const T* x, const double* w, index m, index p, index q, index first, i
   constexpr index kTile = kRows * kColumns<S>;
   // In float a panel takes half of a 48 KB first-level cache at the depth that is wanted; in double at half of it.
   constexpr index kStep = sizeof(S) == sizeof(float) ? kDepth : kDepth / 2;
+  constexpr index kTogether = 8;  // rows whose lines are read side by side, while the next are on their way
   S* panels_a = workspace;
   S* panel_b = workspace + kDepth * (last - first) * kRows;
   for (index sample = 0; sample < m; sample += kStep) {
     const index depth = lesser(kStep, m - sample);
     const T* rows = x + sample * p;
-    for (index r = first; r < last; ++r) {
-      pack_columns<kRows>(rows, nullptr, depth, p, q, r * kRows, panels_a + (r - first) * kRows * depth);
+    for (index k = 0; k < depth; k += kTogether) {
+      const index together = lesser(kTogether, depth - k);
+      for (index r = first; r < last; ++r) {
+        for (index ahead = 0; ahead < together; ++ahead) {
+          __builtin_prefetch(rows + (k + kTogether + ahead) * p + r * kRows);
+        }
+        pack_columns<kRows, false>(rows + k * p, nullptr, together, p, q, r * kRows,
+                                   panels_a + ((r - first) * depth + k) * kRows);
+      }
     }
     for (index column = 0; column < last * kRows; column += kColumns<S>) {
-      pack_columns<kColumns<S>>(rows, w + sample, depth, p, q, column, panel_b);
+      pack_columns<kColumns<S>, true>(rows, w + sample, depth, p, q, column, panel_b);
       const index panel = column / kColumns<S>;
       double* row_tiles = tiles;  // of row tile r
       for (index r = first; r < last; ++r) {
+        const index height = lesser(kRows, q - r * kRows), right = r * kRows + height;
         const index diagonal = r * kRows / kColumns<S>;
-        if (diagonal >= panel)
-          add_panels(depth, panels_a + (r - first) * kRows * depth, panel_b, row_tiles + panel * kTile);
+        if (column < right) {
+          add_part(height, right - column, depth, panels_a + (r - first) * kRows * depth, panel_b,
+                   row_tiles + panel * kTile);
+        }
         row_tiles += (diagonal + 1) * kTile;
       }
     }
@@ -181,23 +201,53 @@ void gram(const T* x, const double* w, index m, index p, index q, index first, i
 
 // ---- panels ---------------------------------------------------------------------------------------------------------
 
+// Rows i ... i + kLanes - 1 of columns first ... first + kLanes - 1, while those of the next panel are on their way.
+template <typename S, typename T>
+inline void pack_square(const T* x, index p, index i, index first, S* panel) {
+  Vec<S> rows[kLanes<S>];
+  for (int lane = 0; lane < kLanes<S>; ++lane) {
+    const T* row = x + (i + lane) * p + first;
+    __builtin_prefetch(row + kColumns<S> * p);
+    rows[lane] = load_as(row, S{});
+  }
+  transpose(rows);
+  for (int lane = 0; lane < kLanes<S>; ++lane) store(panel + (first + lane) * kColumns<S> + i, rows[lane]);
+}
+
 template <typename S, typename T>
 void pack(const T* x, index m, index p, index q, S* panel) {
-  constexpr index kBlock = 16;  // a few cache lines of each row stay at hand while their elements are spread
-  for (index first = 0; first < p; first += kBlock) {
-    const index last = lesser(first + kBlock, p);
-    for (index k = first; k < last; ++k) {
-      S* out = panel + k * kColumns<S>;
-      if (m == kColumns<S>) {
-        for (index i = 0; i < kColumns<S>; ++i) out[i] = static_cast<S>(x[i * p + k]);
-      } else {
-        for (index i = 0; i < kColumns<S>; ++i) out[i] = i < m ? static_cast<S>(x[i * p + k]) : S{0};
-      }
+  const index squares = m == kColumns<S> ? p / kLanes<S> * kLanes<S> : 0;  // the columns that are packed by squares
+  for (index first = 0; first < squares; first += kLanes<S>) {
+    for (index i = 0; i < kColumns<S>; i += kLanes<S>) pack_square<S>(x, p, i, first, panel);
+  }
+  for (index k = squares; k < q; ++k) {
+    S* out = panel + k * kColumns<S>;
+    for (index i = 0; i < kColumns<S>; ++i) out[i] = i >= m ? S{0} : k < p ? static_cast<S>(x[i * p + k]) : S{1};
+  }
+}
+
+// Rows first ... first + kHeight - 1 of a panel, from those before; `packed` is their block.
+template <int kHeight, typename S>
+inline void substitute_rows(const S* packed, index from, index first, S* panel, double* squares) {
+  const S* diagonal = packed + first * kRows;
+  Vec<S> acc[kHeight][kVectors];
+  load_tile<S>(panel + first * kColumns<S>, kColumns<S>, acc);
+  multiply_accumulate<true, S>(first - from, packed + from * kRows, kRows, panel + from * kColumns<S>, acc);
+  Vec<S> sum[kVectors];
+  for (int v = 0; v < kVectors; ++v) sum[v] = broadcast(S{0});
+  for (int i = 0; i < kHeight; ++i) {
+    for (int j = 0; j < i; ++j) {
+      const Vec<S> factor = broadcast(diagonal[i * kRows + j]);
+      for (int v = 0; v < kVectors; ++v) acc[i][v] = nmadd(factor, acc[j][v], acc[i][v]);
+    }
+    const Vec<S> reciprocal = broadcast(diagonal[i * kRows + i]);
+    for (int v = 0; v < kVectors; ++v) {
+      acc[i][v] = mul(acc[i][v], reciprocal);
+      sum[v] = madd(acc[i][v], acc[i][v], sum[v]);
     }
   }
-  if (q > p) {
-    for (index i = 0; i < kColumns<S>; ++i) panel[p * kColumns<S> + i] = i < m ? S{1} : S{0};
-  }
+  store_tile<S>(panel + first * kColumns<S>, kColumns<S>, acc);
+  if (squares != nullptr) add_row<S>(sum, squares);
 }
 
 template <typename S>
@@ -208,26 +258,31 @@ void forward_substitute(const S* packed, index from, index first, index last, S*
   const index block = first / kRows;
   packed += kRows * kRows * (block * (block + 1) / 2);
   for (; first < last; first += kRows) {
-    const S* diagonal = packed + first * kRows;
-    Vec<S> acc[kRows][kVectors];
-    load_tile(panel + first * kColumns<S>, kColumns<S>, acc);
-    multiply_accumulate<true>(first - from, packed + from * kRows, kRows, panel + from * kColumns<S>, acc);
+    if (last - first == 1) {
+      substitute_rows<1>(packed, from, first, panel, squares);
+    } else {
+      substitute_rows<kRows>(packed, from, first, panel, squares);
+    }
+    packed += (first + kRows) * kRows;
+  }
+}
+
+// The part of y' T y that rows first ... first + kHeight - 1 of T give; `packed` is their block.
+template <int kHeight, typename S>
+inline void add_form_of_rows(const S* packed, index first, const S* panel, double* out) {
+  const index depth = first + kHeight;
+  for (index k = 0; k < depth; k += kDepth) {
+    Vec<S> acc[kHeight][kVectors];
+    clear_tile<S>(acc);
+    multiply_accumulate<false, S>(lesser(kDepth, depth - k), packed + k * kRows, kRows, panel + k * kColumns<S>, acc);
     Vec<S> sum[kVectors];
     for (int v = 0; v < kVectors; ++v) sum[v] = broadcast(S{0});
-    for (int i = 0; i < kRows; ++i) {
-      for (int j = 0; j < i; ++j) {
-        const Vec<S> factor = broadcast(diagonal[i * kRows + j]);
-        for (int v = 0; v < kVectors; ++v) acc[i][v] = nmadd(factor, acc[j][v], acc[i][v]);
-      }
-      const Vec<S> reciprocal = broadcast(diagonal[i * kRows + i]);
+    for (int i = 0; i < kHeight; ++i) {
       for (int v = 0; v < kVectors; ++v) {
-        acc[i][v] = mul(acc[i][v], reciprocal);
-        sum[v] = madd(acc[i][v], acc[i][v], sum[v]);
+        sum[v] = madd(acc[i][v], load(panel + (first + i) * kColumns<S> + v * kLanes<S>), sum[v]);
       }
     }
-    store_tile(panel + first * kColumns<S>, kColumns<S>, acc);
-    if (squares != nullptr) add_row<S>(sum, squares);
-    packed = diagonal + kRows * kRows;
+    add_row<S>(sum, out);
   }
 }
 
@@ -235,21 +290,12 @@ template <typename S>
 void quadratic_form(const S* packed, index q, const S* panel, double* out) {
   for (int j = 0; j < kColumns<S>; ++j) out[j] = 0.0;
   for (index first = 0; first < q; first += kRows) {
-    const index depth = first + kRows;
-    for (index k = 0; k < depth; k += kDepth) {
-      Vec<S> acc[kRows][kVectors];
-      clear_tile<S>(acc);
-      multiply_accumulate<false>(lesser(kDepth, depth - k), packed + k * kRows, kRows, panel + k * kColumns<S>, acc);
-      Vec<S> sum[kVectors];
-      for (int v = 0; v < kVectors; ++v) sum[v] = broadcast(S{0});
-      for (int i = 0; i < kRows; ++i) {
-        for (int v = 0; v < kVectors; ++v) {
-          sum[v] = madd(acc[i][v], load(panel + (first + i) * kColumns<S> + v * kLanes<S>), sum[v]);
-        }
-      }
-      add_row<S>(sum, out);
+    if (q - first == 1) {
+      add_form_of_rows<1>(packed, first, panel, out);
+    } else {
+      add_form_of_rows<kRows>(packed, first, panel, out);
     }
-    packed += depth * kRows;
+    packed += (first + kRows) * kRows;
   }
 }
 

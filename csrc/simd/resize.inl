@@ -11,6 +11,7 @@
 #include "augcore/point/opencv4.hpp"
 #include "simd/kernels.hpp"
 #include "simd/pack.hpp"
+#include "simd/transpose.hpp"
 
 namespace {
 
@@ -77,41 +78,6 @@ void down(const In* const* rows, const A* weight, std::int64_t taps, std::int64_
 
 // ---- along rows -----------------------------------------------------------------------------------------------------
 
-// The first (kHigh: the second) halves of a and b, lane by lane in turn.
-template <bool kHigh, typename V>
-inline V zip(V a, V b) {
-  constexpr int n = sizeof(V) / sizeof(a[0]);
-  constexpr int h = kHigh ? n / 2 : 0;
-  if constexpr (n == 16) {
-    return __builtin_shufflevector(a, b, h, h + 16, h + 1, h + 17, h + 2, h + 18, h + 3, h + 19, h + 4, h + 20, h + 5,
-                                   h + 21, h + 6, h + 22, h + 7, h + 23);
-  } else if constexpr (n == 8) {
-    return __builtin_shufflevector(a, b, h, h + 8, h + 1, h + 9, h + 2, h + 10, h + 3, h + 11);
-  } else if constexpr (n == 4) {
-    return __builtin_shufflevector(a, b, h, h + 4, h + 1, h + 5);
-  } else {
-    return __builtin_shufflevector(a, b, h, h + 2);
-  }
-}
-
-// A square of as many packs as a pack has lanes. A step moves the highest bit of (row, lane) to the lowest place; as
-// many steps as a lane's number has bits exchange row and lane.
-template <typename A>
-inline void transpose(Pack<A>* square) {
-  constexpr int n = kPack<A>;
-  Pack<A> other[n];
-#pragma GCC unroll 4
-  for (int step = 1; step < n; step *= 2) {
-#pragma GCC unroll 16
-    for (int i = 0; i < n / 2; ++i) {
-      other[2 * i] = zip<false>(square[i], square[i + n / 2]);
-      other[2 * i + 1] = zip<true>(square[i], square[i + n / 2]);
-    }
-#pragma GCC unroll 16
-    for (int i = 0; i < n; ++i) square[i] = other[i];
-  }
-}
-
 // Elements [n][lanes] from `lanes` rows, of each the n elements that begin at `from`.
 template <typename In, typename A>
 void rows_to_lanes(const In* const* rows, std::int64_t from, std::int64_t n, A* out) {
@@ -125,7 +91,7 @@ void rows_to_lanes(const In* const* rows, std::int64_t from, std::int64_t n, A* 
 #pragma GCC unroll 16
       for (int i = 0; i < kLanes; ++i) load(rows[i] + from + at, square[i]);
     }
-    transpose<A>(square);
+    transpose(square);
 #pragma GCC unroll 16
     for (int i = 0; i < kLanes; ++i) store(square[i], out + (at + i) * kLanes);
   }
@@ -140,7 +106,7 @@ void lanes_to_rows(const A* in, std::int64_t n, Out* const* rows, std::int64_t t
     Pack<A> square[kLanes];
 #pragma GCC unroll 16
     for (int i = 0; i < kLanes; ++i) load(in + (at + i) * kLanes, square[i]);
-    transpose<A>(square);
+    transpose(square);
     if (n < kLanes) {
       for (int i = 0; i < kLanes; ++i) store_some<A>(square[i], n, rows[i] + to);
     } else {

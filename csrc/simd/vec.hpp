@@ -24,8 +24,16 @@ template <>
 struct VecOf<float> {
   using type = __m512;
 };
+// load_as: converted to the type of the second argument, which is not read.
 inline __m512d load(const double* p) { return _mm512_loadu_pd(p); }
 inline __m512 load(const float* p) { return _mm512_loadu_ps(p); }
+inline __m512d load_as(const double* p, double) { return load(p); }
+inline __m512 load_as(const float* p, float) { return load(p); }
+inline __m512d load_as(const float* p, double) { return _mm512_cvtps_pd(_mm256_loadu_ps(p)); }
+inline __m512 load_as(const double* p, float) {
+  const __m512d low = _mm512_castps_pd(_mm512_castps256_ps512(_mm512_cvtpd_ps(load(p))));
+  return _mm512_castpd_ps(_mm512_insertf64x4(low, _mm256_castps_pd(_mm512_cvtpd_ps(load(p + 8))), 1));
+}
 inline void store(double* p, __m512d a) { _mm512_storeu_pd(p, a); }
 inline void store(float* p, __m512 a) { _mm512_storeu_ps(p, a); }
 inline __m512d broadcast(double a) { return _mm512_set1_pd(a); }
@@ -53,6 +61,12 @@ struct VecOf<float> {
 };
 inline __m256d load(const double* p) { return _mm256_loadu_pd(p); }
 inline __m256 load(const float* p) { return _mm256_loadu_ps(p); }
+inline __m256d load_as(const double* p, double) { return load(p); }
+inline __m256 load_as(const float* p, float) { return load(p); }
+inline __m256d load_as(const float* p, double) { return _mm256_cvtps_pd(_mm_loadu_ps(p)); }
+inline __m256 load_as(const double* p, float) {
+  return _mm256_set_m128(_mm256_cvtpd_ps(load(p + 4)), _mm256_cvtpd_ps(load(p)));
+}
 inline void store(double* p, __m256d a) { _mm256_storeu_pd(p, a); }
 inline void store(float* p, __m256 a) { _mm256_storeu_ps(p, a); }
 inline __m256d broadcast(double a) { return _mm256_set1_pd(a); }
@@ -84,6 +98,13 @@ struct VecOf<float> {
 };
 inline DoubleVec load(const double* p) { return *reinterpret_cast<const DoubleVec*>(p); }
 inline FloatVec load(const float* p) { return *reinterpret_cast<const FloatVec*>(p); }
+inline DoubleVec load_as(const double* p, double) { return load(p); }
+inline FloatVec load_as(const float* p, float) { return load(p); }
+inline DoubleVec load_as(const float* p, double) { return DoubleVec{p[0], p[1]}; }
+inline FloatVec load_as(const double* p, float) {
+  return FloatVec{static_cast<float>(p[0]), static_cast<float>(p[1]), static_cast<float>(p[2]),
+                  static_cast<float>(p[3])};
+}
 inline void store(double* p, DoubleVec a) { *reinterpret_cast<DoubleVec*>(p) = a; }
 inline void store(float* p, FloatVec a) { *reinterpret_cast<FloatVec*>(p) = a; }
 inline DoubleVec broadcast(double a) { return DoubleVec{a, a}; }

@@ -111,9 +111,17 @@ def cholesky(a: Floats, threads: int) -> int:
 
 
 def cholesky_solve(factor: Floats, b: Floats) -> None:
+    """Replaces b by (L L')^-1 b."""
     from augcore import _logistic
 
     _logistic.cholesky_solve(factor, b)
+
+
+def reciprocal_condition(factor: Floats) -> float:
+    """Of L L' scaled to a unit diagonal, in the 1-norm, estimated: between 0 and 1."""
+    from augcore import _logistic
+
+    return _logistic.reciprocal_condition(factor)
 
 
 def inverse_quadratic_form(
@@ -128,6 +136,24 @@ def inverse_quadratic_form(
 
 
 # ---- products with the design (X, 1) ---------------------------------------------------------------------------------
+
+
+class GramSums:
+    """`weighted_gram` over blocks of rows: the same bits for any blocks."""
+
+    def __init__(self, p: int, intercept: bool, single: bool = False) -> None:
+        from augcore import _logistic
+
+        self._q = p + intercept
+        self._sums = _logistic.GramSums(p, intercept, single)
+
+    def add(self, X: NDArray[Any], weight: Floats, threads: int) -> None:
+        self._sums.add(_rows(X), _doubles(weight), threads)
+
+    def total(self, threads: int) -> Floats:
+        out = np.empty((self._q, self._q))
+        self._sums.total(out, threads)
+        return out
 
 
 def weighted_gram(X: NDArray[Any], intercept: bool, weight: Floats, threads: int, single: bool = False) -> Floats:

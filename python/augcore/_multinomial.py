@@ -165,7 +165,9 @@ def block_rows(p: int, n_contrasts: int) -> int:
     return min(_MOST_ROWS, max(_LEAST_ROWS, 1 << max(wanted, 1).bit_length() - 1))
 
 
-def hessian(X: NDArray[Any], intercept: bool, logits: Floats, weight: Floats | None, threads: int) -> Floats:
+def hessian(
+    X: NDArray[Any], intercept: bool, logits: Floats, weight: Floats | None, threads: int, single: bool = False
+) -> Floats:
     """The Hessian of the summed loss in the contrasts: (C q, C q) for C = K - 1 and q columns of (X, 1)."""
     step = block_rows(X.shape[1], logits.shape[1] - 1)
 
@@ -175,7 +177,7 @@ def hessian(X: NDArray[Any], intercept: bool, logits: Floats, weight: Floats | N
             packed = curvature(probabilities(logits[rows]))
             if weight is not None:
                 packed *= weight[rows, None]
-            yield packed, partial(_dispatch.weighted_gram, X[rows], intercept, threads=threads)
+            yield packed, partial(_dispatch.weighted_gram, X[rows], intercept, threads=threads, single=single)
 
     return summed_curvatures(blocks(), logits.shape[1] - 1, X.shape[1] + intercept)
 

@@ -4,17 +4,21 @@ Primal: factor H. Dual, for fewer fitted points than features: their rows span f
 features leaves the ridge as it is. With X' = Q R (Householder, so that equal rows do no harm) the rows of R' are the
 points in an orthonormal basis Q of their span, and the problem is the same one with as many features as points. What
 another point has beyond the span meets the ridge alone: it is one more feature, zero for the fitted points.
+
+Features in float32 are multiplied in float32 where that saves time and H is conditioned well enough to bear it: that
+is checked on the factor, and all is done in double where it is not.
 """
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from augcore import _validate
+from augcore import _dispatch, _validate
 from augcore.influence.points import Points, dense
 from augcore.linear_model import HessianFactor
 
@@ -23,6 +27,11 @@ __all__ = ["SOLVERS", "Inverse", "invert", "matching_factor", "penalty"]
 Floats = NDArray[np.float64]
 
 SOLVERS = ("auto", "cholesky", "dual")
+
+_SINGLE_OPERATIONS = 1e8  # below it double takes no more than a millisecond
+_SINGLE_CONDITION = 1e-5  # of H scaled to a unit diagonal, the reciprocal; the forms are then right to 1e-5 or so
+_SINGLE_SCALES = 1e-15, 1e15  # roots of the diagonal of H whose squares float32 holds with room to spare
+_SINGLE_LEAST = 1e-30  # forms below it may have lost digits to underflow
 
 
 def penalty(l2: float, hessian_l2: float | None, damping: float) -> float:
@@ -41,6 +50,7 @@ class Inverse:
 
     prepared: Floats
     basis: Floats | None = None
+    single: bool = False
 
     def forms(self, part: Points) -> Floats:
         """Of the points of a block."""
@@ -48,7 +58,11 @@ class Inverse:
             inside = part.X @ self.basis
             beyond = np.linalg.norm(part.X - inside @ self.basis.T, axis=1)
             part = replace(part, X=np.column_stack([inside, beyond]))
-        forms = part.forms(self.prepared)
+        forms = part.forms(self.prepared, self.single)
+        if self.single:
+            doubtful = ~(np.abs(forms.reshape(part.n, -1)).max(axis=1) >= _SINGLE_LEAST)
+            if doubtful.any():
+                forms[doubtful] = replace(part, X=part.X[doubtful]).forms(self.prepared, False)
         if not _validate.all_finite(forms):
             raise np.linalg.LinAlgError("x' H^-1 x overflows: the Hessian is nearly singular; raise l2 or damping")
         return forms
@@ -57,10 +71,14 @@ class Inverse:
 def invert(points: Points, fitted: Points, ridge: float, factor: Any, solver: str) -> tuple[Points, Inverse]:
     """H^-1 at the fitted points, and the points to score in coordinates that it takes."""
     _validate.choice("solver", solver, SOLVERS)
+    single = _single_pays(points)
     if factor is not None:
-        return points, Inverse(points.prepare(_check_factor(factor, points, solver)))
+        known = _check_factor(factor, points, solver)
+        return points, Inverse(points.prepare(known), single=single and _bears_single(known))
     if not _takes_dual(fitted, ridge, solver):
-        return points, Inverse(points.prepare(_factor(fitted, ridge)))
+        found = _factor_in_single(fitted, ridge) if single and _single_pays(fitted) else None
+        known = found or _factor(fitted, ridge)
+        return points, Inverse(points.prepare(known), single=found is not None)
 
     from scipy.linalg import qr
 
@@ -87,14 +105,40 @@ def _takes_dual(fitted: Points, ridge: float, solver: str) -> bool:
     return solver == "dual" and fitted.n > 0
 
 
+def _single_pays(points: Points) -> bool:
+    blocks = points.n_contrasts * (points.n_contrasts + 1) // 2
+    return bool(points.X.dtype == np.float32 and points.n * blocks * points.q**2 >= _SINGLE_OPERATIONS)
+
+
+def _bears_single(factor: HessianFactor) -> bool:
+    scales = np.linalg.norm(factor.lower, axis=1)
+    within = _SINGLE_SCALES[0] <= scales.min() and scales.max() <= _SINGLE_SCALES[1]
+    return bool(within and _dispatch.reciprocal_condition(factor.lower) >= _SINGLE_CONDITION)
+
+
+def _factor_in_single(fitted: Points, ridge: float) -> HessianFactor | None:
+    """None where single precision does not do."""
+    with contextlib.suppress(np.linalg.LinAlgError):
+        hessian = _hessian(fitted, ridge, single=True)
+        if _validate.all_finite(hessian):
+            factor = HessianFactor.of(hessian, fitted.fit_intercept, fitted.n_contrasts, fitted.threads)
+            return factor if _bears_single(factor) else None
+    return None
+
+
 def _factor(fitted: Points, ridge: float) -> HessianFactor:
-    """Of H = sum_i w_i S_i (x) x_i x_i' + ridge I over the fitted points, the intercepts not penalised."""
-    hessian = fitted.hessian()
+    hessian = _hessian(fitted, ridge, single=False)
+    return HessianFactor.of(hessian, fitted.fit_intercept, fitted.n_contrasts, fitted.threads)
+
+
+def _hessian(fitted: Points, ridge: float, single: bool) -> Floats:
+    """H = sum_i w_i S_i (x) x_i x_i' + ridge I over the fitted points, the intercepts not penalised."""
+    hessian = fitted.hessian(single)
     features = np.arange(len(hessian))
     if fitted.fit_intercept:
         features = features[features % fitted.q != fitted.q - 1]
     hessian[features, features] += ridge
-    return HessianFactor.of(hessian, fitted.fit_intercept, fitted.n_contrasts, fitted.threads)
+    return hessian
 
 
 def _check_factor(factor: Any, points: Points, solver: str) -> HessianFactor:

@@ -65,6 +65,9 @@ class Points(ABC):
     def blocks(self) -> Iterator[Points]:
         """The points in order, in parts whose X is dense."""
         step = self._step()
+        if step >= self.n and not _validate_models.is_sparse(self.X):
+            yield self  # with what it has computed already
+            return
         for first in range(0, max(self.n, 1), step):
             rows = slice(first, first + step)
             weight = None if self.weight is None else self.weight[rows]
@@ -91,8 +94,8 @@ class Points(ABC):
         """Labels as the kernels know them."""
 
     @abstractmethod
-    def hessian(self) -> Floats:
-        """Of the weighted sum of the losses, without a penalty: (C q, C q)."""
+    def hessian(self, single: bool) -> Floats:
+        """Of the weighted sum of the losses, without a penalty: (C q, C q). `single`: products in float32."""
 
     @abstractmethod
     def prepare(self, factor: HessianFactor) -> Floats:
@@ -109,8 +112,8 @@ class Points(ABC):
     def _logits(self) -> Floats: ...
 
     @abstractmethod
-    def forms(self, prepared: Floats) -> Floats:
-        """A of every point: (n,) or (n, C (C + 1) / 2)."""
+    def forms(self, prepared: Floats, single: bool) -> Floats:
+        """A of every point: (n,) or (n, C (C + 1) / 2). `single`: in float32."""
 
     @abstractmethod
     def log_loss(self) -> Floats: ...
@@ -161,17 +164,20 @@ class BinaryPoints(Points):
     def _logits(self) -> Floats:
         return _dispatch.linear_predictor(self.X, self.fit_intercept, self.coef[0], self.threads)
 
-    def hessian(self) -> Floats:
-        sums = _dispatch.LogisticSums(self.X.shape[1], self.fit_intercept, 2, self.coef[0])
+    def hessian(self, single: bool) -> Floats:
+        sums = _dispatch.GramSums(self.X.shape[1], self.fit_intercept, single)
         for part in self.blocks():
-            sums.add(part.X, part.codes, part.weight, self.threads)
-        return sums.total(self.threads)[2]
+            curvature = _dispatch.curvature(part.logits, self.threads)
+            if part.weight is not None:
+                curvature *= part.weight
+            sums.add(part.X, curvature, self.threads)
+        return sums.total(self.threads)
 
     def prepare(self, factor: HessianFactor) -> Floats:
         return factor.lower
 
-    def forms(self, prepared: Floats) -> Floats:
-        return _dispatch.inverse_quadratic_form(self.X, self.fit_intercept, prepared, self.threads)
+    def forms(self, prepared: Floats, single: bool) -> Floats:
+        return _dispatch.inverse_quadratic_form(self.X, self.fit_intercept, prepared, self.threads, single)
 
     def log_loss(self) -> Floats:
         return _dispatch.log_loss(self.logits, self.codes, self.threads)
@@ -210,11 +216,11 @@ class SoftmaxPoints(Points):
     def _logits(self) -> Floats:
         return _dispatch.product(self.X, self.fit_intercept, np.ascontiguousarray(self.coef.T), self.threads)
 
-    def hessian(self) -> Floats:
+    def hessian(self, single: bool) -> Floats:
         size = self.n_contrasts * self.q
         total = np.zeros((size, size))
         for part in self.blocks():
-            total += _multinomial.hessian(part.X, self.fit_intercept, part.logits, part.weight, self.threads)
+            total += _multinomial.hessian(part.X, self.fit_intercept, part.logits, part.weight, self.threads, single)
         return total
 
     def prepare(self, factor: HessianFactor) -> Floats:
@@ -223,8 +229,8 @@ class SoftmaxPoints(Points):
         blocks = inverse.reshape(self.n_contrasts, self.q, self.n_contrasts, self.q)
         return np.stack([blocks[k, :, m] for k, m in _multinomial.pairs(self.n_contrasts)])
 
-    def forms(self, prepared: Floats) -> Floats:
-        return _dispatch.quadratic_forms(self.X, self.fit_intercept, prepared, self.threads)
+    def forms(self, prepared: Floats, single: bool) -> Floats:
+        return _dispatch.quadratic_forms(self.X, self.fit_intercept, prepared, self.threads, single)
 
     def log_loss(self) -> Floats:
         return _multinomial.log_loss(self.logits, self.codes)
