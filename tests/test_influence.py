@@ -10,7 +10,7 @@ from scipy.stats import pearsonr
 from sklearn.datasets import load_breast_cancer, load_digits
 
 from augcore import influence, reference
-from augcore.linear_model import LogisticRegression
+from augcore.linear_model import HessianFactor, LogisticRegression
 
 
 def problem(n, p, seed=0, dtype=np.float64):
@@ -290,6 +290,8 @@ X5, Y5, COEF = np.arange(10.0).reshape(5, 2) % 7, [0, 1, 0, 1, 1], [0.1, 0.2]
         ({"y": [0.0, 1.0, np.nan, 1.0, 0.0]}, ValueError, "^y: contains NaN"),
         ({"y": [[0, 1, 0, 1, 1]]}, ValueError, "^y: expected 1 dimension"),
         ({"y": [None, 1, 0, 1, 0]}, TypeError, "^y: "),
+        ({"y": np.array(Y5) + 0j}, TypeError, "^y: .*complex"),
+        ({"y": np.array(Y5).astype("M8[s]")}, TypeError, "^y: .*datetime"),
         ({"classes": [0, 0]}, ValueError, "^classes: "),
         ({"classes": [5, 6]}, ValueError, "^y: has labels that are not in classes"),
         ({"coef": [1.0, 2.0, 3.0]}, ValueError, "^coef: "),
@@ -338,6 +340,13 @@ def test_singular_hessian_names_l2():
     with pytest.raises(np.linalg.LinAlgError, match="l2"):
         influence.loo_influence(X[:3], [0, 1, 0], np.zeros(4), 0.0, 0.0)
     assert np.isfinite(influence.loo_influence(X, y, np.zeros(4), 0.0, 1e-6)).all()
+
+
+def test_forms_that_overflow_are_refused():
+    factor = HessianFactor(np.array([[1e-125]]), False)
+    for score in (influence.loo_influence, influence.loo_loss_change, influence.leverage):
+        with pytest.raises(np.linalg.LinAlgError, match="overflows.*l2"):
+            score([[1e100], [1.0]], [0, 1], [0.0], None, factor=factor)
 
 
 def test_factor_of_another_model_is_refused():
