@@ -54,9 +54,25 @@ cdef class LogisticSums:
         return loss
 
 
-def linear_predictor(const real[:, ::1] x, bint intercept, const double[::1] coef, double[::1] out, int threads):
+def linear_predictor(const real[:, ::1] x, bint intercept, const double[:, ::1] coef, double[:, ::1] out, int threads):
+    if out.shape[0] > 0 and out.shape[1] > 0:
+        with nogil:
+            logistic.linear_predictor(design(x, intercept), &coef[0, 0] if coef.shape[1] > 0 else NULL, out.shape[1],
+                                      &out[0, 0], threads)
+
+
+def sum_of_rows(const real[:, ::1] x, bint intercept, const double[:, ::1] factors, double[:, ::1] out, int threads):
+    if out.shape[0] > 0 and out.shape[1] > 0:
+        with nogil:
+            logistic.sum_of_rows(design(x, intercept), &factors[0, 0] if factors.shape[0] > 0 else NULL, out.shape[0],
+                                 &out[0, 0], threads)
+
+
+def gradient(const real[:, ::1] x, bint intercept, const double[::1] coef, const double[::1] y,
+             const double[::1] weight, double[::1] eta, double[::1] out, int threads):
     with nogil:
-        logistic.linear_predictor(design(x, intercept), pointer(coef), writable(out), threads)
+        logistic.gradient(design(x, intercept), pointer(coef), pointer(y), pointer(weight), writable(eta),
+                          writable(out), threads)
 
 
 def log_loss(const double[::1] eta, const double[::1] y, double[::1] out, int threads):

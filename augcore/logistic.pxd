@@ -14,7 +14,12 @@ cdef extern from "augcore/logistic.hpp" namespace "augcore" nogil:
                     int threads) except +raise_python_error
         void total(double* loss, double* gradient, double* hessian, int threads) except +raise_python_error
 
-    void linear_predictor(const Design& rows, const double* coef, double* eta, int threads) except +raise_python_error
+    void linear_predictor(const Design& rows, const double* coef, int64_t b, double* eta,
+                          int threads) except +raise_python_error
+    void sum_of_rows(const Design& rows, const double* factors, int64_t b, double* sum,
+                     int threads) except +raise_python_error
+    void gradient(const Design& rows, const double* coef, const double* y, const double* weight, double* eta,
+                  double* sum, int threads) except +raise_python_error
     void log_loss(const double* eta, const double* y, int64_t n, double* out, int threads) except +raise_python_error
     void residual(const double* eta, const double* y, int64_t n, double* out, int threads) except +raise_python_error
     void curvature(const double* eta, int64_t n, double* out, int threads) except +raise_python_error

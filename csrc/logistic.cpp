@@ -13,16 +13,67 @@ namespace {
 using simd::kernels;
 
 constexpr std::int64_t kBlockRows = 4096;  // of one task where a row costs little
-constexpr double kTaskOperations = 1e6;    // multiply-adds of one task that sums losses and gradients
+constexpr std::int64_t kMostRows = 32;     // that stay in the first-level cache from their predictions to their sums,
+constexpr std::int64_t kCachedBytes = std::int64_t{1} << 14;  // and that they take there
+constexpr std::int64_t kWaveMemory = std::int64_t{1} << 26;   // bytes of the sums that are computed at a time
+constexpr double kTaskOperations = 1e6;  // multiply-adds of one task that sums losses and gradients
 
-double dot(const float* x, const double* y, std::int64_t n) { return kernels().linalg.dot_f32(x, y, n); }
-double dot(const double* x, const double* y, std::int64_t n) { return kernels().linalg.dot_f64(x, y, n); }
-void axpy(double a, const float* x, double* out, std::int64_t n) { kernels().linalg.axpy_f32(a, x, out, n); }
-void axpy(double a, const double* x, double* out, std::int64_t n) { kernels().linalg.axpy_f64(a, x, out, n); }
+void dots(const float* x, std::int64_t m, std::int64_t p, const double* y, double* out) {
+  kernels().rows.dots_f32(x, m, p, y, out);
+}
+void dots(const double* x, std::int64_t m, std::int64_t p, const double* y, double* out) {
+  kernels().rows.dots_f64(x, m, p, y, out);
+}
+void add_rows(const float* x, const double* a, std::int64_t m, std::int64_t p, double* out) {
+  kernels().rows.add_rows_f32(x, a, m, p, out);
+}
+void add_rows(const double* x, const double* a, std::int64_t m, std::int64_t p, double* out) {
+  kernels().rows.add_rows_f64(x, a, m, p, out);
+}
 
+// eta of rows first ... last - 1
 template <typename T>
-double predict(const T* x, const double* coef, std::int64_t p, std::int64_t q) {
-  return dot(x, coef, p) + (q > p ? coef[p] : 0.0);
+void predict(const T* x, const double* coef, std::int64_t p, std::int64_t q, std::int64_t first, std::int64_t last,
+             double* eta) {
+  dots(x + first * p, last - first, p, coef, eta);
+  if (q > p) {
+    for (std::int64_t i = 0; i < last - first; ++i) eta[i] += coef[p];
+  }
+}
+
+// Applies f(i, m) to m rows from row i on, which stay in the cache.
+template <typename T, typename F>
+void for_cached_rows(const T*, std::int64_t p, std::int64_t first, std::int64_t last, const F& f) {
+  const std::int64_t bytes = std::max<std::int64_t>(1, p * sizeof(T));
+  const std::int64_t step = std::clamp<std::int64_t>(kCachedBytes / bytes, 1, kMostRows);
+  for (std::int64_t i = first; i < last; i += step) f(i, std::min(step, last - i));
+}
+
+// sum (q) += the rows of the design from row i on times values (m)
+template <typename T>
+void add_to_sum(const T* x, const double* values, std::int64_t i, std::int64_t m, std::int64_t p, std::int64_t q,
+                double* sum) {
+  add_rows(x + i * p, values, m, p, sum);
+  if (q > p) {
+    for (std::int64_t k = 0; k < m; ++k) sum[p] += values[k];
+  }
+}
+
+// One pass over rows first ... last - 1: adds to sum (q) the rows of the design times what residual(i, eta) returns.
+template <typename T, typename F>
+void sum_rows(const T* x, const double* coef, std::int64_t p, std::int64_t q, std::int64_t first, std::int64_t last,
+              double* sum, const F& residual) {
+  for_cached_rows(x, p, first, last, [&](std::int64_t i, std::int64_t m) {
+    double values[kMostRows];
+    predict(x, coef, p, q, i, i + m, values);
+    for (std::int64_t k = 0; k < m; ++k) values[k] = residual(i + k, values[k]);
+    add_to_sum(x, values, i, m, p, q, sum);
+  });
+}
+
+std::int64_t tiles_of_task(std::int64_t q) {
+  return std::max<std::int64_t>(
+      1, static_cast<std::int64_t>(kTaskOperations / static_cast<double>(2 * kTileRows * (q + 8))));
 }
 
 // Applies f(first, last) to blocks of rows.
@@ -53,23 +104,25 @@ void LogisticSums::add(const T* x, const double* y, const double* weight, std::i
   std::vector<double> sums(tiles * width_, 0.0);
   std::copy(tile_.begin(), tile_.end(), sums.begin());
   std::vector<double> curvatures(order_ >= 2 ? n : 0);
-  const auto per_task = std::max<std::int64_t>(
-      1, static_cast<std::int64_t>(kTaskOperations / static_cast<double>(2 * kTileRows * (q_ + 8))));
-  for_blocks(tiles, per_task, threads, [&](std::int64_t from, std::int64_t to) {
+  for_blocks(tiles, tiles_of_task(q_), threads, [&](std::int64_t from, std::int64_t to) {
     for (std::int64_t tile = from; tile < to; ++tile) {
       double* out = sums.data() + tile * width_;
       const std::int64_t first = std::max<std::int64_t>(0, tile * kTileRows - tile_rows_);
       const std::int64_t last = std::min(n, (tile + 1) * kTileRows - tile_rows_);
-      for (std::int64_t i = first; i < last; ++i) {
-        const double eta = predict(x + i * p_, coef_.data(), p_, q_);
+      const auto add_sample = [&](std::int64_t i, double eta) {
         const double w = weight == nullptr ? 1.0 : weight[i];
         out[0] += w * point::log_loss(eta, y[i]);
-        if (order_ >= 1) {
-          const double r = w * point::residual(eta, y[i]);
-          axpy(r, x + i * p_, out + 1, p_);
-          if (q_ > p_) out[1 + p_] += r;
-        }
         if (order_ >= 2) curvatures[i] = w * point::curvature(eta);
+        return w * point::residual(eta, y[i]);
+      };
+      if (order_ >= 1) {
+        sum_rows(x, coef_.data(), p_, q_, first, last, out + 1, add_sample);
+      } else {
+        for (std::int64_t i = first; i < last; ++i) {
+          double eta;
+          predict(x, coef_.data(), p_, q_, i, i + 1, &eta);
+          add_sample(i, eta);
+        }
       }
     }
   });
@@ -99,12 +152,66 @@ void LogisticSums::total(double* loss, double* gradient, double* hessian, int th
   if (order_ >= 2 && hessian != nullptr) hessian_.total(hessian, threads);
 }
 
-void linear_predictor(const Design& rows, const double* coef, double* eta, int threads) {
+void linear_predictor(const Design& rows, const double* coef, std::int64_t b, double* eta, int threads) {
+  const std::int64_t p = rows.p, q = rows.q();
   with_elements(rows, [&](const auto* x) {
     for_blocks(rows.n, kBlockRows, threads, [&](std::int64_t first, std::int64_t last) {
-      for (std::int64_t i = first; i < last; ++i) eta[i] = predict(x + i * rows.p, coef, rows.p, rows.q());
+      for_cached_rows(x, p, first, last, [&](std::int64_t i, std::int64_t m) {
+        for (std::int64_t j = 0; j < b; ++j) {
+          double values[kMostRows];
+          predict(x, coef + j * q, p, q, i, i + m, values);
+          for (std::int64_t k = 0; k < m; ++k) eta[(i + k) * b + j] = values[k];
+        }
+      });
     });
   });
+}
+
+void sum_of_rows(const Design& rows, const double* factors, std::int64_t b, double* sum, int threads) {
+  const std::int64_t p = rows.p, q = rows.q(), tiles = (rows.n + kTileRows - 1) / kTileRows;
+  const std::int64_t most = std::max<std::int64_t>(1, kWaveMemory / (8 * std::max<std::int64_t>(1, b * q)));
+  TreeSum tree;
+  for (std::int64_t done = 0; done < tiles; done += most) {
+    std::vector<std::vector<double>> sums;
+    for (std::int64_t tile = done; tile < std::min(tiles, done + most); ++tile) sums.push_back(tree.zeros(b * q));
+    with_elements(rows, [&](const auto* x) {
+      parallel_for(static_cast<std::int64_t>(sums.size()), threads, [&](std::int64_t task) {
+        const std::int64_t first = (done + task) * kTileRows, last = std::min(rows.n, first + kTileRows);
+        for_cached_rows(x, p, first, last, [&](std::int64_t i, std::int64_t m) {
+          for (std::int64_t j = 0; j < b; ++j) {
+            double values[kMostRows];
+            for (std::int64_t k = 0; k < m; ++k) values[k] = factors[(i + k) * b + j];
+            add_to_sum(x, values, i, m, p, q, sums[task].data() + j * q);
+          }
+        });
+      });
+    });
+    for (std::vector<double>& tile : sums) tree.push(std::move(tile), 0);
+  }
+  const std::vector<double> total = tree.total(std::vector<double>(b * q, 0.0));
+  std::copy(total.begin(), total.end(), sum);
+}
+
+void gradient(const Design& rows, const double* coef, const double* y, const double* weight, double* eta, double* sum,
+              int threads) {
+  const std::int64_t q = rows.q(), tiles = (rows.n + kTileRows - 1) / kTileRows;
+  std::vector<std::vector<double>> sums(tiles);
+  with_elements(rows, [&](const auto* x) {
+    for_blocks(tiles, tiles_of_task(q), threads, [&](std::int64_t from, std::int64_t to) {
+      for (std::int64_t tile = from; tile < to; ++tile) {
+        sums[tile].assign(q, 0.0);
+        sum_rows(x, coef, rows.p, q, tile * kTileRows, std::min(rows.n, (tile + 1) * kTileRows), sums[tile].data(),
+                 [=](std::int64_t i, double at) {
+                   eta[i] = at;
+                   return (weight == nullptr ? 1.0 : weight[i]) * point::residual(at, y[i]);
+                 });
+      }
+    });
+  });
+  TreeSum tree;
+  for (std::vector<double>& tile : sums) tree.push(std::move(tile), 0);
+  const std::vector<double> total = tree.total(std::vector<double>(q, 0.0));
+  std::copy(total.begin(), total.end(), sum);
 }
 
 namespace {

@@ -54,11 +54,9 @@ struct LinearAlgebraKernels {
   const TileKernels<float>& of(float) const { return in_float; }
 
   // sum_k x[k] * y[k], in a fixed order of its own.
-  double (*dot_f32)(const float* x, const double* y, std::int64_t n);
   double (*dot_f64)(const double* x, const double* y, std::int64_t n);
 
   // out[k] += a * x[k]
-  void (*axpy_f32)(double a, const float* x, double* out, std::int64_t n);
   void (*axpy_f64)(double a, const double* x, double* out, std::int64_t n);
 
   // c (rows x columns, leading dimension ldc) += or -= a' b with a (k x rows, leading dimension lda), b (k x columns,
@@ -70,6 +68,17 @@ struct LinearAlgebraKernels {
   // The upper Cholesky factor of the n x n corner of a symmetric block (columns x columns of double), in place; the
   // elements below the diagonal have no meaning. Returns -1, or the first column whose pivot is not above pivots[i].
   std::int64_t (*factor_block)(double* block, std::int64_t n, const double* pivots);
+};
+
+// Rows of x (m x p), one behind the other. The order of summation depends on p alone.
+struct RowKernels {
+  // out[i] = sum_k x[i][k] * y[k]
+  void (*dots_f32)(const float* x, std::int64_t m, std::int64_t p, const double* y, double* out);
+  void (*dots_f64)(const double* x, std::int64_t m, std::int64_t p, const double* y, double* out);
+
+  // out[k] += sum_i a[i] * x[i][k], row after row
+  void (*add_rows_f32)(const float* x, const double* a, std::int64_t m, std::int64_t p, double* out);
+  void (*add_rows_f64)(const double* x, const double* a, std::int64_t m, std::int64_t p, double* out);
 };
 
 // Distances in elements from a pixel to its neighbours. Zero along an axis of one pixel.
@@ -289,9 +298,17 @@ struct ByPixel {
   const Table<double>& of(double) const { return f64; }
 };
 
+struct BoundsKernels {
+  // Whether |x[i]| <= bound for all of x (n), and none is NaN.
+  bool (*within_f32)(const float* x, std::int64_t n, float bound);
+  bool (*within_f64)(const double* x, std::int64_t n, double bound);
+};
+
 struct Kernels {
   const char* level;
+  BoundsKernels bounds;
   LinearAlgebraKernels linalg;
+  RowKernels rows;
   ByPixel<ExactWarpKernels> warp;
   WarpKernels<std::uint8_t, std::int32_t> opencv4_warp;
   AllResizeKernels resize;

@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "simd/kernels.hpp"
+#include "simd/rows.inl"
 #include "simd/transpose.hpp"
 #include "simd/vec.hpp"
 
@@ -24,32 +25,14 @@ inline index lesser(index a, index b) { return a < b ? a : b; }
 
 // ---- dot and axpy ---------------------------------------------------------------------------------------------------
 
-constexpr int kDotLanes = 16;  // partial sums, the same at every level
-
-template <typename T>
-double dot(const T* x, const double* y, index n) {
-  constexpr int kParts = kDotLanes / kLanes<double>;
-  Vec<double> parts[kParts];
-  for (int i = 0; i < kParts; ++i) parts[i] = broadcast(0.0);
-  index k = 0;
-  for (; k + kDotLanes <= n; k += kDotLanes) {
-    for (int i = 0; i < kParts; ++i) {
-      const index at = k + i * kLanes<double>;
-      parts[i] = madd(load_as(x + at, 0.0), load(y + at), parts[i]);
-    }
-  }
-  double sums[kDotLanes];
-  for (int i = 0; i < kParts; ++i) store(sums + i * kLanes<double>, parts[i]);
-  for (int lane = 0; k < n; ++k, ++lane) sums[lane] = madd(static_cast<double>(x[k]), y[k], sums[lane]);
-  for (int width = kDotLanes / 2; width > 0; width /= 2) {
-    for (int lane = 0; lane < width; ++lane) sums[lane] += sums[lane + width];
-  }
-  return sums[0];
+inline double dot(const double* x, const double* y, index n) {
+  double product;
+  dot_some<1>(x, n, y, &product);
+  return product;
 }
 
-template <typename T>
-void axpy(double a, const T* x, double* out, index n) {
-  for (index k = 0; k < n; ++k) out[k] = madd(a, static_cast<double>(x[k]), out[k]);
+inline void axpy(double a, const double* x, double* out, index n) {
+  for (index k = 0; k < n; ++k) out[k] = madd(a, x[k], out[k]);
 }
 
 // ---- register tiles -------------------------------------------------------------------------------------------------
@@ -325,8 +308,7 @@ constexpr augcore::simd::TileKernels<S> tile_kernels = {
 };
 
 constexpr LinearAlgebraKernels linear_algebra_kernels = {
-    kRows,       tile_kernels<double>, tile_kernels<float>, dot<float>,        dot<double>,
-    axpy<float>, axpy<double>,         update_tile<false>,  update_tile<true>, factor_block,
+    kRows, tile_kernels<double>, tile_kernels<float>, dot, axpy, update_tile<false>, update_tile<true>, factor_block,
 };
 
 }  // namespace

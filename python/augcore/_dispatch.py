@@ -15,7 +15,7 @@ from augcore import _core
 Floats = NDArray[np.float64]
 
 
-# ---- threads and build facts -----------------------------------------------------------------------------------------
+# ---- threads, bounds and build facts ---------------------------------------------------------------------------------
 
 
 def set_num_threads(n: int) -> None:
@@ -24,6 +24,11 @@ def set_num_threads(n: int) -> None:
 
 def get_num_threads() -> int:
     return _core.num_threads()
+
+
+def within(values: NDArray[Any], bound: float) -> bool:
+    """Whether no element of values (n,), of float32 or float64, is NaN or above the bound in size."""
+    return _core.within(values, bound)
 
 
 def build_facts() -> dict[str, str]:
@@ -56,11 +61,33 @@ class LogisticSums:
 
 
 def linear_predictor(X: NDArray[Any], intercept: bool, coef: Floats, threads: int) -> Floats:
+    """(X, 1) times coef (q,), or each of coef (b, q): (n,) or (n, b)."""
     from augcore import _logistic
 
-    eta = np.empty(len(X))
-    _logistic.linear_predictor(X, intercept, coef, eta, threads)
-    return eta
+    rows = np.atleast_2d(coef)
+    eta = np.empty((len(X), len(rows)))
+    _logistic.linear_predictor(_rows(X), intercept, _doubles(rows), eta, threads)
+    return eta if coef.ndim == 2 else eta[:, 0]
+
+
+def sum_of_rows(X: NDArray[Any], intercept: bool, factors: Floats, threads: int) -> Floats:
+    """factors' (b, n) times (X, 1): (b, q)."""
+    from augcore import _logistic
+
+    out = np.empty((factors.shape[1], X.shape[1] + intercept))
+    _logistic.sum_of_rows(_rows(X), intercept, _doubles(factors), out, threads)
+    return out
+
+
+def gradient(
+    X: NDArray[Any], intercept: bool, coef: Floats, y: Floats, weight: Floats | None, threads: int
+) -> tuple[Floats, Floats]:
+    """The linear predictors (n,) and the gradient (q,) of the summed weighted log loss, in one pass over X."""
+    from augcore import _logistic
+
+    eta, out = np.empty(len(X)), np.empty(X.shape[1] + intercept)
+    _logistic.gradient(X, intercept, coef, y, weight, eta, out, threads)
+    return eta, out
 
 
 def log_loss(eta: Floats, y: Floats, threads: int) -> Floats:

@@ -38,8 +38,16 @@ class AUGCORE_API LogisticSums {
   GramSums hessian_;
 };
 
-// eta (n) = X coef + intercept
-AUGCORE_API void linear_predictor(const Design& rows, const double* coef, double* eta, int threads);
+// eta (n x b) = the design times each of b vectors coef (b x q)
+AUGCORE_API void linear_predictor(const Design& rows, const double* coef, std::int64_t b, double* eta, int threads);
+
+// sum (b x q) = factors' (n x b) times the design
+AUGCORE_API void sum_of_rows(const Design& rows, const double* factors, std::int64_t b, double* sum, int threads);
+
+// One pass over the samples: eta, and sum (q), the gradient of the weighted log loss that LogisticSums gives. weight
+// (n) may be null (all ones).
+AUGCORE_API void gradient(const Design& rows, const double* coef, const double* y, const double* weight, double* eta,
+                          double* sum, int threads);
 
 // Values of each sample; y holds 0 or 1. See point/logistic.hpp.
 AUGCORE_API void log_loss(const double* eta, const double* y, std::int64_t n, double* out, int threads);

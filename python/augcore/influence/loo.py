@@ -57,7 +57,8 @@ def loo_influence(
     Parameters
     ----------
     X : (n, p) array-like or scipy.sparse CSR matrix, of float32 or float64
-        Points to score. A sparse X is read as dense blocks of rows, with the same bits as the dense array.
+        Points to score. A sparse X is read as dense blocks of rows, with the same bits as the dense array. Many points
+        of float32 are scored in single precision where H is well conditioned (docs/precision.md).
     y : (n,) array-like
         Their labels.
     coef : (p,), (1, p) or (K, p) array-like

@@ -40,6 +40,25 @@ def _check_coefficients(coef: NDArray[Any], intercept: NDArray[Any]) -> None:
     _validate.magnitudes("intercept", intercept)
 
 
+def _need_no_conversion(X: Any, y: Any) -> bool:
+    """Whether scikit-learn would hand both on as they are; asking it takes as long as a few steps of a fit."""
+    return (
+        type(X) is type(y) is np.ndarray
+        and X.ndim == 2
+        and X.size > 0
+        and X.dtype in DTYPES
+        and X.flags.c_contiguous
+        and X.flags.aligned
+        and y.shape == X.shape[:1]
+        and (y.dtype.kind in "biu" or (y.dtype.kind == "f" and _validate.all_finite(y)))
+    )
+
+
+def _are_numbers_of_classes(classes: NDArray[Any]) -> bool:
+    """Whether labels are whole numbers, which cannot be the values of a regression."""
+    return classes.dtype.kind in "biu" or (classes.dtype.kind == "f" and bool((classes == np.trunc(classes)).all()))
+
+
 class LogisticRegression(FittedLogistic):
     """Logistic regression with an L2 penalty, binary or multinomial (softmax), fitted by Newton's method.
 
@@ -57,7 +76,8 @@ class LogisticRegression(FittedLogistic):
     tol : float, default=1e-8
         The fit stops when the largest gradient component, divided by the sum of the weights, is not above it.
     max_iter : int, default=100
-        Steps at most; a fit that needs more warns with `sklearn.exceptions.ConvergenceWarning`.
+        Newton steps at most, each of which stands for ten of the cheaper quasi-Newton steps that large problems take; a
+        fit that needs more warns with `sklearn.exceptions.ConvergenceWarning`.
     warm_start : bool, default=False
         Start from the coefficients of the last fit and, where it has as many parameters, from its last factor.
     threads : int or None, default=None
@@ -154,14 +174,21 @@ class LogisticRegression(FittedLogistic):
     ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.intp], Floats | None]:
         """X, the classes, their codes and the weights."""
         X, y = validate_data(
-            self, _validate.plain("X", X), _validate.plain("y", y, labels=True), dtype=DTYPES, order="C"
+            self,
+            _validate.plain("X", X),
+            _validate.plain("y", y, labels=True),
+            skip_check_array=_need_no_conversion(X, y),
+            dtype=DTYPES,
+            order="C",
+            ensure_all_finite=False,  # the next line sees to it
         )
         _validate.magnitudes("X", X)
-        check_classification_targets(y)
+        classes, codes = np.unique(y, return_inverse=True)
+        if not _are_numbers_of_classes(classes) or 2 * len(classes) > len(y):
+            check_classification_targets(y)
         weight = _validate.sample_weight("sample_weight", sample_weight, len(y))
         if weight is not None and not weight.any():
             raise ValueError("sample_weight: all weights are zero")
-        classes, codes = np.unique(y, return_inverse=True)
         present = classes if weight is None else classes[np.unique(codes[weight > 0])]
         if len(present) < 2:
             raise ValueError(f"y: one class only ({present.tolist()}); a classifier can't train on one class")

@@ -58,13 +58,13 @@ class FittedLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def decision_function(self, X: Any) -> Floats:
         """x coef + intercept for every row of X: (n,), positive for the second class, or (n, K); float64."""
         check_is_fitted(self)
-        X = validate_data(self, _validate.plain("X", X), dtype=DTYPES, order="C", reset=False)
+        X = validate_data(
+            self, _validate.plain("X", X), dtype=DTYPES, order="C", reset=False, ensure_all_finite=False
+        )
         _validate.magnitudes("X", X)
         threads = _validate.threads(self.threads)
         coef = np.hstack([self.coef_, self.intercept_[:, None]])
-        if len(coef) == 1:
-            return _dispatch.linear_predictor(X, True, coef[0], threads)
-        return _dispatch.product(X, True, np.ascontiguousarray(coef.T), threads)
+        return _dispatch.linear_predictor(X, True, coef[0] if len(coef) == 1 else coef, threads)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """The most probable class of every row of X: (n,)."""

@@ -8,7 +8,7 @@ contrasts, one after the other (`augcore._multinomial`). The design matrix is re
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -47,13 +47,22 @@ class Objective(ABC):
     def gradient(self, residual: Floats, theta: Floats) -> Floats:
         """From the weighted residuals at theta."""
         columns = residual.reshape(len(self.X), self.n_contrasts)
-        total = _dispatch.transposed_product(self.X, self.fit_intercept, columns, self.threads)
-        result: Floats = np.ascontiguousarray(total.T).ravel() + self.penalty * theta
-        return result
+        total = _dispatch.sum_of_rows(self.X, self.fit_intercept, columns, self.threads).ravel()
+        total += self.penalty * theta
+        return total
 
-    def hessian(self, z: Floats) -> Floats:
-        """(q, q) for q parameters."""
-        total = self._summed_hessian(z)
+    def evaluate(self, theta: Floats) -> tuple[Floats, Floats]:
+        """z and the gradient at theta."""
+        z = self.predict(theta)
+        return z, self.gradient(self.residual(z), theta)
+
+    def rounded(self) -> Objective | None:
+        """Almost the same objective, whose X is read faster, where there is one."""
+        return None
+
+    def hessian(self, z: Floats, single: bool = False) -> Floats:
+        """(q, q) for q parameters; of float tiles if `single`."""
+        total = self._summed_hessian(z, single)
         total[np.diag_indices_from(total)] += self.penalty
         return total
 
@@ -100,7 +109,7 @@ class Objective(ABC):
         """The largest component of the gradient in the coefficients of the classes, in size."""
 
     @abstractmethod
-    def _summed_hessian(self, z: Floats) -> Floats: ...
+    def _summed_hessian(self, z: Floats, single: bool) -> Floats: ...
 
     def _weighted(self, values: Floats) -> Floats:
         if self.weight is not None:
@@ -115,6 +124,20 @@ class BinaryObjective(Objective):
 
     def predict(self, theta: Floats) -> Floats:
         return _dispatch.linear_predictor(self.X, self.fit_intercept, theta, self.threads)
+
+    def evaluate(self, theta: Floats) -> tuple[Floats, Floats]:
+        z, total = _dispatch.gradient(self.X, self.fit_intercept, theta, self.y, self.weight, self.threads)
+        total += self.penalty * theta
+        return z, total
+
+    def rounded(self) -> Objective | None:
+        if self.X.dtype == np.float32:
+            return None
+        try:
+            with np.errstate(over="raise", under="ignore"):
+                return replace(self, X=self.X.astype(np.float32))
+        except (FloatingPointError, MemoryError):
+            return None
 
     def losses(self, z: Floats) -> Floats:
         return _dispatch.log_loss(z, self.y, self.threads)
@@ -132,7 +155,7 @@ class BinaryObjective(Objective):
         return self._weighted(curvature.copy())
 
     def worst(self, gradient: Floats) -> float:
-        return float(np.max(np.abs(gradient)))
+        return float(np.abs(gradient).max())
 
     def hessian_at(self, theta: Floats) -> Floats:
         # By the sums that influence takes, so that both have the same bits.
@@ -142,8 +165,9 @@ class BinaryObjective(Objective):
         total[np.diag_indices_from(total)] += self.penalty
         return total
 
-    def _summed_hessian(self, z: Floats) -> Floats:
-        return _dispatch.weighted_gram(self.X, self.fit_intercept, self.mean_curvature(self.curvature(z)), self.threads)
+    def _summed_hessian(self, z: Floats, single: bool) -> Floats:
+        curvature = self.mean_curvature(self.curvature(z))
+        return _dispatch.weighted_gram(self.X, self.fit_intercept, curvature, self.threads, single)
 
 
 class SoftmaxObjective(Objective):
@@ -152,17 +176,22 @@ class SoftmaxObjective(Objective):
         self.basis = _multinomial.contrasts(self.n_contrasts + 1)
 
     def predict(self, theta: Floats) -> Floats:
-        right = np.ascontiguousarray(theta.reshape(self.n_contrasts, self.width).T)
-        return _dispatch.product(self.X, self.fit_intercept, right, self.threads)
+        rows = theta.reshape(self.n_contrasts, self.width)
+        return _dispatch.linear_predictor(self.X, self.fit_intercept, rows, self.threads)
+
+    def _logits(self, z: Floats) -> Floats:
+        """(n, K), class after class in memory: sums and maxima over the classes are then taken over whole vectors."""
+        logits: Floats = (self.basis.T @ z.T).T
+        return logits
 
     def losses(self, z: Floats) -> Floats:
-        return _multinomial.log_loss(z @ self.basis, self.codes)
+        return _multinomial.log_loss(self._logits(z), self.codes)
 
     def residual(self, z: Floats) -> Floats:
-        return self._weighted(_multinomial.residual(z @ self.basis, self.codes) @ self.basis.T)
+        return self._weighted(_multinomial.residual(self._logits(z), self.codes) @ self.basis.T)
 
     def curvature(self, z: Floats) -> Floats:
-        packed = _multinomial.curvature(_multinomial.probabilities(z @ self.basis))
+        packed = _multinomial.curvature(_multinomial.probabilities(self._logits(z)))
         full = np.empty((len(z), self.n_contrasts, self.n_contrasts))
         for index, (k, m) in enumerate(_multinomial.pairs(self.n_contrasts)):
             full[:, k, m] = full[:, m, k] = packed[:, index]
@@ -177,8 +206,8 @@ class SoftmaxObjective(Objective):
     def worst(self, gradient: Floats) -> float:
         return float(np.max(np.abs(self.basis.T @ gradient.reshape(self.n_contrasts, self.width))))
 
-    def _summed_hessian(self, z: Floats) -> Floats:
-        return _multinomial.hessian(self.X, self.fit_intercept, z @ self.basis, self.weight, self.threads)
+    def _summed_hessian(self, z: Floats, single: bool) -> Floats:
+        return _multinomial.hessian(self.X, self.fit_intercept, self._logits(z), self.weight, self.threads, single)
 
 
 def objective_of(
