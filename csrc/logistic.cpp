@@ -59,16 +59,25 @@ void add_to_sum(const T* x, const double* values, std::int64_t i, std::int64_t m
   }
 }
 
-// One pass over rows first ... last - 1: adds to sum (q) the rows of the design times what residual(i, eta) returns.
+// One pass over rows first ... last - 1: adds to sum (q) the rows of the design times the values that
+// f(i, m, eta, values) gives m rows from row i on.
 template <typename T, typename F>
 void sum_rows(const T* x, const double* coef, std::int64_t p, std::int64_t q, std::int64_t first, std::int64_t last,
-              double* sum, const F& residual) {
+              double* sum, const F& f) {
   for_cached_rows(x, p, first, last, [&](std::int64_t i, std::int64_t m) {
-    double values[kMostRows];
-    predict(x, coef, p, q, i, i + m, values);
-    for (std::int64_t k = 0; k < m; ++k) values[k] = residual(i + k, values[k]);
+    double eta[kMostRows], values[kMostRows];
+    predict(x, coef, p, q, i, i + m, eta);
+    f(i, m, eta, values);
     add_to_sum(x, values, i, m, p, q, sum);
   });
+}
+
+// values (m) = the weighted residuals of m samples from sample i on
+void weighted_residuals(const double* eta, const double* y, const double* weight, std::int64_t i, std::int64_t m,
+                        double* values) {
+  kernels().rows.residuals(eta, y + i, m, values);
+  if (weight == nullptr) return;
+  for (std::int64_t k = 0; k < m; ++k) values[k] = weight[i + k] * values[k];
 }
 
 std::int64_t tiles_of_task(std::int64_t q) {
@@ -109,20 +118,25 @@ void LogisticSums::add(const T* x, const double* y, const double* weight, std::i
       double* out = sums.data() + tile * width_;
       const std::int64_t first = std::max<std::int64_t>(0, tile * kTileRows - tile_rows_);
       const std::int64_t last = std::min(n, (tile + 1) * kTileRows - tile_rows_);
-      const auto add_sample = [&](std::int64_t i, double eta) {
-        const double w = weight == nullptr ? 1.0 : weight[i];
-        out[0] += w * point::log_loss(eta, y[i]);
-        if (order_ >= 2) curvatures[i] = w * point::curvature(eta);
-        return w * point::residual(eta, y[i]);
+      const auto add_losses = [&](std::int64_t i, std::int64_t m, const double* eta) {
+        for (std::int64_t k = 0; k < m; ++k) {
+          const double w = weight == nullptr ? 1.0 : weight[i + k];
+          out[0] += w * point::log_loss(eta[k], y[i + k]);
+          if (order_ >= 2) curvatures[i + k] = w * point::curvature(eta[k]);
+        }
       };
       if (order_ >= 1) {
-        sum_rows(x, coef_.data(), p_, q_, first, last, out + 1, add_sample);
+        const auto use = [&](std::int64_t i, std::int64_t m, const double* eta, double* values) {
+          add_losses(i, m, eta);
+          weighted_residuals(eta, y, weight, i, m, values);
+        };
+        sum_rows(x, coef_.data(), p_, q_, first, last, out + 1, use);
       } else {
-        for (std::int64_t i = first; i < last; ++i) {
-          double eta;
-          predict(x, coef_.data(), p_, q_, i, i + 1, &eta);
-          add_sample(i, eta);
-        }
+        for_cached_rows(x, p_, first, last, [&](std::int64_t i, std::int64_t m) {
+          double eta[kMostRows];
+          predict(x, coef_.data(), p_, q_, i, i + m, eta);
+          add_losses(i, m, eta);
+        });
       }
     }
   });
@@ -201,9 +215,9 @@ void gradient(const Design& rows, const double* coef, const double* y, const dou
       for (std::int64_t tile = from; tile < to; ++tile) {
         sums[tile].assign(q, 0.0);
         sum_rows(x, coef, rows.p, q, tile * kTileRows, std::min(rows.n, (tile + 1) * kTileRows), sums[tile].data(),
-                 [=](std::int64_t i, double at) {
-                   eta[i] = at;
-                   return (weight == nullptr ? 1.0 : weight[i]) * point::residual(at, y[i]);
+                 [=](std::int64_t i, std::int64_t m, const double* at, double* values) {
+                   std::copy_n(at, m, eta + i);
+                   weighted_residuals(at, y, weight, i, m, values);
                  });
       }
     });
@@ -231,11 +245,15 @@ void log_loss(const double* eta, const double* y, std::int64_t n, double* out, i
 }
 
 void residual(const double* eta, const double* y, std::int64_t n, double* out, int threads) {
-  for_each_sample(n, out, threads, [=](std::int64_t i) { return point::residual(eta[i], y[i]); });
+  for_blocks(n, kBlockRows, threads, [=](std::int64_t first, std::int64_t last) {
+    kernels().rows.residuals(eta + first, y + first, last - first, out + first);
+  });
 }
 
 void curvature(const double* eta, std::int64_t n, double* out, int threads) {
-  for_each_sample(n, out, threads, [=](std::int64_t i) { return point::curvature(eta[i]); });
+  for_blocks(n, kBlockRows, threads, [=](std::int64_t first, std::int64_t last) {
+    kernels().rows.curvatures(eta + first, last - first, out + first);
+  });
 }
 
 void loo_influence(const double* eta, const double* y, const double* weight, const double* q, std::int64_t n,

@@ -79,6 +79,10 @@ struct RowKernels {
   // out[k] += sum_i a[i] * x[i][k], row after row
   void (*add_rows_f32)(const float* x, const double* a, std::int64_t m, std::int64_t p, double* out);
   void (*add_rows_f64)(const double* x, const double* a, std::int64_t m, std::int64_t p, double* out);
+
+  // point::residual and point::curvature of n samples; out is apart from what is read.
+  void (*residuals)(const double* eta, const double* y, std::int64_t n, double* out);
+  void (*curvatures)(const double* eta, std::int64_t n, double* out);
 };
 
 // Distances in elements from a pixel to its neighbours. Zero along an axis of one pixel.

@@ -77,9 +77,7 @@ inline void store_tile(S* c, index ldc, const Vec<S> (&acc)[kHeight][kWide]) {
 // sums[j] += column j of one row of a tile
 template <typename S, int kWide>
 inline void add_row(const Vec<S> (&row)[kWide], double* sums) {
-  S values[kWide * kLanes<S>];
-  for (int v = 0; v < kWide; ++v) store(values + v * kLanes<S>, row[v]);
-  for (int j = 0; j < kWide * kLanes<S>; ++j) sums[j] += static_cast<double>(values[j]);
+  for (int v = 0; v < kWide; ++v) add_to(sums + v * kLanes<S>, row[v]);
 }
 
 template <bool kSubtract>
@@ -124,17 +122,17 @@ inline void add_part(index height, index width, index depth, const S* a, const S
 // float each factor is rounded, so that x given in float and in double are the same.
 template <int kWidth, bool kScaled, typename S, typename T>
 inline void pack_columns(const T* x, const double* w, index m, index p, index q, index first, S* out) {
-  for (index k = 0; k < m; ++k) {
+  const index in_x = lesser(kWidth, p - first);
+  for (index k = 0; k < m; ++k, out += kWidth) {
     const T* row = x + k * p + first;
     const S scale = kScaled ? static_cast<S>(w[k]) : S{1};
-    if (first + kWidth <= p) {
-      for (int j = 0; j < kWidth; ++j) out[k * kWidth + j] = scale * static_cast<S>(row[j]);
-    } else {
-      for (index j = 0; j < kWidth; ++j) {
-        const T value = first + j < p ? row[j] : static_cast<T>(first + j < q ? 1 : 0);
-        out[k * kWidth + j] = scale * static_cast<S>(value);
-      }
+    if (in_x == kWidth) {
+      for (int j = 0; j < kWidth; ++j) out[j] = scale * static_cast<S>(row[j]);
+      continue;
     }
+    for (int j = 0; j < kWidth; ++j) out[j] = S{0};
+    for (index j = 0; j < in_x; ++j) out[j] = scale * static_cast<S>(row[j]);
+    if (p < q && first <= p && p < first + kWidth) out[p - first] = scale;
   }
 }
 

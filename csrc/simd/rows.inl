@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "augcore/point/logistic.hpp"
 #include "simd/kernels.hpp"
 #include "simd/vec.hpp"
 
@@ -88,6 +89,15 @@ void add_rows(const T* x, const double* a, index m, index p, double* out) {
   }
 }
 
-constexpr augcore::simd::RowKernels row_kernels = {dots<float>, dots<double>, add_rows<float>, add_rows<double>};
+inline void residuals(const double* __restrict eta, const double* __restrict y, index n, double* __restrict out) {
+  for (index i = 0; i < n; ++i) out[i] = augcore::point::residual(eta[i], y[i]);
+}
+
+inline void curvatures(const double* __restrict eta, index n, double* __restrict out) {
+  for (index i = 0; i < n; ++i) out[i] = augcore::point::curvature(eta[i]);
+}
+
+constexpr augcore::simd::RowKernels row_kernels = {dots<float>,      dots<double>, add_rows<float>,
+                                                   add_rows<double>, residuals,    curvatures};
 
 }  // namespace

@@ -81,6 +81,43 @@ void blocks_and_threads_do_not_change_a_bit() {
   }
 }
 
+void one_pass_gives_the_predictors_and_the_gradient() {
+  for (const std::int64_t n :
+       {std::int64_t{0}, std::int64_t{1}, std::int64_t{33}, std::int64_t{512}, std::int64_t{1500}}) {
+    for (const std::int64_t p : {std::int64_t{1}, std::int64_t{16}, std::int64_t{67}}) {
+      const Problem problem(n, p);
+      const std::int64_t q = p + 1;
+      const Design rows{problem.x.data(), Dtype::float64, n, p, true};
+      std::vector<double> eta(n), expected_eta(n), gradient(q), residual(n), expected(q);
+      augcore::linear_predictor(rows, problem.coef.data(), 1, expected_eta.data(), 1);
+      augcore::residual(expected_eta.data(), problem.y.data(), n, residual.data(), 1);
+      for (std::int64_t i = 0; i < n; ++i) {
+        CHECK_EQ(residual[i], augcore::point::residual(expected_eta[i], problem.y[i]));
+        residual[i] *= problem.weight[i];
+      }
+      augcore::sum_of_rows(rows, residual.data(), 1, expected.data(), 1);
+      for (const int threads : {1, 2, 5}) {
+        augcore::gradient(rows, problem.coef.data(), problem.y.data(), problem.weight.data(), eta.data(),
+                          gradient.data(), threads);
+        CHECK(eta == expected_eta);
+        CHECK(gradient == expected);
+      }
+      CHECK(n == 0 || gradient == sum_in_blocks(problem, n, 1).gradient);
+    }
+  }
+}
+
+void the_exponential_is_exact_to_an_ulp() {
+  for (double a = 0.0; a < 760.0; a += 0.37) {
+    const double exact = std::exp(-a), ours = augcore::point::exp_minus(a);
+    CHECK(std::fabs(ours - exact) <= std::nextafter(exact, 1.0) - exact);
+  }
+  CHECK_EQ(augcore::point::exp_minus(0.0), 1.0);
+  CHECK_EQ(augcore::point::exp_minus(1e300), 0.0);
+  CHECK_EQ(augcore::point::exp_minus(INFINITY), 0.0);
+  CHECK(std::isnan(augcore::point::exp_minus(NAN)));
+}
+
 void the_tree_is_the_documented_one() {
   // Five tiles: ((0 + 1) + (2 + 3)) + 4, whichever nodes they arrive in.
   const std::vector<double> t = {1.0, 1e-16, 1e-16, 1e-16, 1e16};
@@ -144,6 +181,8 @@ void points_at_their_limits() {
 int main() {
   sums_equal_their_definition();
   blocks_and_threads_do_not_change_a_bit();
+  one_pass_gives_the_predictors_and_the_gradient();
+  the_exponential_is_exact_to_an_ulp();
   the_tree_is_the_documented_one();
   the_quadratic_form_inverts_the_factor();
   points_at_their_limits();
