@@ -145,24 +145,25 @@ template <typename S, typename T>
 void gram(const T* x, const double* w, index m, index p, index q, index first, index last, double* tiles,
           S* workspace) {
   constexpr index kTile = kRows * kColumns<S>;
-  // In float a panel takes half of a 48 KB first-level cache at the depth that is wanted; in double at half of it.
-  constexpr index kStep = sizeof(S) == sizeof(float) ? kDepth : kDepth / 2;
-  constexpr index kTogether = 8;  // rows whose lines are read side by side, while the next are on their way
+  constexpr index kStep = kDepth / 2;  // half of a 48 KB first-level cache for a panel of double
+  constexpr index kTogether = 8;       // rows whose lines are read side by side
   S* panels_a = workspace;
   S* panel_b = workspace + kDepth * (last - first) * kRows;
+  index n_tiles = 0;
+  for (index r = first; r < last; ++r) n_tiles += r * kRows / kColumns<S> + 1;
   for (index sample = 0; sample < m; sample += kStep) {
     const index depth = lesser(kStep, m - sample);
     const T* rows = x + sample * p;
     for (index k = 0; k < depth; k += kTogether) {
       const index together = lesser(kTogether, depth - k);
       for (index r = first; r < last; ++r) {
-        for (index ahead = 0; ahead < together; ++ahead) {
-          __builtin_prefetch(rows + (k + kTogether + ahead) * p + r * kRows);
-        }
         pack_columns<kRows, false>(rows + k * p, nullptr, together, p, q, r * kRows,
                                    panels_a + ((r - first) * depth + k) * kRows);
       }
     }
+    // The next rows, a few lines with each tile: they come from memory while this is computed.
+    const char* ahead = reinterpret_cast<const char*>(rows + depth * p);
+    const index bytes = round_up(depth * p * static_cast<index>(sizeof(T)) / n_tiles + 1, 64);
     for (index column = 0; column < last * kRows; column += kColumns<S>) {
       pack_columns<kColumns<S>, true>(rows, w + sample, depth, p, q, column, panel_b);
       const index panel = column / kColumns<S>;
@@ -171,6 +172,8 @@ void gram(const T* x, const double* w, index m, index p, index q, index first, i
         const index height = lesser(kRows, q - r * kRows), right = r * kRows + height;
         const index diagonal = r * kRows / kColumns<S>;
         if (column < right) {
+          for (index at = 0; at < bytes; at += 64) __builtin_prefetch(ahead + at, 0, 2);
+          ahead += bytes;
           add_part(height, right - column, depth, panels_a + (r - first) * kRows * depth, panel_b,
                    row_tiles + panel * kTile);
         }
