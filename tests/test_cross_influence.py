@@ -26,7 +26,7 @@ def problem(n_train=30, n_test=11, p=4, rows=1, intercept=True, seed=0):
 
 
 def by_autodiff(X, y, T, t, coef, intercept, weight, penalty, classes):
-    """-g_test' H^-1 g_train from PyTorch's gradients and Hessian in all coefficients, pseudo-inverted."""
+    """-g_test' H^-1 g_train from gradients and Hessian in all coefficients, pseudo-inverted."""
     classes = list(classes)
     start = coef if intercept is None else np.column_stack([coef, intercept])
     free = np.ones(start.shape[1])
@@ -72,6 +72,27 @@ def test_by_autodiff(rows, intercept, solver, monkeypatch):
 
 
 @pytest.mark.parametrize("rows", [1, 4])
+def test_tiles_cover_the_matrix_and_are_small(rows, monkeypatch):
+    monkeypatch.setattr(cross, "_TILE_ELEMENTS", 100)
+    tiles, cover = [], cross._Cross.tiles
+
+    def counted(self):
+        for tile in cover(self):
+            tiles.append((self.train.residual.shape[1], *tile))
+            yield tile
+
+    arguments, labels, _ = problem(rows=rows)
+    whole = influence_matrix(*arguments, 1.0, classes=labels)
+    monkeypatch.setattr(cross._Cross, "tiles", counted)
+    np.testing.assert_allclose(influence_matrix(*arguments, 1.0, classes=labels), whole, rtol=1e-10, atol=1e-14)
+    assert sum(values.size for *_, values in tiles) == whole.size
+    for n_contrasts, _, _, values in tiles:
+        b, m = values.shape
+        assert n_contrasts * b * 5 <= 100  # the solutions of its test points
+        assert m * (n_contrasts * b + 5) <= 100  # what its training points take
+
+
+@pytest.mark.parametrize("rows", [1, 4])
 @pytest.mark.parametrize("shape", [(1, 1, 1), (5, 1, 9), (2, 0, 3), (6, 300, 1)])
 def test_odd_shapes(rows, shape):
     n_train, n_test, p = shape
@@ -109,10 +130,27 @@ def test_the_factor_of_a_model_stands_for_its_hessian():
     for wrong in (HessianFactor(np.eye(4), True), HessianFactor(np.eye(5), False)):
         with pytest.raises(ValueError, match="^factor: is for"):
             influence_matrix(X, y, T, t, *coefficients, factor=wrong)
+    (*softmax, _), labels, _ = problem(rows=3)
+    with pytest.raises(ValueError, match="^factor: is for 8 coefficients of two classes without"):
+        influence_matrix(*softmax, None, classes=labels, factor=HessianFactor(np.eye(8), False))
+    (*softmax, _), labels, _ = problem(rows=2)
+    with pytest.raises(ValueError, match="^factor: is of a binary model"):
+        influence_matrix(*softmax, classes=labels, factor=model.factor_)
+    for name, value in (("sample_weight", -weight), ("damping", -1.0)):
+        with pytest.raises(ValueError, match=f"^{name}: "):
+            influence_matrix(X, y, T, t, *coefficients, factor=model.factor_, **{name: value})
     with pytest.raises(ValueError, match="^factor: goes with"):
         influence_matrix(X, y, T, t, *coefficients, factor=model.factor_, solver="cg")
     with pytest.raises(TypeError, match="^factor: "):
         influence_matrix(X, y, T, t, *coefficients, factor=np.eye(5))
+
+
+@pytest.mark.parametrize("function", [influence_matrix, lambda *a, **b: influence_topk(*a, **b, k=1)])
+def test_overflow_is_told(function):
+    """1e50 solved with a factor of 1e-125, times 1e100."""
+    X, T = np.full((2, 1), 1e100), np.full((1, 1), 1e50)
+    with pytest.raises(np.linalg.LinAlgError, match="overflows.*l2"):
+        function(X, [0, 1], T, [1], [0.0], None, factor=HessianFactor(np.array([[1e-125]]), False))
 
 
 @pytest.mark.parametrize("k", [1, 3, 8, 30])

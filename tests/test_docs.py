@@ -1,4 +1,4 @@
-"""The README and the page on pipelines: their lines run, and do what they say."""
+"""The README and the pages of the docs: their lines run, and do what they say."""
 
 from __future__ import annotations
 
@@ -53,6 +53,17 @@ def test_the_page_on_pipelines_runs():
 def test_the_page_on_pipelines_knows_every_step():
     steps = {getattr(A, name).__name__ for name in A.__all__ if name == "Warp" or name.startswith("Random")}
     assert steps == set(re.findall(r"`((?:Random|Warp)\w*)\(", PIPELINES.read_text().split("## ")[0]))
+
+
+def test_the_pages_on_solvers_and_scores_run(capsys):
+    names = run(ROOT / "docs" / "solvers.md")
+    assert capsys.readouterr().out.startswith("cg ")
+    np.testing.assert_allclose(names["again"], names["solution"], rtol=1e-6)
+    np.testing.assert_allclose(names["H"] @ names["again"], names["V"], atol=1e-9)
+    assert names["product"].shape == (21, 3)
+    assert names["estimate"].shape == names["standard_error"].shape == (1000,)
+    assert names["indices"].shape == names["values"].shape == (5, 10)
+    assert run(ROOT / "docs" / "alo.md") == {}
 
 
 def test_the_examples_of_the_transforms():

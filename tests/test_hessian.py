@@ -10,8 +10,8 @@ from conftest import THREADS
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
-from augcore import _multinomial, influence
-from augcore.influence import LogisticHessian, hessian, inverse_hvp, sketched_quadratic_form, solvers
+from augcore import _multinomial, _random, influence
+from augcore.influence import LogisticHessian, design, inverse_hvp, sketched_quadratic_form, solvers
 
 EXACT = ("cholesky", "cg", "nystrom")
 KINDS = [(1, True), (1, False), (2, True), (4, True), (4, False)]
@@ -47,7 +47,7 @@ def by_autodiff(X, coef, intercept, weight, penalty):
 @pytest.mark.parametrize(("rows", "intercept"), KINDS)
 @pytest.mark.parametrize("shape", [(60, 5), (1, 1), (3, 7), (0, 2)])
 def test_matrix_and_products_by_autodiff(rows, intercept, shape, monkeypatch):
-    monkeypatch.setattr(hessian, "_BLOCK_ELEMENTS", 64)  # many blocks
+    monkeypatch.setattr(design, "_BLOCK_ELEMENTS", 64)  # many blocks
     X, coef, offset, weight = problem(*shape, rows=rows, intercept=intercept)
     H = LogisticHessian(X, coef, offset, 0.2, sample_weight=weight, damping=0.05)
     truth = by_autodiff(X, coef, offset, weight, 0.25)
@@ -57,9 +57,34 @@ def test_matrix_and_products_by_autodiff(rows, intercept, shape, monkeypatch):
     V = np.random.default_rng(1).normal(size=(len(truth), 3))
     np.testing.assert_allclose(H.matvec(V), truth @ V, rtol=1e-10, atol=1e-11)
     np.testing.assert_allclose(H @ V[:, 0], truth @ V[:, 0], rtol=1e-10, atol=1e-11)
-    np.testing.assert_allclose(H.as_linear_operator() @ V, truth @ V, rtol=1e-10, atol=1e-11)
+    operator = H.as_linear_operator()
+    for product in (operator.matmat, operator.rmatmat):
+        np.testing.assert_allclose(product(V), truth @ V, rtol=1e-10, atol=1e-11)
+    for product in (operator.matvec, operator.rmatvec):
+        np.testing.assert_allclose(product(V[:, 0]), truth @ V[:, 0], rtol=1e-10, atol=1e-11)
     assert H.matvec(V[:, :0]).shape == (len(truth), 0)
     assert f"{len(truth)} x {len(truth)}" in repr(H)
+    assert ("binary" if rows == 1 else f"{rows} classes") in repr(H)
+
+
+def test_float32_points_are_summed_in_float64():
+    X, coef, offset, weight = problem(rows=3)
+    single = X.astype(np.float32)
+    ours, truth = (LogisticHessian(x, coef, offset, sample_weight=weight) for x in (single, single.astype(float)))
+    V = np.random.default_rng(1).normal(size=(12, 2))
+    for found, expected in ((ours.dense(), truth.dense()), (ours.diagonal(), truth.diagonal()), (ours @ V, truth @ V)):
+        np.testing.assert_allclose(found, expected, rtol=1e-13, atol=1e-14)
+
+
+@pytest.mark.parametrize("matrix", [np.zeros((100, 9)), sparse.csr_array((100, 9))], ids=["dense", "sparse"])
+@pytest.mark.parametrize("width", [1, 50, 10_000])
+def test_blocks_are_small(matrix, width, monkeypatch):
+    monkeypatch.setattr(design, "_BLOCK_ELEMENTS", 600)
+    points = design.Design.of("X", matrix, True, 1)
+    blocks = points.blocks(width)
+    assert sum(points.rows(rows).shape[0] for rows in blocks) == 100
+    held = width + (0 if points.sparse else 10)
+    assert all(points.rows(rows).shape[0] == 1 or points.rows(rows).shape[0] * held <= 600 for rows in blocks)
 
 
 @pytest.mark.parametrize("rows", [2, 4])
@@ -79,17 +104,15 @@ def test_products_keep_what_certain_points_add(rows):
 
 @pytest.mark.parametrize(("rows", "intercept"), KINDS)
 def test_csr_is_dense(rows, intercept, monkeypatch):
-    monkeypatch.setattr(hessian, "_BLOCK_ELEMENTS", 64)
+    monkeypatch.setattr(design, "_BLOCK_ELEMENTS", 64)
     X, coef, offset, weight = problem(rows=rows, intercept=intercept)
     csr = sparse.csr_matrix(X)
-    split = sparse.coo_matrix(  # every entry in two parts, of float32
-        (np.repeat(csr.data / 2, 2).astype(np.float32), (np.repeat(csr.tocoo().row, 2), np.repeat(csr.indices, 2)))
-    )
-    split.resize(X.shape)
-    for found, tolerance in ((csr, 1e-12), (sparse.csc_array(X), 1e-12), (split, 1e-6)):
+    parts = sparse.csr_array((np.repeat(csr.data / 2, 2), np.repeat(csr.indices, 2), 2 * csr.indptr), shape=X.shape)
+    for found, tolerance in ((csr, 1e-12), (parts, 1e-12), (parts.astype(np.float32), 1e-6)):
         ours, truth = (LogisticHessian(x, coef, offset, 0.2, sample_weight=weight) for x in (found, X))
         V = np.random.default_rng(1).normal(size=(ours.shape[0], 2))
         assert ours.design.sparse
+        assert ours.design.n_products == csr.nnz
         np.testing.assert_allclose(ours.dense(), truth.dense(), rtol=tolerance, atol=tolerance)
         np.testing.assert_allclose(ours.matvec(V), truth.matvec(V), rtol=10 * tolerance, atol=10 * tolerance)
         np.testing.assert_allclose(ours.diagonal(), truth.diagonal(), rtol=tolerance, atol=tolerance)
@@ -105,7 +128,7 @@ def test_csr_is_dense(rows, intercept, monkeypatch):
 def test_exact_solvers(rows, intercept, solver, shape):
     X, coef, offset, weight = problem(*shape, rows=rows, intercept=intercept)
     units = np.logspace(-1, 1, shape[1])  # features in any units
-    X, coef, V_units = X * units, coef / units, np.array([1.0, 1e-90, 1e90])
+    X, coef, V_units = X * units, coef / units, np.array([1.0, 1e-200, 1e90])
     H = LogisticHessian(X, coef, offset, 0.02, sample_weight=weight, damping=0.01)
     V = np.random.default_rng(1).normal(size=(H.shape[0], 3)) * V_units
     truth = np.linalg.solve(H.dense(), V)
@@ -139,8 +162,97 @@ def test_nystrom_takes_fewer_iterations_where_the_spectrum_falls():
     X += 1e-3 * rng.normal(size=X.shape)
     H = LogisticHessian(X, np.zeros(120), 0.0, 1e-3)
     V = rng.normal(size=(121, 2))
-    taken = {name: H.solve(V, name, 1e-8, 0, rank=50, return_info=True)[1].iterations for name in ("cg", "nystrom")}
-    assert taken["nystrom"] < taken["cg"] / 2
+    taken = {
+        rank: H.solve(V, "nystrom" if rank else "cg", 1e-8, 0, rank=rank, return_info=True)[1].iterations
+        for rank in (None, 1, 20, 50)
+    }
+    assert taken[50] < taken[20] / 1.5 < taken[1] / 2
+    assert taken[50] < taken[None] / 2
+
+
+def rough_runs(monkeypatch, error):
+    """Runs of conjugate gradients whose solutions are off; what each took is appended to the list."""
+    run, taken = solvers._run, []
+
+    def rough(*arguments):
+        found, iterations = run(*arguments)
+        taken.append(iterations)
+        return found * (1.0 + error), iterations
+
+    monkeypatch.setattr(solvers, "_run", rough)
+    return taken
+
+
+def test_conjugate_gradients_start_anew_until_the_residual_is_small(monkeypatch):
+    X, coef, offset, _ = problem(200, 20)
+    H = LogisticHessian(X, coef, offset, 0.1)
+    V = np.random.default_rng(1).normal(size=(21, 3))
+    taken = rough_runs(monkeypatch, 1e-3)
+    found, info = H.solve(V, "cg", 1e-11, return_info=True)
+    assert (info.residuals <= 1e-11).all()
+    np.testing.assert_allclose(found, H.solve(V, "cholesky"), rtol=1e-6)
+    assert 3 < len(taken) < 6
+    assert info.iterations == sum(taken)
+    with pytest.warns(ConvergenceWarning, match=f"in {taken[0] + 2} iterations, not 1e-11"):
+        H.solve(V, "cg", 1e-11, max_iter=taken[0] + 2)
+
+
+def test_conjugate_gradients_end_where_rounding_is_all_that_is_left():
+    X, coef, offset, _ = problem(200, 20)
+    H = LogisticHessian(X, coef, offset, 0.1)
+    with pytest.warns(ConvergenceWarning, match="not 1e-17"):
+        _, info = H.solve(np.ones(21), "cg", 1e-17, return_info=True)
+    assert info.iterations < 300
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_what_lissa_knows_of_the_spectrum(rows):
+    X, coef, offset, weight = problem(40, 5, rows=rows)
+    H = LogisticHessian(X, coef, offset, 0.1, sample_weight=weight)
+    root = 1.0 / np.sqrt(H.diagonal())[:, None]
+    largest = np.linalg.eigvalsh(root * H.dense() * root.T).max()
+    assert 0.98 * largest < solvers._largest_eigenvalue(H, root, _random.key(0)) <= largest * (1 + 1e-12)
+    terms = [
+        np.linalg.eigvalsh(root * LogisticHessian(X[[i]], coef, offset, sample_weight=weight[[i]]).dense() * root.T)
+        for i in range(40)
+    ]
+    bound = solvers._largest_term(H, root)
+    assert np.max(terms) * (1 - 1e-12) <= bound < 3 * np.max(terms)
+    assert bound == pytest.approx(np.max(terms), rel=1e-12) or rows > 1
+    if rows == 3:  # a class of one point: in its contrast the units are others
+        X[0], coef[2], offset[2] = 3.0, 1.0, -8.0
+        H = LogisticHessian(X, coef, offset)
+        root = 1.0 / np.sqrt(H.diagonal())[:, None]
+        own = root * LogisticHessian(X[:1], coef, offset).dense() * root.T
+        assert np.linalg.eigvalsh(own).max() * (1 - 1e-12) <= solvers._largest_term(H, root)
+    X[0] *= 1e4
+    assert solvers._largest_term(LogisticHessian(X, 0 * coef, offset), root) > 1e6 * bound
+
+
+def test_normal_numbers_are_independent():
+    drawn = np.hstack([solvers._normals(_random.key(seed), stream, 4000, 3) for seed in (0, 1) for stream in (0, 1)])
+    np.testing.assert_allclose(np.cov(drawn.T), np.eye(12), atol=0.1)
+
+
+def test_lissa_over_all_points_is_gradient_descent():
+    X, coef, offset, weight = problem(100, 3)
+    H = LogisticHessian(X, 0.1 * coef, offset, 20.0, sample_weight=weight)
+    V = np.random.default_rng(1).normal(size=(4, 2))
+    found, info = H.solve(V, "lissa", rng=0, max_iter=400, return_info=True)
+    np.testing.assert_allclose(found, H.solve(V), rtol=1e-9)
+    assert (info.error < 1e-12).all()
+    assert info.iterations == 400
+
+
+def test_lissa_does_not_run_away_from_a_heavy_point(monkeypatch):
+    """A batch that has it is 25 times as curved as the whole."""
+    monkeypatch.setattr(solvers, "_LISSA_ROWS", 40)
+    X, coef, offset, _ = problem(1000, 3)
+    X[7] = 300.0, 0.0, 0.0
+    H = LogisticHessian(X, 0 * coef, offset, 1.0)
+    V = np.random.default_rng(1).normal(size=4)
+    found = H.solve(V, "lissa", rng=0, max_iter=3000)
+    assert np.linalg.norm(found - H.solve(V)) < 0.5 * np.linalg.norm(H.solve(V))
 
 
 def test_lissa_contracts_and_says_its_error(monkeypatch):
@@ -162,13 +274,13 @@ def test_lissa_contracts_and_says_its_error(monkeypatch):
 
 @pytest.mark.parametrize("rows", [1, 3])
 def test_sketches_are_unbiased_with_the_error_they_state(rows, monkeypatch):
-    monkeypatch.setattr(hessian, "_BLOCK_ELEMENTS", 1 << 16)
+    monkeypatch.setattr(design, "_BLOCK_ELEMENTS", 1 << 16)
     X, coef, offset, weight = problem(300, 4, rows=rows)
     H = LogisticHessian(X, coef, offset, 0.5, sample_weight=weight)
     C = len(H.contrasts)
     inverse = np.linalg.inv(H.dense()).reshape(C, 5, C, 5)
-    design = np.column_stack([X, np.ones(300)])
-    truth = np.einsum("nj,kjlm,nm->nkl", design, inverse, design)
+    Z = np.column_stack([X, np.ones(300)])
+    truth = np.einsum("nj,kjlm,nm->nkl", Z, inverse, Z)
     truth = truth[:, 0, 0] if rows == 1 else truth
     draws = [sketched_quadratic_form(H, X, 130, seed) for seed in range(40)]
     estimates, errors = (np.array([draw[part] for draw in draws]) for part in (0, 1))
@@ -177,11 +289,36 @@ def test_sketches_are_unbiased_with_the_error_they_state(rows, monkeypatch):
     assert abs(scaled.mean()) < 0.3
     assert 0.8 < np.mean(scaled**2) < 1.2
     V = np.random.default_rng(1).normal(size=(C * 5, 2))
+    few = np.mean([np.sum(V * H.solve(V, "sketch", rng=seed, rank=120), axis=0) for seed in range(20)], axis=0)
+    np.testing.assert_allclose(few, np.sum(V * H.solve(V), axis=0), rtol=0.1)
     found, info = H.solve(V, "sketch", rng=3, rank=5_000, return_info=True)
     exact = H.solve(V)
+    assert info.error == pytest.approx(np.full(2, np.sqrt((C * 5 + 1) / 5_000)))
     difference = found - exact
     relative = np.sqrt(np.sum(difference * (H @ difference), 0) / np.sum(exact * V, 0))
     assert ((relative < 2 * info.error) & (relative > info.error / 4)).all()
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_the_covariance_of_probes(rows):
+    """Points without features leave the ridge and the intercepts, exactly; 40,000 probes show the rest."""
+    X, coef, offset, weight = problem(6, 2, rows=rows)
+    alone = LogisticHessian(np.zeros((1, 2)), coef, None, 9.0)
+    assert np.array_equal(np.abs(alone.root_probes(_random.key(0), 5)), np.full((alone.shape[0], 5), 3.0))
+    H = LogisticHessian(X, coef, offset, 0.25, sample_weight=weight)
+    g = H.root_probes(_random.key(1), 40_000)
+    np.testing.assert_allclose(g @ g.T / 40_000, H.dense(), atol=0.03 * np.diag(H.dense()).max())
+
+
+@pytest.mark.parametrize("solver", ["cg", "nystrom"])
+def test_the_tolerance_of_the_sketch(solver):
+    X, coef, offset, weight = problem(100, 9)
+    H = LogisticHessian(X, coef, offset, 0.1, sample_weight=weight)
+    exact, _ = sketched_quadratic_form(H, X, 10, 1, solver="cholesky")
+    for tol in (1e-3, 1e-12):
+        found, _ = sketched_quadratic_form(H, X, 10, 1, solver=solver, tol=tol)
+        error = np.abs(found / exact - 1.0).max()
+        assert tol / 1000 < error + 1e-15 < 30 * tol
 
 
 @pytest.mark.parametrize("rows", [1, 3])
@@ -195,7 +332,8 @@ def test_threads_and_seeds(rows):
         results.append([*parts, sketched_quadratic_form(H, X, 20, 7)[0]])
     for other in results[1:]:
         assert all(np.array_equal(a, b) for a, b in zip(results[0], other, strict=True))
-    assert not np.array_equal(H.solve(V, "sketch", rng=7), H.solve(V, "sketch", rng=8))
+    for solver in ("sketch", "nystrom"):
+        assert not np.array_equal(H.solve(V, solver, rng=7), H.solve(V, solver, rng=8))
 
 
 def test_auto_goes_by_size(monkeypatch):
@@ -219,9 +357,31 @@ def test_a_singular_hessian_is_refused_or_warned_of(solver, rows):
     with pytest.raises(np.linalg.LinAlgError, match="l2"):
         inverse_hvp(X, np.ones(d), coef, offset, solver=solver, rng=0)
     X[:, 2] = X[:, 1]
-    if solver != "sketch":  # that of the pseudo-inverse
+    with pytest.raises((np.linalg.LinAlgError, ConvergenceWarning), match="l2"):
+        inverse_hvp(X, np.random.default_rng(0).normal(size=d), coef, offset, solver=solver, rng=0)
+    if solver in EXACT:
         with pytest.raises((np.linalg.LinAlgError, ConvergenceWarning), match="l2"):
-            inverse_hvp(X, np.random.default_rng(0).normal(size=d), coef, offset, solver=solver, rng=0)
+            sketched_quadratic_form(LogisticHessian(X, coef, offset), X, 10, 0, solver=solver)
+
+
+@pytest.mark.parametrize("solver", EXACT)
+def test_a_hessian_of_which_no_digit_is_left_is_refused_or_warned_of(solver):
+    """A column that others make up but for rounding: the pivots are above theirs."""
+    X, coef, offset, _ = problem(200, 30)
+    X[:, 2] = X[:, 1] + 1e-4 * X[:, 3]
+    V = np.random.default_rng(0).normal(size=31)
+    with pytest.raises((np.linalg.LinAlgError, ConvergenceWarning), match="l2"):
+        inverse_hvp(X, V, coef, offset, solver=solver)
+    X[:, 2] += 1e-4 * np.random.default_rng(1).normal(size=200)  # condition 1e9
+    H = LogisticHessian(X, coef, offset)
+    assert np.linalg.norm(V - H @ H.solve(V, "cholesky")) < 1e-6
+
+
+@pytest.mark.parametrize("solver", EXACT)
+def test_a_solution_that_overflows_is_refused(solver):
+    H = LogisticHessian(np.zeros((1, 2)), np.zeros(2), None, 1e-300)
+    with pytest.raises(np.linalg.LinAlgError, match="overflows.*l2"):
+        H.solve(np.full(2, 1e100), solver)
 
 
 def test_too_few_iterations_are_told():
@@ -238,6 +398,8 @@ BAD = [
     ("X", {"X": sparse.csr_matrix(np.array([[np.inf, 1, 1]]))}, ValueError),
     ("X", {"X": sparse.csr_matrix(np.ones((2, 3), dtype=complex))}, TypeError),
     ("X", {"X": sparse.csr_matrix((2, 0))}, ValueError),
+    ("X", {"X": sparse.csr_matrix((np.full(2, 9e99), [1, 1], [0, 2]), shape=(1, 3))}, ValueError),
+    ("X", {"X": sparse.csc_matrix(np.ones((2, 3)))}, TypeError),
     ("X", {"X": np.ones(3)}, ValueError),
     ("coef", {"coef": np.ones(2)}, ValueError),
     ("coef", {"coef": np.ones((3, 2))}, ValueError),
@@ -248,6 +410,7 @@ BAD = [
     ("intercept", {"intercept": np.inf}, ValueError),
     ("l2", {"l2": -1.0}, ValueError),
     ("damping", {"damping": "much"}, TypeError),
+    ("damping", {"l2": 1e308, "damping": 1e308}, ValueError),
     ("sample_weight", {"sample_weight": np.ones(2)}, ValueError),
     ("sample_weight", {"sample_weight": -np.ones(3)}, ValueError),
     ("V", {"V": np.ones(3)}, ValueError),
@@ -288,9 +451,14 @@ def test_bad_input_of_the_sketch_is_named():
 def test_inputs_are_left_alone():
     X, coef, offset, weight = problem()
     V = np.ones((6, 2))
-    csr = sparse.csr_matrix(X)
-    before = [a.copy() for a in (X, coef, offset, weight, V, csr.data)]
+    whole = sparse.csr_matrix(X)
+    csr = sparse.csr_matrix(  # every entry in two parts, the columns of a row backwards
+        (np.repeat(whole.data / 2, 2)[::-1], np.repeat(whole.indices, 2)[::-1], (2 * (whole.nnz - whole.indptr))[::-1]),
+        shape=X.shape,
+    )
+    arrays = (X, coef, offset, weight, V, csr.data, csr.indices, csr.indptr)
+    before = [a.copy() for a in arrays]
     for matrix in (X, csr):
         for solver in (*EXACT, "lissa", "sketch"):
             influence.inverse_hvp(matrix, V, coef, offset, 1.0, sample_weight=weight, solver=solver, rng=0)
-    assert all(np.array_equal(a, b) for a, b in zip(before, (X, coef, offset, weight, V, csr.data), strict=True))
+    assert all(np.array_equal(a, b) for a, b in zip(before, arrays, strict=True))

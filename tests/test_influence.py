@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
+
 import mpmath
 import numpy as np
 import pytest
-from conftest import THREADS
+from conftest import ROOT, THREADS
 from scipy.stats import pearsonr
 from sklearn.datasets import load_breast_cancer, load_digits
 
 from augcore import influence, reference
-from augcore.linear_model import LogisticRegression
+from augcore.linear_model import HessianFactor, LogisticRegression
 
 
 def problem(n, p, seed=0, dtype=np.float64):
@@ -214,6 +217,10 @@ def test_penalty_of_the_hessian_is_what_is_asked_for():
     np.testing.assert_array_equal(influence.loo_influence(X, y, coef, 0.0, 9.0, hessian_l2=1.5), base)
     np.testing.assert_array_equal(influence.loo_influence(X, y, coef, 0.0, 9.0, hessian_l2=1.0, damping=0.5), base)
     assert not np.array_equal(influence.loo_influence(X, y, coef, 0.0, 9.0), base)
+    for score in (influence.loo_loss_change, influence.leverage):
+        base = score(X, y, coef, 0.0, 1.5)
+        np.testing.assert_array_equal(score(X, y, coef, 0.0, 9.0, hessian_l2=1.0, damping=0.5), base)
+        assert not np.array_equal(score(X, y, coef, 0.0, 9.0), base)
 
 
 def test_leverages_sum_to_the_number_of_coefficients():
@@ -286,6 +293,8 @@ X5, Y5, COEF = np.arange(10.0).reshape(5, 2) % 7, [0, 1, 0, 1, 1], [0.1, 0.2]
         ({"y": [0.0, 1.0, np.nan, 1.0, 0.0]}, ValueError, "^y: contains NaN"),
         ({"y": [[0, 1, 0, 1, 1]]}, ValueError, "^y: expected 1 dimension"),
         ({"y": [None, 1, 0, 1, 0]}, TypeError, "^y: "),
+        ({"y": np.array(Y5) + 0j}, TypeError, "^y: .*complex"),
+        ({"y": np.array(Y5).astype("M8[s]")}, TypeError, "^y: .*datetime"),
         ({"classes": [0, 0]}, ValueError, "^classes: "),
         ({"classes": [5, 6]}, ValueError, "^y: has labels that are not in classes"),
         ({"coef": [1.0, 2.0, 3.0]}, ValueError, "^coef: "),
@@ -296,9 +305,11 @@ X5, Y5, COEF = np.arange(10.0).reshape(5, 2) % 7, [0, 1, 0, 1, 1], [0.1, 0.2]
         ({"l2": "1"}, TypeError, "^l2: "),
         ({"hessian_l2": np.nan}, ValueError, "^hessian_l2: "),
         ({"damping": -1e-9}, ValueError, "^damping: "),
+        ({"l2": 1e308, "damping": 1e308}, ValueError, "^damping: .*above"),
         ({"sample_weight": [1.0] * 4}, ValueError, "^sample_weight: "),
         ({"sample_weight": [-1.0] * 5}, ValueError, "^sample_weight: "),
         ({"fit_X": X5}, ValueError, "^fit_y: "),
+        ({"fit_y": Y5}, ValueError, "^fit_y: "),
         ({"fit_X": X5[:, :1], "fit_y": Y5}, ValueError, "^fit_X: "),
         ({"fit_sample_weight": [1.0] * 5}, ValueError, "^fit_sample_weight: "),
         ({"factor": np.eye(3)}, TypeError, "^factor: "),
@@ -334,6 +345,13 @@ def test_singular_hessian_names_l2():
     assert np.isfinite(influence.loo_influence(X, y, np.zeros(4), 0.0, 1e-6)).all()
 
 
+def test_forms_that_overflow_are_refused():
+    factor = HessianFactor(np.array([[1e-125]]), False)
+    for score in (influence.loo_influence, influence.loo_loss_change, influence.leverage):
+        with pytest.raises(np.linalg.LinAlgError, match="overflows.*l2"):
+            score([[1e100], [1.0]], [0, 1], [0.0], None, factor=factor)
+
+
 def test_factor_of_another_model_is_refused():
     X, y, _ = problem(30, 4)
     other = LogisticRegression(fit_intercept=False).fit(X, y)
@@ -341,3 +359,51 @@ def test_factor_of_another_model_is_refused():
         influence.loo_influence(X, y, np.zeros(4), 0.0, 1.0, factor=other.factor_)
     with pytest.raises(ValueError, match=r"^factor: give either"):
         influence.loo_influence(X, y, np.zeros(4), None, 1.0, factor=other.factor_, fit_X=X, fit_y=y)
+
+
+# ---- the table of docs/alo.md ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def alo_table():
+    """docs/make_alo_table.py as a module."""
+    path = ROOT / "docs" / "make_alo_table.py"
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module  # where its data class looks for its own module
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules[path.stem]
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_the_table_of_scores_compares_with_exact_refits(alo_table, n_classes):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(25, 2)), np.arange(25) % n_classes
+    data = alo_table.Data("tiny", X, y, strengths=(0.5,))
+    model = alo_table.Model(data, 0.5)
+    theta, rises = model.refits()
+    np.testing.assert_allclose(rises, influence.retrain_loo(X, y, C=0.5).own_loss_change, rtol=1e-6)
+    columns = model.columns(theta)
+    fitted = LogisticRegression(C=0.5, tol=1e-12).fit(X, y)
+    arguments = X, y, fitted.coef_, fitted.intercept_
+    np.testing.assert_allclose(
+        columns[:-1].T[1 if n_classes == 2 else slice(None)], np.squeeze(fitted.coef_), atol=1e-8
+    )
+    found = alo_table.scores(data, model, theta)
+    expected = {
+        "paper's influence": -influence.loo_influence(*arguments, 2e-10),
+        "influence": -influence.loo_influence(*arguments, 2.0),
+        "ALO": influence.loo_loss_change(*arguments, 2.0),
+    }
+    assert found.keys() == expected.keys()
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name], values, rtol=1e-6, err_msg=name)
+    cells = [alo_table.agreement(values, rises) for values in expected.values()]
+    assert alo_table.table([data]).splitlines()[2:] == [f"| tiny | 0.5 | {' | '.join(cells)} |"]
+
+
+def test_a_cell_of_the_table_of_scores(alo_table):
+    assert alo_table.agreement(np.array([1.0, 2.0, 4.0]), np.array([2.0, 4.0, 8.0])) == "1.000, 1.000, 0.50"
+    assert alo_table.agreement(np.array([1.0, 2.0, 9.0]), np.array([3.0, 2.0, 1.0])) == "-0.918, -1.000, 2.00"
+    assert alo_table.agreement(np.array([1.0, 2.0, 9.0]), np.array([1.0, 2.0, 3.0])) == "0.918, 1.000, 2.00"

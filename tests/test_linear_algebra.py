@@ -36,6 +36,7 @@ def factor_of(q, seed=0):
 
 
 CASES = [(700, q, True) for q in WIDTHS] + [(n, 25, False) for n in ROWS] + [(53, 9, False), (2100, 130, True)]
+CASES += [(60, 530, True)]  # more columns than a band of the Gram matrix has
 KERNELS = {
     "weighted_gram": lambda X, one, w, right, matrices, threads, **how: _dispatch.weighted_gram(
         X, one, w, threads, **how
@@ -114,6 +115,46 @@ def test_the_input_type_does_not_change_a_bit_in_single_precision():
 
 
 @pytest.mark.parametrize("single", [False, True])
+@pytest.mark.parametrize("q", WIDTHS)
+def test_quadratic_forms_of_matrices_that_are_not_symmetric(q, single):
+    X, _ = problem(33, q)
+    matrices = np.random.default_rng(3).normal(size=(3, q, q))
+    ours = _dispatch.quadratic_forms(X, False, matrices, 1, single=single)
+    expected, magnitude = numpy_answer("quadratic_forms", X, False, np.ones(33), np.zeros((q, 1)), matrices)
+    assert np.all(abs(ours - expected) <= (10 * np.finfo(np.float32).eps if single else 30 * EPS) * magnitude)
+
+
+@pytest.mark.parametrize("single", [False, True])
+@pytest.mark.parametrize("intercept", [False, True])
+def test_no_columns(intercept, single):
+    w = np.arange(7.0)
+    gram = _dispatch.weighted_gram(np.empty((7, 0)), intercept, w, 1, single=single)
+    assert gram.tolist() == ([[21.0]] if intercept else [])
+    q = int(intercept)
+    assert _dispatch.transposed_product(np.empty((7, 0)), intercept, w[:, None], 1).tolist() == [[21.0]] * q
+    assert _dispatch.product(np.empty((7, 0)), intercept, np.full((q, 2), 3.0), 1).tolist() == [[3.0 * q] * 2] * 7
+
+
+@pytest.mark.parametrize("value", [0.0, -0.0])
+@pytest.mark.parametrize("single", [False, True])
+def test_points_without_weight_do_not_count(value, single):
+    X, w = problem(700, 25)
+    w[::3] = value
+    moved = X.copy()
+    moved[::3] *= 1e30
+    ours = _dispatch.weighted_gram(moved, True, w, 1, single=single)
+    np.testing.assert_array_equal(ours, _dispatch.weighted_gram(X, True, w, 1, single=single))
+
+
+def test_sums_over_more_leaves_than_are_held_at_a_time():
+    """A leaf of 2048 rows has 2100 x 2100 sums: one is all that is held."""
+    rng = np.random.default_rng(0)
+    X, right = rng.normal(size=(2060, 2100)).astype(np.float32), rng.normal(size=(2060, 2100))
+    ours = _dispatch.transposed_product(X, False, right, 2)
+    np.testing.assert_allclose(ours, X.T.astype(float) @ right, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("single", [False, True])
 @pytest.mark.parametrize("n", [1, 255, 256, 513, 2049, 6500])
 def test_blocks_and_threads_do_not_change_a_bit_of_the_sums(n, single):
     X, w = problem(n, 40)
@@ -128,7 +169,7 @@ def test_blocks_and_threads_do_not_change_a_bit_of_the_sums(n, single):
         return np.float64(loss).tobytes() + gradient.tobytes() + hessian.tobytes()
 
     whole = bits([], 1)
-    for edges in ([], [n // 3], list(range(0, n, 100)), [0, 0, n], list(range(0, n, 2048))):
+    for edges in ([], [n // 3], list(range(0, n, 100)), [0, 0, n], list(range(0, n, 2048)), list(range(2047, n, 2047))):
         for threads in THREADS:
             assert bits(edges, threads) == whole
 

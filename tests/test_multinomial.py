@@ -14,6 +14,7 @@ from scipy.stats import pearsonr
 from sklearn.datasets import load_digits
 
 from augcore import _multinomial, influence, reference, scores
+from augcore.influence.points import points_of
 from augcore.linear_model import HessianFactor, LogisticRegression
 
 ALONE = ("log_loss", "margin", "residual")
@@ -207,10 +208,16 @@ def test_sparse_rows_blocks_and_memmaps_give_the_same_bits(model, dtype, tmp_pat
         coef, intercept = coef[0], intercept[0]
     mapped = np.memmap(tmp_path / "X", dtype, "w+", shape=X.shape)
     mapped[:] = X
+    in_one_block = everything(X, y, coef, intercept, 0.2, sample_weight=weight)
+    logits = np.random.default_rng(3).normal(size=(1300, 3))
+    hessian = _multinomial.hessian(X, True, logits, weight, 1)
     monkey = pytest.MonkeyPatch()
     monkey.setattr(_multinomial, "_MOST_ROWS", 512)  # more than one block
     with monkey.context():
+        np.testing.assert_allclose(_multinomial.hessian(X, True, logits, weight, 1), hessian, rtol=1e-11, atol=1e-11)
         base = everything(X, y, coef, intercept, 0.2, sample_weight=weight)
+        for name in LEAVE_ONE_OUT:
+            np.testing.assert_allclose(base[name], in_one_block[name], rtol=1e-10)
         for other in (scipy.sparse.csr_array(X), scipy.sparse.csr_matrix(X), mapped, np.asfortranarray(X)):
             again = everything(other, y, coef, intercept, 0.2, sample_weight=weight)
             for name in LEAVE_ONE_OUT:
@@ -253,7 +260,7 @@ def test_a_factor_in_contrasts():
 
 @pytest.mark.parametrize("n_classes", [None, 2, 4])
 @pytest.mark.parametrize("with_intercept", [True, False])
-@pytest.mark.parametrize(("l2", "n"), [(0.05, 24), (2.0, 24), (2.0, 90)])
+@pytest.mark.parametrize(("l2", "n"), [(0.05, 24), (2.0, 24), (2.0, 40), (2.0, 90)])
 def test_the_dual_is_the_primal(n_classes, with_intercept, l2, n):
     X, y, coef, intercept, weight = problem(n=n, p=60, n_classes=n_classes or 2)
     X[5] = X[4]
@@ -284,10 +291,19 @@ def test_the_dual_holds_where_the_ridge_is_far_below_the_rounding_of_the_primal(
     with pytest.raises(np.linalg.LinAlgError, match="l2"):
         influence.leverage(X, y, coef, None, 1e-30, solver="cholesky")
     np.testing.assert_allclose(influence.leverage(X, y, coef, None, 1e-30), 2.0, rtol=1e-9)
-    with pytest.raises(np.linalg.LinAlgError, match="singular.*l2"):
+    with pytest.raises(np.linalg.LinAlgError, match="singular.*l2") as raised:
         influence.leverage(X, y, coef, 0.0, 1e-30, solver="dual")
+    assert "feature" not in str(raised.value)  # there it is not one of the caller's
     with pytest.raises(ValueError, match="^solver: 'dual' needs l2"):
         influence.leverage(X, y, coef, None, 0.0, solver="dual")
+
+
+@pytest.mark.parametrize("solver", ["cholesky", "dual"])
+def test_without_fitted_points_the_hessian_is_the_ridge(solver):
+    X, y, coef, _, _ = problem(n=12, p=5)
+    found = influence.loo_influence(X, y, coef, None, 2.0, fit_X=X[:0], fit_y=y[:0], classes=range(4), solver=solver)
+    squares = np.sum(influence.residual(X, y, coef, None) ** 2, axis=1)
+    np.testing.assert_allclose(found, -squares * np.sum(X**2, axis=1) / 2.0, rtol=1e-12)
 
 
 # ---- hard cases ------------------------------------------------------------------------------------------------------
@@ -426,6 +442,58 @@ def test_the_loss_and_its_derivatives_keep_their_digits():
                 np.testing.assert_allclose(r, [float(v - (k == code)) for k, v in enumerate(p)], rtol=1e-13)
 
 
+@pytest.mark.parametrize("n_classes", [2, 3, 6])
+def test_curvatures_of_certain_points_keep_their_digits(n_classes):
+    """Wherever the likely class is: from even odds to 1e-40."""
+    rng = np.random.default_rng(0)
+    logits = rng.permuted(np.sort(rng.normal(size=(60, n_classes)), axis=1) * np.linspace(0, 40, 60)[:, None], axis=1)
+    p = _multinomial.probabilities(logits)
+    packed = _multinomial.unpacked(_multinomial.curvature(p), n_classes - 1)
+    root = _multinomial.curvature_root(p)
+    basis = _multinomial.contrasts(n_classes)
+    np.testing.assert_allclose(basis @ basis.T, np.eye(n_classes - 1), atol=1e-15)
+    np.testing.assert_allclose(basis.sum(axis=1), 0.0, atol=1e-15)
+    with pytest.raises(ValueError, match="read-only"):
+        basis[0, 0] = 0.0
+    with mpmath.workdps(60):
+        E = mpmath.matrix(basis.tolist())
+        for row, ours, T in zip(logits, packed, root, strict=True):
+            e = [mpmath.exp(mpmath.mpf(float(v))) for v in row]
+            q = mpmath.matrix([v / sum(e) for v in e])
+            S = E * (mpmath.diag(list(q)) - q * q.T) * E.T
+            expected = np.array(S.tolist(), dtype=float)
+            np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-14 * np.trace(expected))
+            np.testing.assert_allclose(T @ T.T, expected, rtol=0, atol=1e-14 * np.trace(expected))
+        for k in range(n_classes):
+            onehot = np.eye(n_classes)[k]
+            np.testing.assert_allclose(_multinomial.deviation(p, k), (onehot - p) @ basis.T, atol=1e-15)
+
+
+def test_blocks_are_powers_of_two_and_moves_of_any_size_are_finite():
+    sizes = {_multinomial.block_rows(p, c) for p in (1, 700, 3000, 9999, 10**6) for c in (1, 9, 99)}
+    assert len(sizes) > 3
+    assert all(size.bit_count() == 1 for size in sizes)
+    moves = np.array([[0.0, 1000.0], [1000.0, 0.0], [1e-9, 0.0]])
+    change = _multinomial.loss_change(np.array([[0.0, -1000.0]] * 3), np.array([1, 1, 0]), moves)
+    assert change[0] < -30
+    assert change[1] == 1000.0
+    assert change[2] == 0.0
+
+
+def test_scores_at_the_edge_of_what_they_can_be():
+    """Forms that rounding has made a little wrong: signs hold, and it is infinite where the fit breaks down."""
+    X, y, coef, intercept, _ = problem(n=12, n_classes=3)
+    points = points_of(X, y, coef, intercept)
+    lower = [k == m for k, m in _multinomial.pairs(2)]
+    little = np.tile(-1e-18 * np.array(lower), (12, 1))
+    assert (points.influence(little) <= 0).all()
+    assert (points.loss_change(little) >= 0).all()
+    curvatures = _multinomial.unpacked(_multinomial.curvature(_multinomial.probabilities(points.logits)), 2)
+    largest = np.linalg.eigvalsh(curvatures)[:, -1:]
+    for gap, broken in ((1e-16, True), (1e-12, False)):
+        assert np.isinf(points.loss_change((1.0 - gap) / largest * lower)).all() == broken
+
+
 # ---- scores of a multinomial model -----------------------------------------------------------------------------------
 
 
@@ -464,6 +532,9 @@ def test_scores_of_a_multinomial_model(with_intercept):
         for points in (X, scipy.sparse.csr_array(X)):
             got = scores.SCORES[name](model, points, labels, sample_weight=weight)
             np.testing.assert_allclose(got, values, rtol=1e-9, atol=1e-13, err_msg=name)
+    far = np.array([[1000.0, 0, 0, 0, 0]])
+    certain = model_of(np.array([[0.0] * 5, [-0.4, 0, 0, 0, 0], [-0.4, 0, 0, 0, 0]]), None, 0.5, np.arange(3))
+    np.testing.assert_allclose(scores.el2n(certain, far, [0]), np.sqrt(6.0) * np.exp(-400.0), rtol=1e-12)
     assert scores.random(model, scipy.sparse.csr_array(X), labels).shape == (80,)
     with pytest.raises(ValueError, match="^y: expected two classes, got 4"):
         scores.svm_margin(model, X, labels)

@@ -73,6 +73,25 @@ def test_threads_batches_and_order_do_not_matter(monkeypatch, n_classes):
     np.testing.assert_allclose(chosen.own_loss_change[::-1], base.own_loss_change, rtol=1e-9)
 
 
+def test_too_many_parameters_are_refused(monkeypatch):
+    monkeypatch.setattr(refits, "DENSE_LIMIT", 7)
+    with pytest.raises(ValueError, match="^X: refits take at most 7 parameters, got 8"):
+        retrain_loo(*problem(20, 3, 3)[:2])
+    assert retrain_loo(*problem(20, 6, 2)[:2]).coef.shape == (20, 6)
+
+
+def test_points_that_hardly_matter_have_exact_changes(monkeypatch):
+    """Losses of 1e-7: the way of a refit is a ten millionth of the coefficients."""
+    X, y, _ = problem(300, 3, 2)
+    y[:50] = 1
+    X[:50] = 4.0 * (X[y == 1].mean(axis=0) - X[y == 0].mean(axis=0))
+    base = retrain_loo(X, y, indices=np.arange(5))
+    monkeypatch.setattr(refits, "_FALL", 1e-300)
+    assert 0 < base.own_loss_change.max() < 1e-9
+    np.testing.assert_allclose(base.coef, retrain_loo(X, y, indices=np.arange(5)).coef, rtol=1e-12)
+    np.testing.assert_allclose(base.own_loss_change, retrain_loo(X, y, indices=np.arange(5)).own_loss_change, rtol=1e-4)
+
+
 def test_the_general_fit_gives_the_same(monkeypatch):
     X, y, weight = problem(50, 6, 3)
     base = retrain_loo(X, y, C=5.0, sample_weight=weight)
@@ -92,18 +111,37 @@ def test_few_steps_are_enough(monkeypatch):
     assert np.corrcoef(result.own_loss_change, one_step)[0, 1] > 0.99
 
 
+@pytest.mark.parametrize("n_classes", [2, 4])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_steps_are_those_of_the_hessian_without_the_point(n_classes, weighted):
+    X, y, weight = problem(20, 3, n_classes)
+    objective, _ = refits._objective(X, y, 2.0, weight if weighted else None, None)
+    full = refits._FullFit.of(objective)
+    left_out = np.array([3, 0, 19])
+    which = np.array([2, 0])
+    gradients = np.random.default_rng(0).normal(size=(2, len(full.theta)))
+    steps = refits._Corrections(full, left_out).solve(gradients, which)
+    for step, gradient, i in zip(steps, gradients, left_out[which], strict=True):
+        rest = np.ones(20) if not weighted else weight.copy()
+        rest[i] = 0.0
+        without, _ = refits._objective(X, y, 2.0, rest, None)
+        hessian = without.hessian(without.predict(full.theta))
+        np.testing.assert_allclose(step, np.linalg.solve(hessian, gradient), rtol=1e-9, atol=1e-12)
+
+
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_what_empties_a_class_and_what_weighs_nothing(n_classes):
     X, y, weight = problem(30, 3, n_classes)
     y[y == 1] = 0
-    y[7] = 1
-    weight[4] = 0.0
-    result = retrain_loo(X, y, sample_weight=weight, indices=[4, 7, 8])
-    assert result.own_loss_change[0] == result.total_loss_change[0] == 0.0
+    y[[7, 9]] = 1
+    weight[[4, 9]] = 0.0
+    result = retrain_loo(X, y, sample_weight=weight, indices=[4, 7, 8, 9])
+    for place in (0, 3):
+        assert result.own_loss_change[place] == result.total_loss_change[place] == 0.0
     assert np.isposinf([result.own_loss_change[1], result.total_loss_change[1]]).all()
     assert np.isnan(result.coef[1]).all()
     assert np.isnan(result.intercept[1]).all()
-    assert np.isfinite(result.coef[[0, 2]]).all()
+    assert np.isfinite(result.coef[[0, 2, 3]]).all()
     assert result.own_loss_change[2] > 0
     model = LogisticRegression(tol=1e-12).fit(X, y, weight)
     np.testing.assert_allclose(np.atleast_2d(result.coef[0]), model.coef_, rtol=1e-9, atol=1e-11)
@@ -125,6 +163,7 @@ def test_no_indices_and_float32():
     [
         ({"C": 0.0}, "^C: "),
         ({"indices": [20]}, "^indices: "),
+        ({"indices": [-1]}, "^indices: "),
         ({"indices": [[0]]}, "^indices: "),
         ({"sample_weight": np.ones(19)}, "^sample_weight: "),
         ({"y": np.zeros(20, dtype=int)}, "^y: "),

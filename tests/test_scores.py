@@ -203,6 +203,14 @@ def test_the_svm_is_chosen_by_cross_validation(scale):
     assert scores.SVM_GRID[int(np.argmax(accuracy))] == scores.fit_svm(scale * X, y).C
 
 
+@pytest.mark.parametrize("labels", [np.array([b"no", b"yes"]), np.array([0.5, 1.5]), np.array(["no", "yes"], object)])
+def test_the_svm_takes_labels_of_any_kind(labels):
+    X, y, _ = data()
+    svm = scores.fit_svm(X, labels[y])
+    assert svm.predict(X[:5]).tolist() == labels[scores.fit_svm(X, y).predict(X[:5])].tolist()
+    np.testing.assert_array_equal(scores.svm_loss(None, X, labels[y]), scores.svm_loss(None, X, y))
+
+
 def test_weights_enter_the_svm():
     X, y, weight = data()
     assert not np.allclose(scores.svm_margin(None, X, y, sample_weight=weight**3), scores.svm_margin(None, X, y))

@@ -14,7 +14,8 @@ Quantities that are tiny for points that are classified with certainty are sums 
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -36,10 +37,12 @@ __all__ = [
     "pairs",
     "probabilities",
     "residual",
+    "summed_curvatures",
     "unpacked",
 ]
 
 Floats = NDArray[np.float64]
+Gram = Callable[[Floats], Floats]  # from weights
 
 _BLOCK_BYTES = 1 << 26
 _LEAST_ROWS, _MOST_ROWS = 512, 16_384
@@ -106,12 +109,8 @@ def residual(logits: Floats, codes: NDArray[np.intp]) -> Floats:
 def deviation(p: Floats, k: int) -> Floats:
     """c_k = E (e_k - p) of every point: (n, K - 1)."""
     basis = contrasts(p.shape[1])
-    c: Floats = basis[:, k] - p @ basis.T
-    # Where k is likely it lies near the mean: there c is summed from the differences to the unlikely classes.
-    likely = p[:, k] > 0.5
-    if likely.any():
-        c[likely] = p[likely] @ (basis[:, [k]] - basis).T
-    return c
+    deviation: Floats = basis[:, k] - p @ basis.T
+    return deviation
 
 
 def curvature(p: Floats) -> Floats:
@@ -169,23 +168,30 @@ def block_rows(p: int, n_contrasts: int) -> int:
 def hessian(
     X: NDArray[Any], intercept: bool, logits: Floats, weight: Floats | None, threads: int, single: bool = False
 ) -> Floats:
-    """The Hessian of the summed loss in the contrasts: (C q, C q) for C = K - 1 and q columns of (X, 1).
+    """The Hessian of the summed loss in the contrasts, `summed_curvatures`; of float tiles if `single`."""
+    step = block_rows(X.shape[1], logits.shape[1] - 1)
 
-    Row k q + j belongs to column j and contrast k; block (k, m) is the Gram matrix weighted by w S_km, of float tiles if
-    `single`.
+    def blocks() -> Iterator[tuple[Floats, Gram]]:
+        for first in range(0, len(X), step):
+            rows = slice(first, first + step)
+            packed = curvature(probabilities(logits[rows]))
+            if weight is not None:
+                packed *= weight[rows, None]
+            yield packed, partial(_dispatch.weighted_gram, X[rows], intercept, threads=threads, single=single)
+
+    return summed_curvatures(blocks(), logits.shape[1] - 1, X.shape[1] + intercept)
+
+
+def summed_curvatures(blocks: Iterable[tuple[Floats, Gram]], n_contrasts: int, q: int) -> Floats:
+    """sum_i S_i (x) x_i x_i': (C q, C q), where row k q + j belongs to contrast k and to column j of (X, 1).
+
+    A block of points is their S_i, packed as by `curvature`, and what makes their weighted Gram matrix: with the
+    weights S_km it is block (k, m).
     """
-    n_contrasts = logits.shape[1] - 1
-    q = X.shape[1] + intercept
     total = np.zeros((n_contrasts, q, n_contrasts, q))
-    step = block_rows(X.shape[1], n_contrasts)
-    for first in range(0, len(X), step):
-        rows = slice(first, first + step)
-        packed = curvature(probabilities(logits[rows]))
-        if weight is not None:
-            packed *= weight[rows, None]
+    for packed, gram in blocks:
         for index, (k, m) in enumerate(pairs(n_contrasts)):
-            column = np.ascontiguousarray(packed[:, index])
-            total[k, :, m] += _dispatch.weighted_gram(X[rows], intercept, column, threads, single)
+            total[k, :, m] += gram(np.ascontiguousarray(packed[:, index]))
     for k, m in pairs(n_contrasts):
         total[m, :, k] = total[k, :, m]  # each block is symmetric
     return total.reshape(n_contrasts * q, n_contrasts * q)

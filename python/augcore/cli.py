@@ -286,11 +286,17 @@ def _mean(rows: list[dict[str, str]], **wanted: str) -> str:
 bench = typer.Typer(help="Time this library, and others beside it.", no_args_is_help=True)
 app.add_typer(bench, name="bench")
 
+Peers = Annotated[bool, typer.Option("--peers", help="Beside every installed library that does the same.")]
+Threads = Annotated[int, typer.Option(min=1, max=64, help="For all of them.")]
+Everyone = Annotated[bool, typer.Option("--everyone", help="Show every peer, not the fastest alone.")]
+JsonFile = Annotated[Path | None, typer.Option(help="Write all figures to this file.")]
+MarkdownFile = Annotated[Path | None, typer.Option(help="Write the tables to this file.")]
+
 
 @functools.partial(_command, group=bench)
 def transforms(
-    peers: Annotated[bool, typer.Option("--peers", help="Beside every installed library that does the same.")] = False,
-    threads: Annotated[int, typer.Option(min=1, max=64, help="For all of them.")] = 1,
+    peers: Peers = False,
+    threads: Threads = 1,
     repeats: Annotated[
         int | None, typer.Option(min=1, max=1001, help="Turns, medians are shown; default: 3, with --peers 5.")
     ] = None,
@@ -300,9 +306,9 @@ def transforms(
     works: Annotated[
         str | None, typer.Option(metavar="NAME,...", help="Such as rotate or crop-area; default: all.")
     ] = None,
-    everyone: Annotated[bool, typer.Option("--everyone", help="Show every peer, not the fastest alone.")] = False,
-    json: Annotated[Path | None, typer.Option(help="Write all figures to this file.")] = None,
-    markdown: Annotated[Path | None, typer.Option(help="Write the tables to this file.")] = None,
+    everyone: Everyone = False,
+    json: JsonFile = None,
+    markdown: MarkdownFile = None,
     debug: Debug = False,
 ) -> None:
     """Time the batched transforms, beside a copy of the batch; results are checked to be equal first."""
@@ -334,15 +340,15 @@ def transforms(
 
 @functools.partial(_command, group=bench)
 def influence(
-    peers: Annotated[bool, typer.Option("--peers", help="Beside every installed library that does the same.")] = False,
-    threads: Annotated[int, typer.Option(min=1, max=64, help="For all of them.")] = 1,
+    peers: Peers = False,
+    threads: Threads = 1,
     repeats: Annotated[int, typer.Option(min=1, max=1001, help="Turns, medians are shown.")] = 9,
     cases: Annotated[
         str | None, typer.Option(metavar="NxP[:DTYPE],...", help="Points and features instead of the usual ones.")
     ] = None,
-    everyone: Annotated[bool, typer.Option("--everyone", help="Show every peer, not the fastest alone.")] = False,
-    json: Annotated[Path | None, typer.Option(help="Write all figures to this file.")] = None,
-    markdown: Annotated[Path | None, typer.Option(help="Write the tables to this file.")] = None,
+    everyone: Everyone = False,
+    json: JsonFile = None,
+    markdown: MarkdownFile = None,
     debug: Debug = False,
 ) -> None:
     """Time self-influence and fits, beside the machine's peak; results are checked to be equal first."""

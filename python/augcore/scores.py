@@ -381,7 +381,9 @@ def fit_svm(X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = Non
     search = GridSearchCV(
         LinearSVC(dual=False, max_iter=10_000), {"C": SVM_GRID}, cv=StratifiedKFold(SVM_FOLDS), error_score="raise"
     )
-    return search.fit(design, classes[codes.astype(np.intp)], sample_weight=weight).best_estimator_
+    fitted = search.fit(design, codes.astype(np.intp), sample_weight=weight).best_estimator_
+    fitted.classes_ = classes  # scikit-learn itself takes fewer kinds of labels
+    return fitted
 
 
 def _svm_decision(X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, svm: Any) -> tuple[Floats, Floats]:

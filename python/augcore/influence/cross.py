@@ -16,7 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from augcore import _dispatch, _multinomial, _validate, _validate_models
 from augcore.influence import solvers
-from augcore.influence.hessian import Design, LogisticHessian, logits
+from augcore.influence.design import Design, logits
+from augcore.influence.forms import matching_factor, penalty
+from augcore.influence.hessian import LogisticHessian
 from augcore.linear_model import HessianFactor
 
 __all__ = ["influence_matrix", "influence_topk"]
@@ -95,9 +97,7 @@ def _cross(
     threads: int | None,
 ) -> _Cross:
     _validate.choice("solver", solver, _SOLVERS)
-    penalty = _validate.real("l2", l2, low=0.0)
-    penalty = penalty if hessian_l2 is None else _validate.real("hessian_l2", hessian_l2, low=0.0)
-    _validate.real("damping", damping, low=0.0)
+    ridge = penalty(l2, hessian_l2, damping)
     count = _validate.threads(threads)
     fitted = Design.of("X_train", train[0], intercept is not None, count)
     p = fitted.X.shape[1]
@@ -113,26 +113,11 @@ def _cross(
     if factor is not None:
         if solver not in ("auto", "cholesky"):
             raise ValueError(f"factor: goes with solver 'cholesky', not with {solver!r}")
-        lower = _checked(factor, fitted, points.residual.shape[1]).lower
+        lower = matching_factor(factor, values, fitted.intercept).lower
         return _Cross(points, others, lambda V: _dispatch.cholesky_solve_many(lower, V, count))
-    hessian = LogisticHessian(
-        fitted.X, coef, intercept, penalty, sample_weight=sample_weight, damping=damping, threads=threads
-    )
+    hessian = LogisticHessian(fitted.X, coef, intercept, ridge, sample_weight=sample_weight, threads=threads)
     prepared = solvers.prepared(hessian, asked.shape[0], solver, _TOLERANCE, None, 0, None)
     return _Cross(points, others, lambda V: prepared.solve(V)[0])
-
-
-def _checked(factor: Any, design: Design, n_contrasts: int) -> HessianFactor:
-    if not isinstance(factor, HessianFactor):
-        raise TypeError(f"factor: expected the factor_ of a LogisticRegression, got {_validate.describe(factor)}")
-    size = n_contrasts * design.shape[1]
-    if (len(factor.lower), factor.n_contrasts, factor.fit_intercept) != (size, n_contrasts, design.intercept):
-        raise ValueError(
-            f"factor: is for {len(factor.lower)} coefficients in {factor.n_contrasts} contrasts, "
-            f"{'with' if factor.fit_intercept else 'without'} an intercept, but coef and intercept have {size} in "
-            f"{n_contrasts}, {'with' if design.intercept else 'without'} one"
-        )
-    return factor
 
 
 def influence_matrix(
@@ -160,30 +145,18 @@ def influence_matrix(
 
     Parameters
     ----------
-    X_train, X_test : (n_train, p) and (n_test, p) array-like or scipy.sparse matrix
+    X_train, X_test : (n_train, p) and (n_test, p) array-like or scipy.sparse CSR matrix, of float32 or float64
         The points that the model was fitted on, and others.
     y_train, y_test : (n_train,) and (n_test,) array-like
         Their labels.
-    coef : (p,), (1, p) or (K, p) array-like
-        Coefficients: binary, the second class being the positive one, or softmax with one row for each class.
-    intercept : float, (1,) or (K,) array-like or None, default=0.0
-        None if the model has none.
-    l2 : float, default=0.0
-        The penalty that the model was fitted with, ``l2/2 |coef|^2``; 1/C. The intercept is not penalised.
+    coef, intercept, l2, hessian_l2, damping, factor, threads
+        The model and its Hessian, as in `loo_influence`.
     classes : (2,) or (K,) array-like or None
-        The labels in the order of the classes. None: the sorted labels of `y_train`.
+        As there; None: the sorted labels of `y_train`.
     sample_weight : (n_train,) array-like or None
         Weights of the training points in the fit: in H only, the gradients are of unweighted losses.
-    hessian_l2 : float or None
-        The penalty in H where it is to differ from `l2`.
-    damping : float, default=0.0
-        Added to it.
-    factor : HessianFactor or None
-        The factor of H, `LogisticRegression.factor_`, in place of all that H is computed from.
     solver : {"auto", "cholesky", "cg", "nystrom"}, default="auto"
         As in `inverse_hvp`; to a relative residual of 1e-10.
-    threads : int or None
-        Threads of the kernels; None means the global setting. The result does not depend on it.
     out : (n_test, n_train) ndarray of float64 or None
         Where to put the result.
 

@@ -22,7 +22,7 @@ from augcore import _dispatch, _validate
 from augcore.influence.points import Points, dense
 from augcore.linear_model import HessianFactor
 
-__all__ = ["SOLVERS", "Inverse", "invert", "penalty"]
+__all__ = ["SOLVERS", "Inverse", "invert", "matching_factor", "penalty"]
 
 Floats = NDArray[np.float64]
 
@@ -38,7 +38,10 @@ def penalty(l2: float, hessian_l2: float | None, damping: float) -> float:
     """H's ridge."""
     l2 = _validate.real("l2", l2, low=0.0)
     ridge = l2 if hessian_l2 is None else _validate.real("hessian_l2", hessian_l2, low=0.0)
-    return ridge + _validate.real("damping", damping, low=0.0)
+    ridge += _validate.real("damping", damping, low=0.0)
+    if np.isinf(ridge):
+        raise ValueError("damping: l2 + damping is above the largest float64")
+    return ridge
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,20 +143,25 @@ def _hessian(fitted: Points, ridge: float, single: bool) -> Floats:
 
 
 def _check_factor(factor: Any, points: Points, solver: str) -> HessianFactor:
-    if not isinstance(factor, HessianFactor):
-        raise TypeError(f"factor: expected the factor_ of a LogisticRegression, got {_validate.describe(factor)}")
     if solver == "dual":
         raise ValueError("factor: solver='dual' makes its own")
-    if len(points.coef) == 2:
+    return matching_factor(factor, points.coef, points.fit_intercept)
+
+
+def matching_factor(factor: Any, coef: Floats, intercept: bool) -> HessianFactor:
+    """A factor of the Hessian of a model with these coefficients (rows, q)."""
+    if not isinstance(factor, HessianFactor):
+        raise TypeError(f"factor: expected the factor_ of a LogisticRegression, got {_validate.describe(factor)}")
+    if len(coef) == 2:
         raise ValueError("factor: is of a binary model, but coef has two rows; give their difference as one row")
-    n_coef = points.n_contrasts * points.q
+    n_contrasts = max(1, len(coef) - 1)
 
     def text(n: int, n_contrasts: int, intercept: bool) -> str:
         model = f"{n_contrasts + 1} classes" if n_contrasts > 1 else "two classes"
         return f"{n} coefficients of {model} {'with' if intercept else 'without'} an intercept"
 
     given = factor.lower.shape[0], factor.n_contrasts, factor.fit_intercept
-    wanted = n_coef, points.n_contrasts, points.fit_intercept
+    wanted = n_contrasts * coef.shape[1], n_contrasts, intercept
     if given != wanted:
         raise ValueError(f"factor: is for {text(*given)}, but coef and intercept have {text(*wanted)}")
     return factor

@@ -16,91 +16,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from augcore import _dispatch, _multinomial, _random, _validate, _validate_models
 from augcore.influence import solvers
+from augcore.influence.design import Design, logits
+from augcore.influence.forms import penalty
 from augcore.linear_model import HessianFactor
 
 __all__ = ["LogisticHessian", "inverse_hvp", "sketched_quadratic_form"]
 
 Floats = NDArray[np.float64]
 
-_BLOCK_ELEMENTS = 1 << 22  # of float64, in the largest array of a block: 32 MiB
-
-
-class Design:
-    """(X, 1), or X without an intercept, dense or CSR: products with blocks of its rows."""
-
-    def __init__(self, X: Any, intercept: bool, threads: int) -> None:
-        self.X, self.intercept, self.threads = X, intercept, threads
-        self.sparse = not isinstance(X, np.ndarray)
-        self.shape = X.shape[0], X.shape[1] + intercept
-        self.n_products = X.nnz if self.sparse else X.size  # of one product with a vector
-
-    @classmethod
-    def of(cls, name: str, X: Any, intercept: bool, threads: int, columns: int | None = None) -> Design:
-        """X checked; a CSR matrix becomes float64 with its duplicates summed."""
-        if not hasattr(type(X), "tocsr"):
-            return cls(_validate.design(name, X, columns=columns), intercept, threads)
-        if X.ndim != 2 or X.dtype.kind not in "iuf" or X.dtype.itemsize > 8 or X.dtype == np.float16:
-            raise TypeError(f"{name}: expected a matrix of float32, float64 or integers, got dtype {X.dtype}")
-        if X.shape[1] == 0 or (columns is not None and X.shape[1] != columns):
-            wanted = "at least one column" if columns is None else f"{columns} columns"
-            raise ValueError(f"{name}: expected {wanted}, got shape {X.shape}")
-        rows = X.tocsr().astype(np.float64)  # a copy, so the caller's is never changed
-        rows.sum_duplicates()
-        _validate.magnitudes(name, rows.data)
-        return cls(rows, intercept, threads)
-
-    def rows(self, rows: slice | NDArray[Any]) -> Design:
-        return Design(self.X[rows], self.intercept, self.threads)
-
-    def blocks(self, width: int) -> list[slice]:
-        """Blocks of rows for work that holds `width` numbers of each row, the row itself not counted."""
-        held = width + (0 if self.sparse else self.shape[1])
-        step = max(1, _BLOCK_ELEMENTS // held)
-        return [slice(first, first + step) for first in range(0, self.shape[0], step)]
-
-    def dot(self, right: Floats) -> Floats:
-        """Times (q, b)."""
-        if not self.sparse:
-            return _dispatch.product(self.X, self.intercept, np.ascontiguousarray(right), self.threads)
-        p = self.X.shape[1]
-        result: Floats = self.X @ right[:p]
-        return result + right[p:] if self.intercept else result
-
-    def transposed_dot(self, right: Floats) -> Floats:
-        """Its transpose times (n, b)."""
-        if not self.sparse:
-            return _dispatch.transposed_product(self.X, self.intercept, np.ascontiguousarray(right), self.threads)
-        result: Floats = self.X.T @ right
-        return np.vstack([result, right.sum(axis=0)]) if self.intercept else result
-
-    def squared(self) -> Design:
-        return Design(self.X.multiply(self.X) if self.sparse else np.square(self.X, dtype=np.float64), False, 0)
-
-    def gram(self, weight: Floats) -> Floats:
-        """The Gram matrix of the rows, weighted: (q, q)."""
-        if not self.sparse:
-            return _dispatch.weighted_gram(self.X, self.intercept, weight, self.threads)
-        from scipy import sparse
-
-        design = sparse.hstack([self.X, np.ones((self.shape[0], 1))]).tocsr() if self.intercept else self.X
-        total: Floats = (design.T @ design.multiply(weight[:, None])).toarray()
-        return total
-
-    def toarray(self) -> Floats:
-        """The rows, dense: for blocks."""
-        X = self.X.toarray() if self.sparse else self.X.astype(np.float64)
-        return np.hstack([X, np.ones((len(X), 1))]) if self.intercept else X
-
-
-def logits(design: Design, coef: Floats) -> Floats:
-    """(n, 1) for a binary model, (n, K) for a softmax one."""
-    n = design.shape[0]
-    if len(coef) == 1 and not design.sparse:
-        return _dispatch.linear_predictor(design.X, design.intercept, coef[0], design.threads)[:, None]
-    eta = np.empty((n, len(coef)))
-    for rows in design.blocks(len(coef)):
-        eta[rows] = design.rows(rows).dot(coef.T)
-    return eta
+_LEAST_CONDITION = 1e-14  # the reciprocal, of H in units in which its diagonal is 1: below it no digit is left
 
 
 class LogisticHessian:
@@ -108,12 +32,13 @@ class LogisticHessian:
 
     Parameters
     ----------
-    X : (n, p) array-like or scipy.sparse matrix, float32 or float64
+    X : (n, p) array-like or scipy.sparse CSR matrix, of float32 or float64
         Points that the model was fitted on. A sparse matrix is never made dense beyond a block of rows.
     coef : (p,), (1, p) or (K, p) array-like
         Coefficients: binary, or softmax with one row for each class.
-    intercept : float, (1,) or (K,) array-like or None, default=0.0
-        None if the model has none, so that H has no row for it.
+    intercept : float, (1,) or (K,) array-like, or None, default=0.0
+        As in `loo_influence`: for K rows of `coef`, K numbers or 0.0. None if the model has none, so that H has no
+        row for it.
     l2, damping : float, default=0.0
         Both are added to the diagonal, the intercept's aside.
     sample_weight : (n,) array-like or None
@@ -154,7 +79,7 @@ class LogisticHessian:
         n, q = self.design.shape
         coefficients = _validate_models.model_coefficients(coef, intercept, q - self.design.intercept)
         weight = _validate.sample_weight("sample_weight", sample_weight, n)
-        penalty = _validate.real("l2", l2, low=0.0) + _validate.real("damping", damping, low=0.0)
+        ridge_of_features = penalty(l2, None, damping)
         eta = logits(self.design, coefficients)
         self.weight = np.ones(n) if weight is None else weight
         self.probabilities: Floats | None = None
@@ -165,7 +90,7 @@ class LogisticHessian:
             self.contrasts = _multinomial.contrasts(len(coefficients))
             p = self.probabilities = _multinomial.probabilities(eta)
             self.spread = self.weight * _one_sided(p)
-        ridge = np.full(q, penalty)
+        ridge = np.full(q, ridge_of_features)
         ridge[q - self.design.intercept :] = 0.0
         self.ridge: Floats = np.tile(ridge, len(self.contrasts))
         self.shape = len(self.ridge), len(self.ridge)
@@ -252,15 +177,10 @@ class LogisticHessian:
     def dense(self) -> Floats:
         """H as a matrix: (d, d)."""
         C, (_, q) = len(self.contrasts), self.design.shape
-        total = np.zeros((C, q, C, q))
-        pairs = _multinomial.pairs(C)
-        for rows in self.design.blocks(len(pairs)):
-            design, packed = self.design.rows(rows), self._packed(rows)
-            for index, (k, m) in enumerate(pairs):
-                total[k, :, m] += design.gram(np.ascontiguousarray(packed[:, index]))
-        for k, m in pairs:
-            total[m, :, k] = total[k, :, m]
-        matrix = total.reshape(self.shape)
+        blocks = self.design.blocks(C * (C + 1) // 2)
+        matrix = _multinomial.summed_curvatures(
+            ((self._packed(rows), self.design.rows(rows).gram) for rows in blocks), C, q
+        )
         matrix[np.diag_indices(len(matrix))] += self.ridge
         return matrix
 
@@ -271,7 +191,14 @@ class LogisticHessian:
             matrix = self.dense()
         if not _validate.all_finite(matrix):
             raise np.linalg.LinAlgError("the Hessian overflows; scale X or sample_weight")
-        return HessianFactor.of(matrix, self.design.intercept, len(self.contrasts), self.design.threads)
+        factor = HessianFactor.of(matrix, self.design.intercept, len(self.contrasts), self.design.threads)
+        reciprocal = _dispatch.reciprocal_condition(factor.lower)
+        if reciprocal < _LEAST_CONDITION:
+            raise np.linalg.LinAlgError(
+                f"the Hessian is singular to working precision: its condition is about {1.0 / reciprocal:.1g}; "
+                "raise l2 or damping, or drop features that nearly depend on others"
+            )
+        return factor
 
     def root_probes(self, key: _random.Words, n_probes: int) -> Floats:
         """Vectors with mean 0 and covariance H: (d, n_probes).
@@ -373,8 +300,9 @@ def inverse_hvp(
         - "nystrom" is the same with a randomized Nystrom preconditioner of `rank` (Frangella, Tropp and Udell 2023).
         - "lissa" is a stochastic recursion (Agarwal, Bullins and Hazan 2017): rough.
         - "sketch" averages w w' V over random w of covariance H^-1: rough, and worth it for the sums of many points
-          only, see `sketched_quadratic_form`. Where H is singular it is a sketch of the pseudo-inverse.
-        - "auto" takes "cholesky" where H is small, or cheaper to factor than to iterate with, else "cg".
+          only, see `sketched_quadratic_form`.
+        - "auto" takes "cholesky" where H is small, or cheaper to factor than to iterate with, else "cg"; never
+          "nystrom", which pays where the spectrum falls fast, and that is not known beforehand.
     tol : float, default=1e-8
         "cg" and "nystrom" (and "sketch" within) stop a column where ``|V - H solution| <= tol |V|``.
     max_iter : int or None
@@ -426,7 +354,7 @@ def sketched_quadratic_form(
     Parameters
     ----------
     hessian : LogisticHessian
-    X : (n, p) array-like or scipy.sparse matrix
+    X : (n, p) array-like or scipy.sparse CSR matrix
         Points, with the columns of the Hessian's.
     n_probes : int, default=256
         m.
@@ -454,7 +382,7 @@ def sketched_quadratic_form(
     design = Design.of("X", X, fitted.intercept, fitted.threads, columns=fitted.X.shape[1])
     m = _validate.integer("n_probes", n_probes, low=1)
     _validate.choice("solver", solver, ("auto", *solvers.EXACT))
-    w, _ = solvers.prepared(hessian, m, solver, tol, None, 0, None).solve(hessian.root_probes(_random.key(rng), m))
+    w, _ = solvers.prepared(hessian, m, solver, tol, None, 0, None).probes(_random.key(rng), m)
     C = len(hessian.contrasts)
     estimate = np.empty((design.shape[0], C, C))
     for rows in design.blocks(C * m):

@@ -76,6 +76,30 @@ class Prepared:
     def solve(self, V: Floats) -> tuple[Floats, SolverInfo]:
         """H^-1 V for V (d, b)."""
         start = time.perf_counter()
+        solution, iterations, error, residuals = self._solved(V)
+        self._warn(residuals, iterations)
+        return solution, SolverInfo(self.name, iterations, residuals, error, time.perf_counter() - start)
+
+    def probes(self, key: _random.Words, m: int) -> tuple[Floats, int]:
+        """m random vectors of covariance H^-1, (d, m), and the iterations that they took; by an exact solver.
+
+        They are the solutions for vectors of covariance H, which lie in the range of H and so do not show that it is
+        singular. One for a normal vector does: of that is left what H has no curvature for, about 1 / sqrt(d) of it
+        for a single direction, and below the threshold once in a thousand times.
+        """
+        d = self.hessian.shape[0]
+        right = np.column_stack([self.hessian.root_probes(key, m), _normals(key, 1, d, 1)])
+        solution, iterations, _, residuals = self._solved(right)
+        if (residuals[:-1] <= self.wanted).all() and not residuals[-1] <= max(self.wanted, 1e-3 / np.sqrt(d)):
+            raise np.linalg.LinAlgError(
+                f"the Hessian is singular to working precision, or nearly: {residuals[-1]:.2g} of a random vector is "
+                "left after conjugate gradients; raise l2 or damping"
+            )
+        self._warn(residuals[:-1], iterations)
+        return solution[:, :-1], iterations
+
+    def _solved(self, V: Floats) -> tuple[Floats, int, Floats | None, Floats]:
+        """The solution, what `apply` says, and relative residuals."""
         scale = np.abs(V).max(axis=0, initial=0.0)  # columns of any size: their squares must not underflow
         scale[scale == 0.0] = 1.0
         scaled = V / scale
@@ -85,6 +109,9 @@ class Prepared:
             solution = solution * scale
         if not _validate.all_finite(solution):
             raise np.linalg.LinAlgError("H^-1 V overflows: the Hessian is nearly singular; raise l2 or damping")
+        return solution, iterations, error, residuals
+
+    def _warn(self, residuals: Floats, iterations: int) -> None:
         worst = float(residuals.max(initial=0.0))
         if not worst <= self.wanted:
             from sklearn.exceptions import ConvergenceWarning
@@ -93,9 +120,8 @@ class Prepared:
                 f"solver {self.name!r} reached a relative residual of {worst:.2g} in {iterations} iterations, not "
                 f"{self.wanted:.2g}; raise l2, damping, tol or max_iter, or take solver='cholesky'",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
-        return solution, SolverInfo(self.name, iterations, residuals, error, time.perf_counter() - start)
 
 
 def prepared(
@@ -122,13 +148,14 @@ def prepared(
     if name == "lissa":
         wanted = max(tol, _LISSA_RESIDUAL)
         return Prepared(hessian, name, lambda V: _lissa(hessian, V, key, steps or _LISSA_STEPS), wanted)
-    if name == "sketch":
-        return Prepared(hessian, name, lambda V: _sketch(hessian, V, key, rank or _PROBES, tol, limit), np.inf)
     jacobi = _jacobi(hessian)
-    if name == "cg":
-        return Prepared(
+    if name in ("cg", "sketch"):
+        gradients = Prepared(
             hessian, name, lambda V: _conjugate_gradients(hessian.product, lambda r: jacobi * r, V, tol, limit), tol
         )
+        if name == "cg":
+            return gradients
+        return Prepared(hessian, name, lambda V: _sketch(gradients, V, key, rank or _PROBES), np.inf)
     levelled = _nystrom(hessian, jacobi, min(d, rank or _RANK), key)
     return Prepared(hessian, name, lambda V: _conjugate_gradients(hessian.product, levelled, V, tol, limit), tol)
 
@@ -296,14 +323,12 @@ def _largest_term(hessian: LogisticHessian, root: Floats) -> float:
     return largest
 
 
-def _sketch(hessian: LogisticHessian, V: Floats, key: _random.Words, m: int, tol: float, max_iter: int) -> Found:
+def _sketch(solver: Prepared, V: Floats, key: _random.Words, m: int) -> Found:
     """The mean of w w' V over m random w of covariance H^-1.
 
     In the norm of H its relative error is sqrt((d + 1) / m), d coefficients, which is what it says.
     """
-    jacobi = _jacobi(hessian)
-    probes = hessian.root_probes(key, m)
-    w, iterations, _ = _conjugate_gradients(hessian.product, lambda r: jacobi * r, probes, tol, max_iter)
+    w, iterations = solver.probes(key, m)
     return w @ (w.T @ V) / m, iterations, np.full(V.shape[1], np.sqrt((len(V) + 1) / m))
 
 
