@@ -184,6 +184,34 @@ def test_steps_without_curvature_teach_nothing():
     assert correction.times(step, step).tolist() == step.tolist()
 
 
+def test_what_is_known_of_another_objective():
+    """The corrections stay; the last gradient, the rate and the features are the new one's."""
+    first, second = binary(*noisy(1500, 200)), binary(*noisy(1500, 200, seed=1))
+    z, gradient = first.evaluate(np.zeros(201))
+    method = newton._QuasiNewton(first, None)
+    for _ in range(5):
+        step = method.direction(z, gradient, 1.0, 1e-8)
+    assert step @ gradient < 0.0
+    method.learn(step, gradient, 0.5 * gradient)
+    method.begin(second)
+    np.testing.assert_allclose(method.direction(z, 3.0 * gradient, 1.0, 1e-8), 6.0 * step, rtol=1e-12)
+    for _ in range(4):
+        method.direction(z, gradient, 1.0, 1e-8)
+    assert method.lower is None
+    for _ in range(3):
+        method.direction(z, gradient, 1.0, 1e-8)
+    np.testing.assert_allclose(method.lower @ method.lower.T, second.hessian(z), atol=1e-2)
+
+
+def test_the_worst_of_the_gradients_components():
+    X, y = noisy(20, 3)
+    assert binary(X, y).worst(np.array([1.0, -2.0, 3.0, -7.0])) == 7.0
+    softmax = objective_of(X, np.arange(20) % 3, 3, None, 1.0, True, 1)
+    classes = np.random.default_rng(0).normal(size=(3, 4))
+    classes -= classes.mean(axis=0)
+    assert softmax.worst((softmax.basis @ classes).ravel()) == pytest.approx(np.abs(classes).max())
+
+
 # ---- the line search -------------------------------------------------------------------------------------------------
 
 
@@ -201,6 +229,15 @@ def test_line_search_ends_where_the_slope_is_a_tenth(factor, weighted):
     at_end = objective.evaluate(theta + length * step)[1]
     assert abs(at_end @ step) <= 0.11 * abs(gradient @ step)
     assert abs(objective.evaluate(theta + step)[1] @ step) > 0.11 * abs(gradient @ step)
+
+
+@pytest.mark.parametrize("weight", [1e-3, 1.0, 1e3])
+def test_easy_steps_are_taken_as_they_come(weight, monkeypatch):
+    """The first step has the scale of the objective, so that no search is needed, whatever the weights."""
+    monkeypatch.setattr(newton, "_search", lambda *_: pytest.fail("a search where the step would do"))
+    X, y = noisy(3000, 200)
+    model = LogisticRegression(C=0.01 / weight).fit(X, y, np.full(3000, weight))
+    assert model.n_iter_[0] < 25
 
 
 def test_a_step_that_is_too_long_is_shortened():
@@ -261,6 +298,17 @@ def test_a_hessian_that_single_precision_cannot_factor(monkeypatch):
     )
     lower = newton._factor(objective, z, single=True)
     np.testing.assert_allclose(lower @ lower.T, exact, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_hessian_of_weighted_points(fit_intercept):
+    X, y = noisy(120, 10)
+    weight = np.random.default_rng(0).uniform(0.0, 2.0, 120)
+    objective = binary(X, y, weight, 3.0, fit_intercept)
+    theta = np.random.default_rng(1).normal(size=10 + fit_intercept)
+    z = objective.predict(theta)
+    expected = reference.hessian(X, weight, z, 3.0, fit_intercept)
+    np.testing.assert_allclose(objective.hessian(z), expected, rtol=1e-11, atol=1e-11)
 
 
 def test_float_hessians_are_near_those_of_double():
@@ -377,3 +425,9 @@ def test_bad_arrays(change, match):
     X, y = change(*noisy(60, 4))
     with pytest.raises(ValueError, match=match):
         LogisticRegression().fit(X, y)
+
+
+def test_labels_like_the_values_of_a_regression():
+    X, _ = noisy(30, 2)
+    with pytest.warns(UserWarning, match="regression"):
+        LogisticRegression().fit(X, np.arange(30))
