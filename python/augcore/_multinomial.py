@@ -171,8 +171,8 @@ def hessian(
 ) -> Floats:
     """The Hessian of the summed loss in the contrasts: (C q, C q) for C = K - 1 and q columns of (X, 1).
 
-    Row k q + j belongs to column j and contrast k; block (k, m) is the Gram matrix weighted by w S_km, of float tiles if
-    `single`.
+    Row k q + j belongs to column j and contrast k; block (k, m) is the Gram matrix weighted by w S_km, of float tiles
+    if `single`.
     """
     n_contrasts = logits.shape[1] - 1
     q = X.shape[1] + intercept
