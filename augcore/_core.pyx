@@ -1,12 +1,16 @@
 # cython: language_level=3
-"""Threads, signals and build facts."""
+"""Threads, signals, build facts, and the check that every input goes through."""
 
 import os
 import threading
 
 from libcpp cimport bool as cpp_bool
 
-from augcore cimport cpu, threads
+from augcore cimport bounds, cpu, threads
+
+ctypedef fused real:
+    float
+    double
 
 
 cdef extern from "Python.h":
@@ -60,3 +64,12 @@ def simd_level():
 
 def version():
     return AUGCORE_VERSION.decode()
+
+
+def within(const real[::1] values, double bound):
+    cdef cpp_bool result
+    if values.shape[0] == 0:
+        return True
+    with nogil:
+        result = bounds.within(&values[0], values.shape[0], bound)
+    return result

@@ -16,7 +16,8 @@ using index = std::int64_t;
 
 constexpr index kDepth = simd::LinearAlgebraKernels::kDepth;
 constexpr double kBandOperations = 4e8;        // multiply-adds of one band of a tile: about ten milliseconds
-constexpr index kWaveMemory = index{1} << 26;  // bytes of the sums that are computed at a time
+constexpr index kNearMemory = index{1} << 20;  // bytes of the sums that are computed at a time: they stay in caches,
+constexpr index kMostMemory = index{1} << 26;  // or up to this where several threads want tasks
 constexpr index kLeastBand = 64;               // rows of a band: what is packed for fewer is not worth it
 constexpr index kLargestBand = 512;            // of which a packed part still fits the second-level cache
 
@@ -118,7 +119,11 @@ void GramSums::sum_pieces(const T* x, const double* w, std::vector<Piece>& piece
 // In single precision n is a multiple of kDepth.
 template <typename T>
 void GramSums::add_rows(const T* x, const double* w, index n, int threads) {
-  const index most_pieces = std::max<index>(1, kWaveMemory / (8 * width_));
+  const index used_threads = threads > 0 ? threads : num_threads();
+  const index for_threads = used_threads > 1 ? 4 * used_threads : 1;  // a wave ends when its last task does
+  const index bytes = 8 * width_;
+  const index most_pieces =
+      std::max<index>(1, std::min(std::max(for_threads, kNearMemory / bytes), kMostMemory / bytes));
   for (index done = 0; done < n;) {
     std::vector<Piece> pieces;
     while (done < n && static_cast<index>(pieces.size()) < most_pieces) {

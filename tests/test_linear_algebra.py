@@ -270,3 +270,37 @@ def test_reciprocal_condition_does_not_depend_on_units():
         _dispatch.reciprocal_condition(lower), rel=1e-9
     )
     assert _dispatch.reciprocal_condition(np.empty((0, 0))) == 1.0
+
+
+# ---- bounds ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n", [0, 1, 7, 64, 2047, 2049, 5000])
+def test_within(dtype, n):
+    values = np.random.default_rng(n).uniform(-3.0, 3.0, n).astype(dtype)
+    for bound in (3.0, 1e100, np.finfo(np.float64).max):
+        assert _dispatch.within(values, bound)
+    for at in {0, n // 2, n - 1} & set(range(n)):
+        for bad in (np.nan, -np.nan, np.inf, -np.inf, 3.5, -3.5):
+            with_bad = values.copy()
+            with_bad[at] = bad
+            assert not _dispatch.within(with_bad, 3.0), (at, bad)
+            assert _dispatch.within(with_bad, 1e100) == np.isfinite(bad)
+
+
+def test_within_at_every_level(run_python, simd_levels):
+    code = textwrap.dedent("""
+        import numpy as np
+        from augcore import _dispatch
+        for dtype in (np.float32, np.float64):
+            values = np.ones(4133, dtype)
+            found = []
+            for at in range(len(values)):
+                values[at] = np.nan if at % 2 else -2.0
+                found.append(_dispatch.within(values, 1.5))
+                values[at] = 1.0
+            print(any(found), _dispatch.within(values, 1.5))
+    """)
+    for level in simd_levels:
+        assert run_python(code, AUGCORE_SIMD=level).stdout.split() == ["False", "True"] * 2, level

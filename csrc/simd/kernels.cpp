@@ -4,6 +4,7 @@
 // processor, for the whole library.
 #include "simd/kernels.hpp"
 
+#include "simd/bounds.inl"
 #include "simd/copy.inl"
 #include "simd/linalg.inl"
 #include "simd/resize.inl"
@@ -21,6 +22,7 @@ namespace augcore::simd {
 extern const Kernels AUGCORE_JOIN(kernels_, AUGCORE_LEVEL);
 const Kernels AUGCORE_JOIN(kernels_, AUGCORE_LEVEL) = {
     AUGCORE_STRING(AUGCORE_LEVEL),
+    bounds_kernels,
     linear_algebra_kernels,
     row_kernels,
     {exact_warp_kernels<std::uint8_t>, exact_warp_kernels<std::uint16_t>, exact_warp_kernels<float>,

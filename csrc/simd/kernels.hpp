@@ -302,8 +302,15 @@ struct ByPixel {
   const Table<double>& of(double) const { return f64; }
 };
 
+struct BoundsKernels {
+  // Whether |x[i]| <= bound for all of x (n), and none is NaN.
+  bool (*within_f32)(const float* x, std::int64_t n, float bound);
+  bool (*within_f64)(const double* x, std::int64_t n, double bound);
+};
+
 struct Kernels {
   const char* level;
+  BoundsKernels bounds;
   LinearAlgebraKernels linalg;
   RowKernels rows;
   ByPixel<ExactWarpKernels> warp;

@@ -77,9 +77,7 @@ inline void store_tile(S* c, index ldc, const Vec<S> (&acc)[kHeight][kWide]) {
 // sums[j] += column j of one row of a tile
 template <typename S, int kWide>
 inline void add_row(const Vec<S> (&row)[kWide], double* sums) {
-  S values[kWide * kLanes<S>];
-  for (int v = 0; v < kWide; ++v) store(values + v * kLanes<S>, row[v]);
-  for (int j = 0; j < kWide * kLanes<S>; ++j) sums[j] += static_cast<double>(values[j]);
+  for (int v = 0; v < kWide; ++v) add_to(sums + v * kLanes<S>, row[v]);
 }
 
 template <bool kSubtract>
@@ -124,17 +122,17 @@ inline void add_part(index height, index width, index depth, const S* a, const S
 // float each factor is rounded, so that x given in float and in double are the same.
 template <int kWidth, bool kScaled, typename S, typename T>
 inline void pack_columns(const T* x, const double* w, index m, index p, index q, index first, S* out) {
-  for (index k = 0; k < m; ++k) {
+  const index in_x = lesser(kWidth, p - first);
+  for (index k = 0; k < m; ++k, out += kWidth) {
     const T* row = x + k * p + first;
     const S scale = kScaled ? static_cast<S>(w[k]) : S{1};
-    if (first + kWidth <= p) {
-      for (int j = 0; j < kWidth; ++j) out[k * kWidth + j] = scale * static_cast<S>(row[j]);
-    } else {
-      for (index j = 0; j < kWidth; ++j) {
-        const T value = first + j < p ? row[j] : static_cast<T>(first + j < q ? 1 : 0);
-        out[k * kWidth + j] = scale * static_cast<S>(value);
-      }
+    if (in_x == kWidth) {
+      for (int j = 0; j < kWidth; ++j) out[j] = scale * static_cast<S>(row[j]);
+      continue;
     }
+    for (int j = 0; j < kWidth; ++j) out[j] = S{0};
+    for (index j = 0; j < in_x; ++j) out[j] = scale * static_cast<S>(row[j]);
+    if (p < q && first <= p && p < first + kWidth) out[p - first] = scale;
   }
 }
 
@@ -147,24 +145,25 @@ template <typename S, typename T>
 void gram(const T* x, const double* w, index m, index p, index q, index first, index last, double* tiles,
           S* workspace) {
   constexpr index kTile = kRows * kColumns<S>;
-  // In float a panel takes half of a 48 KB first-level cache at the depth that is wanted; in double at half of it.
-  constexpr index kStep = sizeof(S) == sizeof(float) ? kDepth : kDepth / 2;
-  constexpr index kTogether = 8;  // rows whose lines are read side by side, while the next are on their way
+  constexpr index kStep = kDepth / 2;  // half of a 48 KB first-level cache for a panel of double
+  constexpr index kTogether = 8;       // rows whose lines are read side by side
   S* panels_a = workspace;
   S* panel_b = workspace + kDepth * (last - first) * kRows;
+  index n_tiles = 0;
+  for (index r = first; r < last; ++r) n_tiles += r * kRows / kColumns<S> + 1;
   for (index sample = 0; sample < m; sample += kStep) {
     const index depth = lesser(kStep, m - sample);
     const T* rows = x + sample * p;
     for (index k = 0; k < depth; k += kTogether) {
       const index together = lesser(kTogether, depth - k);
       for (index r = first; r < last; ++r) {
-        for (index ahead = 0; ahead < together; ++ahead) {
-          __builtin_prefetch(rows + (k + kTogether + ahead) * p + r * kRows);
-        }
         pack_columns<kRows, false>(rows + k * p, nullptr, together, p, q, r * kRows,
                                    panels_a + ((r - first) * depth + k) * kRows);
       }
     }
+    // The next rows, a few lines with each tile: they come from memory while this is computed.
+    const char* ahead = reinterpret_cast<const char*>(rows + depth * p);
+    const index bytes = round_up(depth * p * static_cast<index>(sizeof(T)) / n_tiles + 1, 64);
     for (index column = 0; column < last * kRows; column += kColumns<S>) {
       pack_columns<kColumns<S>, true>(rows, w + sample, depth, p, q, column, panel_b);
       const index panel = column / kColumns<S>;
@@ -173,6 +172,8 @@ void gram(const T* x, const double* w, index m, index p, index q, index first, i
         const index height = lesser(kRows, q - r * kRows), right = r * kRows + height;
         const index diagonal = r * kRows / kColumns<S>;
         if (column < right) {
+          for (index at = 0; at < bytes; at += 64) __builtin_prefetch(ahead + at, 0, 2);
+          ahead += bytes;
           add_part(height, right - column, depth, panels_a + (r - first) * kRows * depth, panel_b,
                    row_tiles + panel * kTile);
         }

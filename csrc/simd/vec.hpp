@@ -36,6 +36,12 @@ inline __m512 load_as(const double* p, float) {
 }
 inline void store(double* p, __m512d a) { _mm512_storeu_pd(p, a); }
 inline void store(float* p, __m512 a) { _mm512_storeu_ps(p, a); }
+// sums[i] += element i
+inline void add_to(double* sums, __m512d a) { store(sums, _mm512_add_pd(load(sums), a)); }
+inline void add_to(double* sums, __m512 a) {
+  add_to(sums, _mm512_cvtps_pd(_mm512_castps512_ps256(a)));
+  add_to(sums + 8, _mm512_cvtps_pd(_mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(a), 1))));
+}
 inline __m512d broadcast(double a) { return _mm512_set1_pd(a); }
 inline __m512 broadcast(float a) { return _mm512_set1_ps(a); }
 inline __m512d madd(__m512d a, __m512d b, __m512d c) { return _mm512_fmadd_pd(a, b, c); }  // a * b + c
@@ -69,6 +75,11 @@ inline __m256 load_as(const double* p, float) {
 }
 inline void store(double* p, __m256d a) { _mm256_storeu_pd(p, a); }
 inline void store(float* p, __m256 a) { _mm256_storeu_ps(p, a); }
+inline void add_to(double* sums, __m256d a) { store(sums, _mm256_add_pd(load(sums), a)); }
+inline void add_to(double* sums, __m256 a) {
+  add_to(sums, _mm256_cvtps_pd(_mm256_castps256_ps128(a)));
+  add_to(sums + 4, _mm256_cvtps_pd(_mm256_extractf128_ps(a, 1)));
+}
 inline __m256d broadcast(double a) { return _mm256_set1_pd(a); }
 inline __m256 broadcast(float a) { return _mm256_set1_ps(a); }
 inline __m256d madd(__m256d a, __m256d b, __m256d c) { return _mm256_fmadd_pd(a, b, c); }
@@ -107,6 +118,11 @@ inline FloatVec load_as(const double* p, float) {
 }
 inline void store(double* p, DoubleVec a) { *reinterpret_cast<DoubleVec*>(p) = a; }
 inline void store(float* p, FloatVec a) { *reinterpret_cast<FloatVec*>(p) = a; }
+inline void add_to(double* sums, DoubleVec a) { store(sums, load(sums) + a); }
+inline void add_to(double* sums, FloatVec a) {
+  add_to(sums, DoubleVec{a[0], a[1]});
+  add_to(sums + 2, DoubleVec{a[2], a[3]});
+}
 inline DoubleVec broadcast(double a) { return DoubleVec{a, a}; }
 inline FloatVec broadcast(float a) { return FloatVec{a, a, a, a}; }
 inline DoubleVec madd(DoubleVec a, DoubleVec b, DoubleVec c) { return a * b + c; }

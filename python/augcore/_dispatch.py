@@ -15,7 +15,7 @@ from augcore import _core
 Floats = NDArray[np.float64]
 
 
-# ---- threads and build facts -----------------------------------------------------------------------------------------
+# ---- threads, bounds and build facts ---------------------------------------------------------------------------------
 
 
 def set_num_threads(n: int) -> None:
@@ -24,6 +24,11 @@ def set_num_threads(n: int) -> None:
 
 def get_num_threads() -> int:
     return _core.num_threads()
+
+
+def within(values: NDArray[Any], bound: float) -> bool:
+    """Whether no element of values (n,), of float32 or float64, is NaN or above the bound in size."""
+    return _core.within(values, bound)
 
 
 def build_facts() -> dict[str, str]:

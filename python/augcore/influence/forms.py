@@ -30,7 +30,7 @@ SOLVERS = ("auto", "cholesky", "dual")
 
 _SINGLE_OPERATIONS = 1e8  # below it double takes no more than a millisecond
 _SINGLE_CONDITION = 1e-5  # of H scaled to a unit diagonal, the reciprocal: forms in single are then right to 1e-4 or so
-_SINGLE_SCALES = 1e-15, 1e15  # roots of the diagonal of H whose squares float32 holds with room to spare
+_SINGLE_RANGE = 1e-15, 1e15  # of the factor, so that float32 holds the squares of its elements with room to spare
 _SINGLE_LEAST = 1e-30  # forms below it may have lost digits to underflow
 
 
@@ -57,7 +57,8 @@ class Inverse:
             part = replace(part, X=np.column_stack([inside, beyond]))
         forms = part.forms(self.prepared, self.single)
         if self.single:
-            doubtful = ~(np.abs(forms.reshape(part.n, -1)).max(axis=1) >= _SINGLE_LEAST)
+            sizes = np.abs(forms) if forms.ndim == 1 else np.abs(forms).max(axis=1)
+            doubtful = ~(sizes >= _SINGLE_LEAST)
             if doubtful.any():
                 forms[doubtful] = replace(part, X=part.X[doubtful]).forms(self.prepared, False)
         if not _validate.all_finite(forms):
@@ -108,9 +109,9 @@ def _single_pays(points: Points) -> bool:
 
 
 def _bears_single(factor: HessianFactor) -> bool:
-    scales = np.linalg.norm(factor.lower, axis=1)
-    within = _SINGLE_SCALES[0] <= scales.min() and scales.max() <= _SINGLE_SCALES[1]
-    return bool(within and _dispatch.reciprocal_condition(factor.lower) >= _SINGLE_CONDITION)
+    least, most = _SINGLE_RANGE
+    in_range = np.diag(factor.lower).min() >= least and _dispatch.within(factor.lower.ravel(), most)
+    return bool(in_range and _dispatch.reciprocal_condition(factor.lower) >= _SINGLE_CONDITION)
 
 
 def _factor_in_single(fitted: Points, ridge: float) -> HessianFactor | None:
