@@ -78,6 +78,38 @@ def test_gradient_in_one_pass(n, p, dtype, intercept, weighted):
             np.testing.assert_array_equal(ours, one)
 
 
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize(("n", "p"), [(1, 1), (7, 3), (511, 5), (512, 8), (513, 24), (1300, 49), (2600, 31)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sums_against_the_reference(n, p, intercept, dtype):
+    rng = np.random.default_rng(n)
+    X, y, weight = rng.normal(size=(n, p)).astype(dtype), rng.integers(0, 2, n).astype(float), rng.uniform(0.1, 3.0, n)
+    coef = np.random.default_rng(2).normal(size=p + intercept) * 0.3
+    eta = X.astype(float) @ coef[:p] + (coef[p] if intercept else 0.0)
+
+    def sums(blocks, threads):
+        total = _dispatch.LogisticSums(p, intercept, 2, coef)
+        for start, stop in zip([0, *blocks], [*blocks, n], strict=True):
+            total.add(X[start:stop], y[start:stop], weight[start:stop], threads)
+        return total.total(threads)
+
+    loss, gradient, hessian = whole = sums([], 1)
+    design = np.column_stack([X, np.ones(n)]) if intercept else X.astype(float)
+    np.testing.assert_allclose(loss, np.sum(weight * reference.log_loss(eta, y)), rtol=1e-12)
+    np.testing.assert_allclose(gradient, design.T @ (weight * reference.residual(eta, y)), rtol=1e-9, atol=1e-10)
+    np.testing.assert_allclose(hessian, reference.hessian(X, weight, eta, 0.0, intercept), rtol=1e-10, atol=1e-11)
+    np.testing.assert_array_equal(hessian, hessian.T)
+
+    kernel_eta = _dispatch.linear_predictor(X, intercept, coef, 1)
+    assert loss == reference.tree_sum(weight * _dispatch.log_loss(kernel_eta, y, 1))
+    rng = np.random.default_rng(3)
+    splits = [[], [n // 3], sorted(rng.integers(0, n + 1, 5).tolist()), list(range(0, n, 100))]
+    for threads in THREADS:
+        for blocks in splits:
+            for ours, once in zip(sums(blocks, threads), whole, strict=True):
+                np.testing.assert_array_equal(ours, once)
+
+
 @pytest.mark.parametrize("intercept", [False, True])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("b", [1, 2, 9])
@@ -184,6 +216,34 @@ def test_steps_without_curvature_teach_nothing():
     assert correction.times(step, step).tolist() == step.tolist()
 
 
+def test_what_is_known_of_another_objective():
+    """The corrections stay; the last gradient, the rate and the features are the new one's."""
+    first, second = binary(*noisy(1500, 200)), binary(*noisy(1500, 200, seed=1))
+    z, gradient = first.evaluate(np.zeros(201))
+    method = newton._QuasiNewton(first, None)
+    for _ in range(5):
+        step = method.direction(z, gradient, 1.0, 1e-8)
+    assert step @ gradient < 0.0
+    method.learn(step, gradient, 0.5 * gradient)
+    method.begin(second)
+    np.testing.assert_allclose(method.direction(z, 3.0 * gradient, 1.0, 1e-8), 6.0 * step, rtol=1e-12)
+    for _ in range(4):
+        method.direction(z, gradient, 1.0, 1e-8)
+    assert method.lower is None
+    for _ in range(3):
+        method.direction(z, gradient, 1.0, 1e-8)
+    np.testing.assert_allclose(method.lower @ method.lower.T, second.hessian(z), atol=1e-2)
+
+
+def test_the_worst_of_the_gradients_components():
+    X, y = noisy(20, 3)
+    assert binary(X, y).worst(np.array([1.0, -2.0, 3.0, -7.0])) == 7.0
+    softmax = objective_of(X, np.arange(20) % 3, 3, None, 1.0, True, 1)
+    classes = np.random.default_rng(0).normal(size=(3, 4))
+    classes -= classes.mean(axis=0)
+    assert softmax.worst((softmax.basis @ classes).ravel()) == pytest.approx(np.abs(classes).max())
+
+
 # ---- the line search -------------------------------------------------------------------------------------------------
 
 
@@ -203,6 +263,15 @@ def test_line_search_ends_where_the_slope_is_a_tenth(factor, weighted):
     assert abs(objective.evaluate(theta + step)[1] @ step) > 0.11 * abs(gradient @ step)
 
 
+@pytest.mark.parametrize("weight", [1e-3, 1.0, 1e3])
+def test_easy_steps_are_taken_as_they_come(weight, monkeypatch):
+    """The first step has the scale of the objective, so that no search is needed, whatever the weights."""
+    monkeypatch.setattr(newton, "_search", lambda *_: pytest.fail("a search where the step would do"))
+    X, y = noisy(3000, 200)
+    model = LogisticRegression(C=0.01 / weight).fit(X, y, np.full(3000, weight))
+    assert model.n_iter_[0] < 25
+
+
 def test_a_step_that_is_too_long_is_shortened():
     """Full Newton steps from here lead away and never come back."""
     X, y = noisy(400, 20, seed=3)
@@ -211,6 +280,17 @@ def test_a_step_that_is_too_long_is_shortened():
     assert minimum.converged
     assert minimum.iterations < 40
     np.testing.assert_allclose(minimum.theta[:-1], LogisticRegression(tol=1e-11).fit(X, y).coef_[0], rtol=1e-6)
+
+
+def test_a_direction_uphill_is_not_taken(monkeypatch):
+    X, y = noisy(200, 5)
+    direction = newton._QuasiNewton.direction
+    signs = iter([-1.0, 1.0, -1.0])
+    monkeypatch.setattr(
+        newton._QuasiNewton, "direction", lambda self, *given: next(signs, 1.0) * direction(self, *given)
+    )
+    model = LogisticRegression().fit(X, y)
+    assert reached(model, X, y) <= 1e-8
 
 
 # ---- when a Hessian is computed --------------------------------------------------------------------------------------
@@ -252,6 +332,15 @@ def test_a_second_hessian_is_in_double_precision(hessians):
     assert reached(model, X, y, 1e10) <= 1e-8
 
 
+@pytest.mark.parametrize("scale", [1e-8, 1.0, 1e8])
+def test_no_more_ridge_than_is_needed(scale):
+    singular = scale * np.array([[1.0, 1.0, 0.5], [1.0, 1.0, 0.5], [0.5, 0.5, 2.0]])
+    lower = newton._damped_factor(singular, 1)
+    assert not np.array_equal(lower @ lower.T, singular)
+    np.testing.assert_allclose(lower @ lower.T, singular, rtol=1e-8)
+    assert newton._damped_factor(np.zeros((2, 2)), 1).diagonal().min() > 0.0
+
+
 def test_a_hessian_that_single_precision_cannot_factor(monkeypatch):
     objective = binary(*noisy(200, 30))
     z = objective.predict(np.zeros(31))
@@ -261,6 +350,17 @@ def test_a_hessian_that_single_precision_cannot_factor(monkeypatch):
     )
     lower = newton._factor(objective, z, single=True)
     np.testing.assert_allclose(lower @ lower.T, exact, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_hessian_of_weighted_points(fit_intercept):
+    X, y = noisy(120, 10)
+    weight = np.random.default_rng(0).uniform(0.0, 2.0, 120)
+    objective = binary(X, y, weight, 3.0, fit_intercept)
+    theta = np.random.default_rng(1).normal(size=10 + fit_intercept)
+    z = objective.predict(theta)
+    expected = reference.hessian(X, weight, z, 3.0, fit_intercept)
+    np.testing.assert_allclose(objective.hessian(z), expected, rtol=1e-11, atol=1e-11)
 
 
 def test_float_hessians_are_near_those_of_double():
@@ -336,13 +436,17 @@ def test_quasi_newton_steps_count_a_tenth():
     assert model.n_iter_[0] == 10
 
 
-@pytest.mark.parametrize("tol", [0.0, 1e-17])
-def test_a_tolerance_that_cannot_be_reached(tol):
-    X, y = noisy(300, 60)
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+@pytest.mark.parametrize(("n", "p"), [(300, 60), (1500, 200), (1000, 250), (100, 3)])
+@pytest.mark.parametrize("tol", [0.0, 1e-19])
+def test_a_tolerance_that_cannot_be_reached(tol, n, p, scale):
+    X, y = noisy(n, p)
+    X[:, :2] *= scale
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model = LogisticRegression(tol=tol).fit(X, y)
-    assert reached(model, X, y) < 1e-13
+    assert reached(model, X, y) < 1e-15 * max(1.0, scale)
+    assert model.n_iter_[0] < 60
 
 
 # ---- arrays that need no conversion ----------------------------------------------------------------------------------
@@ -362,8 +466,8 @@ def test_arrays_and_lists_are_the_same(labels):
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        (lambda X, y: (np.where(X == X[3, 2], np.nan, X), y), "X: contains NaN or infinity"),
-        (lambda X, y: (np.where(X == X[3, 2], -np.inf, X), y), "X: contains NaN or infinity"),
+        (lambda X, y: (np.where(X[3, 2] == X, np.nan, X), y), "X: contains NaN or infinity"),
+        (lambda X, y: (np.where(X[3, 2] == X, -np.inf, X), y), "X: contains NaN or infinity"),
         (lambda X, y: (X[:, :0], y), "0 feature"),
         (lambda X, y: (X[:-1], y), "inconsistent"),
         (lambda X, y: (X, y + 0.5), "Unknown label type"),
@@ -377,3 +481,9 @@ def test_bad_arrays(change, match):
     X, y = change(*noisy(60, 4))
     with pytest.raises(ValueError, match=match):
         LogisticRegression().fit(X, y)
+
+
+def test_labels_like_the_values_of_a_regression():
+    X, _ = noisy(30, 2)
+    with pytest.warns(UserWarning, match="regression"):
+        LogisticRegression().fit(X, np.arange(30))

@@ -209,6 +209,20 @@ def test_every_solver_gets_the_loosest_tolerance_that_is_enough() -> None:
     assert row.fastest_peer in row.peers
 
 
+def test_correlated_features() -> None:
+    case = fits.FitCase(20_000, 6, correlation=0.9)
+    given = fits.task(case)
+    distance = np.abs(np.subtract.outer(np.arange(6), np.arange(6)))
+    np.testing.assert_allclose(np.cov(given.X.T), 0.9**distance, atol=0.05)
+    assert 0.4 < given.y.mean() < 0.6
+    assert "correlated" in case.label
+    single = fits.task(fits.FitCase(50, 6, "float32", correlation=0.9))
+    assert single.X.dtype == single.y.dtype == np.float32
+    np.testing.assert_array_equal(fits.task(Case(50, 6)).X, task(Case(50, 6)).X)
+    entry = fits.time_fits(fits.FitCase(80, 4, correlation=0.9), [], 1, 1).own
+    assert entry.equal
+
+
 def test_the_loosest_tolerance_that_is_enough_is_taken() -> None:
     given = task(TINY)
     optimum = fits._own(given, 1e-12)

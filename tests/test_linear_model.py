@@ -96,38 +96,6 @@ def test_threads_and_layout_do_not_change_a_bit(dtype):
         assert model.coef_.tobytes() == base.coef_.tobytes(), name
 
 
-@pytest.mark.parametrize("intercept", [True, False])
-@pytest.mark.parametrize(("n", "p"), [(1, 1), (7, 3), (511, 5), (512, 8), (513, 24), (1300, 49), (2600, 31)])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_sums_against_the_reference(n, p, intercept, dtype):
-    X, y, weight = problem(n, p, dtype=dtype) if n > 1 else (np.ones((1, p), dtype), np.array([1]), np.array([0.7]))
-    y = y.astype(float)
-    coef = np.random.default_rng(2).normal(size=p + intercept) * 0.3
-    eta = X.astype(float) @ coef[:p] + (coef[p] if intercept else 0.0)
-
-    def sums(blocks, threads):
-        total = _dispatch.LogisticSums(p, intercept, 2, coef)
-        for start, stop in zip([0, *blocks], [*blocks, n], strict=True):
-            total.add(X[start:stop], y[start:stop], weight[start:stop], threads)
-        return total.total(threads)
-
-    loss, gradient, hessian = whole = sums([], 1)
-    design = np.column_stack([X, np.ones(n)]) if intercept else X.astype(float)
-    np.testing.assert_allclose(loss, np.sum(weight * reference.log_loss(eta, y)), rtol=1e-12)
-    np.testing.assert_allclose(gradient, design.T @ (weight * reference.residual(eta, y)), rtol=1e-9, atol=1e-10)
-    np.testing.assert_allclose(hessian, reference.hessian(X, weight, eta, 0.0, intercept), rtol=1e-10, atol=1e-11)
-    np.testing.assert_array_equal(hessian, hessian.T)
-
-    kernel_eta = _dispatch.linear_predictor(X, intercept, coef, 1)
-    assert loss == reference.tree_sum(weight * _dispatch.log_loss(kernel_eta, y, 1))
-    rng = np.random.default_rng(3)
-    splits = [[], [n // 3], sorted(rng.integers(0, n + 1, 5).tolist()), list(range(0, n, 100))]
-    for threads in THREADS:
-        for blocks in splits:
-            for ours, once in zip(sums(blocks, threads), whole, strict=True):
-                np.testing.assert_array_equal(ours, once)
-
-
 @pytest.mark.parametrize("q", [1, 2, 3, 4, 5, 8, 9, 23, 24, 25, 64, 131])
 def test_cholesky_against_lapack(q):
     rng = np.random.default_rng(q)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 import pytest
 import scipy.sparse
@@ -24,16 +26,17 @@ def precisions(monkeypatch):
     """The precision of every Hessian and of every quadratic form that is asked for, in order."""
     asked = []
 
-    def spied(function, single_of):
-        def call(*arguments):
-            asked.append("single" if single_of(arguments) else "double")
-            return function(*arguments)
+    def spied(function):
+        def call(*arguments, **keywords):
+            given = inspect.signature(function).bind(*arguments, **keywords)
+            given.apply_defaults()
+            asked.append("single" if given.arguments["single"] else "double")
+            return function(*arguments, **keywords)
 
         return call
 
-    monkeypatch.setattr(_dispatch, "GramSums", spied(_dispatch.GramSums, lambda a: a[2:] == (True,)))
-    for name in ("weighted_gram", "inverse_quadratic_form", "quadratic_forms"):
-        monkeypatch.setattr(_dispatch, name, spied(getattr(_dispatch, name), lambda a: a[4:] == (True,)))
+    for name in ("GramSums", "weighted_gram", "inverse_quadratic_form", "quadratic_forms"):
+        monkeypatch.setattr(_dispatch, name, spied(getattr(_dispatch, name)))
     return asked
 
 

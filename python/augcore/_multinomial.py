@@ -168,7 +168,7 @@ def block_rows(p: int, n_contrasts: int) -> int:
 def hessian(
     X: NDArray[Any], intercept: bool, logits: Floats, weight: Floats | None, threads: int, single: bool = False
 ) -> Floats:
-    """The Hessian of the summed loss in the contrasts, `summed_curvatures`; of float tiles if `single`."""
+    """The Hessian of the summed loss in the contrasts, `summed_curvatures`; in single precision if `single`."""
     step = block_rows(X.shape[1], logits.shape[1] - 1)
 
     def blocks() -> Iterator[tuple[Floats, Gram]]:

@@ -15,18 +15,45 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from augcore.benchmarks.influence_peers import Case, Task, task
+from augcore.benchmarks.influence_peers import Case, Task
+from augcore.benchmarks.influence_peers import task as independent_task
 from augcore.benchmarks.libraries import library
 from augcore.benchmarks.timing import interleaved, seconds
 
-__all__ = ["FIT_CASES", "SOLVERS", "TARGET", "FitEntry", "FitRow", "Solver", "reached", "time_fits"]
+__all__ = [
+    "FIT_CASES",
+    "SOLVERS",
+    "TARGET",
+    "FitCase",
+    "FitEntry",
+    "FitRow",
+    "Solver",
+    "reached",
+    "task",
+    "time_fits",
+]
 
 TARGET = 1e-8
 C = 1.0
 A_TURN = 1.0  # seconds; who needs longer is timed once
 TOLERANCES = tuple(10.0**-exponent for exponent in range(3, 15))
 
-FIT_CASES = (Case(1_000, 256), Case(2_000, 256), Case(5_000, 256))
+
+@dataclass(frozen=True)
+class FitCase(Case):
+    """Features of which each has this correlation with the one before, as those of images have, more or less."""
+
+    correlation: float = 0.0
+
+    @property
+    def label(self) -> str:
+        return f"{super().label}, correlated {self.correlation:g}"
+
+
+FIT_CASES: tuple[Case, ...] = (
+    *(Case(n, 256) for n in (1_000, 2_000, 5_000)),
+    *(FitCase(n, 256, correlation=0.9) for n in (1_000, 5_000)),
+)
 
 Coefficients = NDArray[np.float64]  # the intercept last
 
@@ -71,6 +98,18 @@ class FitRow:
         """Of those that reached the target."""
         timed = [entry for entry in self.peers if entry.fits_per_second and entry.equal]
         return max(timed, key=lambda entry: entry.fits_per_second or 0.0, default=None)
+
+
+def task(case: Case, threads: int = 1) -> Task:
+    """The data of a case; noisy labels of normal features."""
+    given = independent_task(case, threads)
+    if not isinstance(case, FitCase):
+        return given
+    X = given.X.astype(np.float64)
+    for j in range(1, case.p):
+        X[:, j] = case.correlation * X[:, j - 1] + math.sqrt(1.0 - case.correlation**2) * X[:, j]
+    y = X @ given.coef + 0.5 * np.random.default_rng(1).normal(size=case.n) > 0
+    return replace(given, X=X.astype(case.dtype), y=y.astype(case.dtype))
 
 
 # ---- solvers ---------------------------------------------------------------------------------------------------------

@@ -48,7 +48,6 @@ def _need_no_conversion(X: Any, y: Any) -> bool:
         and X.size > 0
         and X.dtype in DTYPES
         and X.flags.c_contiguous
-        and X.flags.aligned
         and y.shape == X.shape[:1]
         and (y.dtype.kind in "biu" or (y.dtype.kind == "f" and _validate.all_finite(y)))
     )

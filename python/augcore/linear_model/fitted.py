@@ -58,9 +58,7 @@ class FittedLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def decision_function(self, X: Any) -> Floats:
         """x coef + intercept for every row of X: (n,), positive for the second class, or (n, K); float64."""
         check_is_fitted(self)
-        X = validate_data(
-            self, _validate.plain("X", X), dtype=DTYPES, order="C", reset=False, ensure_all_finite=False
-        )
+        X = validate_data(self, _validate.plain("X", X), dtype=DTYPES, order="C", reset=False, ensure_all_finite=False)
         _validate.magnitudes("X", X)
         threads = _validate.threads(self.threads)
         coef = np.hstack([self.coef_, self.intercept_[:, None]])

@@ -11,7 +11,8 @@ A step costs one pass over X: the gradient at its end, whose slope along the ste
 it is too long or too short, the line search moves the linear predictors, which are linear in the step, without reading
 X. It looks for the root of the slope, which rises along the line because the objective is convex; losses, in which the
 last digits of a decrease drown, are not needed. Where X is in double precision, all steps but the last are taken with
-a copy of it in single precision, which is read faster; their gradients are exact for that copy. All decisions come from counted operations, not from clocks.
+a copy of it in single precision, which is read faster; their gradients are exact for that copy. All decisions come
+from counted operations, not from clocks.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ __all__ = ["DENSE_LIMIT", "Minimum", "minimise"]
 Floats = NDArray[np.float64]
 
 DENSE_LIMIT = 20_000  # parameters whose Hessian is formed and factored
-# Multiply-adds of a Hessian and of a Cholesky factor in the time in which a step reads an element of X, and the calls of
-# a step in such elements.
+# Multiply-adds of a Hessian and of a Cholesky factor in the time in which a step reads an element of X, and the calls
+# of a step in such elements.
 _GRAM_SPEED = 16.0
 _FACTOR_SPEED = 17.0
 _STEP_OVERHEAD = 3e5
@@ -43,6 +44,7 @@ _CHEAP = 3.0  # steps: Hessians that cost no more are computed at every step
 _CHEAP_OPERATIONS = 1e6  # or that take no longer than the calls around them
 _POLISHED = 0.01  # of the tolerance: where steps are cheap and the gradient is above it, there is one step more
 _ROUNDED = 1e-8  # of the first gradient, to which that of X in single precision is followed
+_NOTHING = 1e-29  # of a decrease, for each unit of weight: the predictors change by their rounding error
 _SLOPE_TAKEN = 0.9  # of the slope at the start of a line, in size: at most at the end of a step that is taken
 _SLOPE_LEFT = 0.1  # and at most where a search has moved the end
 _LONGEST = 10.0  # by which the line search lengthens a step at a time
@@ -334,14 +336,14 @@ def _descend(
         slope = float(gradient @ step)
         if not slope < 0.0:
             step, slope = -gradient, -float(gradient @ gradient)
+        if -slope <= _NOTHING * objective.weight_sum:
+            return Minimum(theta, z, iteration, worst <= tolerance, method.lower)
         moved = theta + step
         end, new = objective.evaluate(moved)
         if not abs(float(new @ step)) <= _SLOPE_TAKEN * abs(slope):
             step *= _search(objective, theta, z, step, end, slope)
             moved = theta + step
             end, new = objective.evaluate(moved)
-        if (moved == theta).all():
-            return Minimum(theta, z, iteration, worst <= tolerance, method.lower)
         method.learn(step, gradient, new)
         theta, z, gradient = moved, end, new
     return Minimum(theta, z, max_iter, objective.worst(gradient) <= tolerance, method.lower)
