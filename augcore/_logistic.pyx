@@ -23,6 +23,13 @@ cdef Design design(const real[:, ::1] x, bint intercept) noexcept nogil:
     return rows
 
 
+cdef int agree(str name, int64_t found, int64_t wanted) except -1:
+    """The last guard before a kernel reads: the checks of arguments are made long before."""
+    if found != wanted:
+        raise ValueError(f"{name}: expected {wanted} values, got {found}")
+    return 0
+
+
 cdef inline const double* pointer(const double[::1] values) noexcept nogil:
     return &values[0] if values is not None and values.shape[0] > 0 else NULL
 
@@ -55,6 +62,7 @@ cdef class LogisticSums:
 
 
 def linear_predictor(const real[:, ::1] x, bint intercept, const double[:, ::1] coef, double[:, ::1] out, int threads):
+    agree("coef", coef.shape[1], x.shape[1] + intercept)
     if out.shape[0] > 0 and out.shape[1] > 0:
         with nogil:
             logistic.linear_predictor(design(x, intercept), &coef[0, 0] if coef.shape[1] > 0 else NULL, out.shape[1],
@@ -62,6 +70,7 @@ def linear_predictor(const real[:, ::1] x, bint intercept, const double[:, ::1] 
 
 
 def sum_of_rows(const real[:, ::1] x, bint intercept, const double[:, ::1] factors, double[:, ::1] out, int threads):
+    agree("factors", factors.shape[0], x.shape[0])
     if out.shape[0] > 0 and out.shape[1] > 0:
         with nogil:
             logistic.sum_of_rows(design(x, intercept), &factors[0, 0] if factors.shape[0] > 0 else NULL, out.shape[0],
@@ -70,6 +79,8 @@ def sum_of_rows(const real[:, ::1] x, bint intercept, const double[:, ::1] facto
 
 def gradient(const real[:, ::1] x, bint intercept, const double[::1] coef, const double[::1] y,
              const double[::1] weight, double[::1] eta, double[::1] out, int threads):
+    agree("coef", coef.shape[0], x.shape[1] + intercept)
+    agree("y", y.shape[0], x.shape[0])
     with nogil:
         logistic.gradient(design(x, intercept), pointer(coef), pointer(y), pointer(weight), writable(eta),
                           writable(out), threads)
@@ -106,14 +117,18 @@ def loo_loss_change(const double[::1] eta, const double[::1] y, const double[::1
 
 cdef class GramSums:
     cdef gram.GramSums* sums
+    cdef int64_t p
 
     def __cinit__(self, int64_t p, bint intercept, bint single):
+        self.p = p
         self.sums = new gram.GramSums(p, intercept, single)
 
     def __dealloc__(self):
         del self.sums
 
     def add(self, const real[:, ::1] x, const double[::1] w, int threads):
+        agree("x", x.shape[1], self.p)
+        agree("w", w.shape[0], x.shape[0])
         cdef Design rows = design(x, True)
         with nogil:
             self.sums.add(<const real*>rows.data, pointer(w), rows.n, threads)
@@ -163,6 +178,7 @@ def reciprocal_condition(const double[:, ::1] l):
 
 def inverse_quadratic_form(const real[:, ::1] x, bint intercept, const double[:, ::1] l, bint single, double[::1] out,
                            int threads):
+    agree("l", l.shape[0], x.shape[1] + intercept)
     with nogil:
         factor.inverse_quadratic_form(design(x, intercept), &l[0, 0], single, writable(out), threads)
 
@@ -171,12 +187,14 @@ def inverse_quadratic_form(const real[:, ::1] x, bint intercept, const double[:,
 
 def weighted_gram(const real[:, ::1] x, bint intercept, const double[::1] w, bint single, double[:, ::1] out,
                   int threads):
+    agree("w", w.shape[0], x.shape[0])
     if out.shape[0] > 0:
         with nogil:
             gram.weighted_gram(design(x, intercept), pointer(w), single, &out[0, 0], threads)
 
 
 def product(const real[:, ::1] x, bint intercept, const double[:, ::1] right, double[:, ::1] out, int threads):
+    agree("right", right.shape[0], x.shape[1] + intercept)
     if out.shape[0] > 0 and out.shape[1] > 0:
         with nogil:
             gram.product(design(x, intercept), &right[0, 0] if right.shape[0] > 0 else NULL, out.shape[1], &out[0, 0],
@@ -185,6 +203,7 @@ def product(const real[:, ::1] x, bint intercept, const double[:, ::1] right, do
 
 def transposed_product(const real[:, ::1] x, bint intercept, const double[:, ::1] right, double[:, ::1] out,
                        int threads):
+    agree("right", right.shape[0], x.shape[0])
     if out.shape[0] > 0 and out.shape[1] > 0:
         with nogil:
             gram.transposed_product(design(x, intercept), &right[0, 0] if right.shape[0] > 0 else NULL, out.shape[1],
@@ -193,6 +212,7 @@ def transposed_product(const real[:, ::1] x, bint intercept, const double[:, ::1
 
 def quadratic_forms(const real[:, ::1] x, bint intercept, const double[:, :, ::1] matrices, bint single,
                     double[:, ::1] out, int threads):
+    agree("matrices", matrices.shape[1], x.shape[1] + intercept)
     if out.shape[0] > 0 and out.shape[1] > 0:
         with nogil:
             gram.quadratic_forms(design(x, intercept), &matrices[0, 0, 0] if matrices.shape[1] > 0 else NULL,

@@ -19,7 +19,7 @@ namespace {
 using simd::kernels;
 using index = std::int64_t;
 
-constexpr index kBlockColumns = 192;  // of the factor, found before the rows below take them; a multiple of any tile's
+constexpr index kBlockColumns = simd::LinearAlgebraKernels::kBlockColumns;
 
 auto pack_of(const simd::TileKernels<float>& tiles, const float*) { return tiles.pack_f32; }
 auto pack_of(const simd::TileKernels<float>& tiles, const double*) { return tiles.pack_f64; }
@@ -242,9 +242,15 @@ void cholesky_inverse(const double* l, index q, double* out, int threads) {
       for (index i = first + j; i < q; ++i) out[i * q + first + j] = panel[(q - 1 - i) * width + j];
     }
   });
-  for (index i = 0; i < q; ++i) {
-    for (index j = 0; j < i; ++j) out[j * q + i] = out[i * q + j];
-  }
+  constexpr index kSide = 64;  // of the squares that are mirrored
+  parallel_for((q + kSide - 1) / kSide, threads, [&](index task) {
+    const index first = task * kSide, last = std::min(q, first + kSide);
+    for (index column = 0; column < last; column += kSide) {
+      for (index i = first; i < last; ++i) {
+        for (index j = column; j < std::min(i, column + kSide); ++j) out[j * q + i] = out[i * q + j];
+      }
+    }
+  });
 }
 
 namespace {

@@ -15,6 +15,8 @@ using simd::kernels;
 using index = std::int64_t;
 
 constexpr index kDepth = simd::LinearAlgebraKernels::kDepth;
+constexpr index kPieceRows = 2048;  // of a task at most
+static_assert(GramSums::tile_rows(0) % kDepth == 0 && kPieceRows % kDepth == 0, "a sum in float ends where they do");
 constexpr double kBandOperations = 4e8;        // multiply-adds of one band of a tile: about ten milliseconds
 constexpr index kNearMemory = index{1} << 20;  // bytes of the sums that are computed at a time: they stay in caches,
 constexpr index kMostMemory = index{1} << 26;  // or up to this where several threads want tasks
@@ -87,7 +89,8 @@ struct GramSums::Piece {
   std::vector<double> sums;
 };
 
-GramSums::GramSums(index p, bool intercept, bool single) : p_(p), q_(p + (intercept ? 1 : 0)), single_(single) {
+GramSums::GramSums(index p, bool intercept, bool single)
+    : p_(p), q_(p + (intercept ? 1 : 0)), single_(single), tile_rows_(tile_rows(q_)) {
   if (p < 0) throw std::invalid_argument("GramSums: p is negative");
   width_ = single ? Triangle<float>(q_).offsets().back() : Triangle<double>(q_).offsets().back();
 }
@@ -100,7 +103,7 @@ void GramSums::sum_pieces(const T* x, const double* w, std::vector<Piece>& piece
   const auto n_pieces = static_cast<index>(pieces.size());
   const index used_threads = threads > 0 ? threads : num_threads();
   const index for_threads = used_threads > 1 ? (4 * used_threads + n_pieces - 1) / n_pieces : 1;
-  const index for_time = static_cast<index>(static_cast<double>(width_) * kGramRows / kBandOperations);
+  const index for_time = static_cast<index>(static_cast<double>(width_) * kPieceRows / kBandOperations);
   const std::vector<index> bands = cut_bands(triangle, offsets, std::max(for_threads, for_time));
   const auto n_bands = static_cast<index>(bands.size()) - 1;
   Spares<AlignedVector<S>> spares;
@@ -126,11 +129,13 @@ void GramSums::add_rows(const T* x, const double* w, index n, int threads) {
       std::max<index>(1, std::min(std::max(for_threads, kNearMemory / bytes), kMostMemory / bytes));
   for (index done = 0; done < n;) {
     std::vector<Piece> pieces;
-    while (done < n && static_cast<index>(pieces.size()) < most_pieces) {
-      const index rows = std::min(n - done, kGramRows - (pieces.empty() ? tile_rows_ : 0));
-      const bool open = pieces.empty() && tile_rows_ > 0;
-      pieces.push_back({done, rows, open ? std::move(tile_) : tree_.zeros(width_)});
+    bool whole = true;  // the last piece ends a tile: another may begin before its sums are there
+    while (done < n && whole && static_cast<index>(pieces.size()) < most_pieces) {
+      const index open = pieces.empty() ? open_rows_ : 0;
+      const index rows = std::min({n - done, tile_rows_ - open, kPieceRows});
+      pieces.push_back({done, rows, open > 0 ? std::move(tile_) : tree_.zeros(width_)});
       done += rows;
+      whole = open + rows == tile_rows_;
     }
     if (single_) {
       sum_pieces<float>(x, w, pieces, threads);
@@ -138,8 +143,8 @@ void GramSums::add_rows(const T* x, const double* w, index n, int threads) {
       sum_pieces<double>(x, w, pieces, threads);
     }
     for (Piece& piece : pieces) {
-      tile_rows_ = (tile_rows_ + piece.n) % kGramRows;
-      if (tile_rows_ == 0) {
+      open_rows_ = (open_rows_ + piece.n) % tile_rows_;
+      if (open_rows_ == 0) {
         tree_.push(std::move(piece.sums), 0);
         tile_.clear();
       } else {

@@ -43,7 +43,8 @@ struct TileKernels {
 
 // Dense linear algebra.
 struct LinearAlgebraKernels {
-  static constexpr std::int64_t kDepth = 256;  // rows that are summed in float before double takes over
+  static constexpr std::int64_t kDepth = 256;         // rows that are summed in float before double takes over
+  static constexpr std::int64_t kBlockColumns = 192;  // of a factor, found before the rows below take them
 
   std::int64_t rows;
   TileKernels<double> in_double;

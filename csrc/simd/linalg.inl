@@ -20,6 +20,10 @@ using augcore::simd::LinearAlgebraKernels;
 
 constexpr index kDepth = LinearAlgebraKernels::kDepth;
 
+// What the callers of these kernels count on.
+static_assert(kColumns<double> % kRows == 0 && kColumns<float> % kRows == 0, "tiles are cut by rows and by columns");
+static_assert(LinearAlgebraKernels::kBlockColumns % kColumns<double> == 0, "blocks of a factor are whole tiles");
+
 inline index round_up(index n, index step) { return (n + step - 1) / step * step; }
 inline index lesser(index a, index b) { return a < b ? a : b; }
 

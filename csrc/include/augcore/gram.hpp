@@ -14,10 +14,15 @@ namespace augcore {
 // are summed in double.
 
 // sum_i w_i x_i x_i', fed block by block: the same bits for any blocks and any number of threads. Rows are summed in
-// order within tiles of kGramRows, the tiles as tree_sum.hpp says.
+// order within tiles of tile_rows(q), the tiles as tree_sum.hpp says.
 class AUGCORE_API GramSums {
  public:
-  static constexpr std::int64_t kGramRows = 2048;
+  // More for wide rows, where every level of the tree takes as much memory as half of the result.
+  static constexpr std::int64_t tile_rows(std::int64_t q) {
+    std::int64_t rows = 2048;
+    for (std::int64_t width = 2048; width < q; width *= 2) rows *= 4;
+    return rows;
+  }
 
   GramSums(std::int64_t p, bool intercept, bool single);
 
@@ -39,9 +44,10 @@ class AUGCORE_API GramSums {
   std::int64_t p_;
   std::int64_t q_;
   bool single_;
+  std::int64_t tile_rows_;
   std::int64_t width_;        // doubles of the tiles of one triangle
   std::vector<double> tile_;  // the sums of the open tile, empty where it has no rows yet
-  std::int64_t tile_rows_ = 0;
+  std::int64_t open_rows_ = 0;  // of the open tile
   TreeSum tree_;
   // The rows since the last whole float sum.
   std::vector<float> ragged_x_;

@@ -3,7 +3,7 @@
 // Rows are cut into tiles of kTileRows by their absolute row number. Within a tile they are summed in order; the tiles
 // are summed by a fixed binary tree: node (l, i) is the sum of tiles i * 2^l ... (i + 1) * 2^l - 1, left half plus
 // right half, and a node whose right half is empty is its left half. Another kTileRows or rule gives other last bits,
-// so it needs a new version of the library (so does another GramSums::kGramRows): a run is resumed by the version that
+// so it needs a new version of the library (so does another GramSums::tile_rows): a run is resumed by the version that
 // began it alone.
 #pragma once
 

@@ -60,6 +60,8 @@ class FittedLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         X = validate_data(self, _validate.plain("X", X), dtype=DTYPES, order="C", reset=False, ensure_all_finite=False)
         _validate.magnitudes("X", X)
+        if X.shape[1] != self.coef_.shape[1]:
+            raise ValueError(f"X: has {X.shape[1]} features, but coef_ has {self.coef_.shape[1]}")
         threads = _validate.threads(self.threads)
         coef = np.hstack([self.coef_, self.intercept_[:, None]])
         return _dispatch.linear_predictor(X, True, coef[0] if len(coef) == 1 else coef, threads)
