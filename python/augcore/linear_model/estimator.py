@@ -64,7 +64,8 @@ class LogisticRegression(FittedLogistic):
     Minimises ``-sum_i w_i log p_i + |coef|^2 / (2 C)`` over the coefficients and the intercepts, where ``p_i`` is the
     probability of point i's own label. The intercepts are not penalised. The result does not depend on the number of
     threads. The gradients are exact; Hessians are computed and factored where that is cheaper than the steps it saves,
-    and beyond 20,000 parameters the steps are solved by conjugate gradients.
+    and beyond 20,000 parameters the steps are solved by conjugate gradients. Where two classes and many features of
+    float64 are fitted, all steps but the last read a copy of them in float32, which the fit keeps until it ends.
 
     Parameters
     ----------
