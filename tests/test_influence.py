@@ -13,6 +13,7 @@ from scipy.stats import pearsonr
 from sklearn.datasets import load_breast_cancer, load_digits
 
 from augcore import influence, reference
+from augcore.influence import forms
 from augcore.linear_model import HessianFactor, LogisticRegression
 
 
@@ -407,3 +408,24 @@ def test_a_cell_of_the_table_of_scores(alo_table):
     assert alo_table.agreement(np.array([1.0, 2.0, 4.0]), np.array([2.0, 4.0, 8.0])) == "1.000, 1.000, 0.50"
     assert alo_table.agreement(np.array([1.0, 2.0, 9.0]), np.array([3.0, 2.0, 1.0])) == "-0.918, -1.000, 2.00"
     assert alo_table.agreement(np.array([1.0, 2.0, 9.0]), np.array([1.0, 2.0, 3.0])) == "0.918, 1.000, 2.00"
+
+
+def test_a_factor_has_its_own_penalty():
+    X, y, _ = problem(60, 4)
+    model = LogisticRegression().fit(X, y)
+    given = X, y, model.coef_, model.intercept_, model.l2
+    influence.loo_influence(*given, factor=model.factor_)
+    for other in ({"hessian_l2": 2.0}, {"damping": 1e-3}):
+        with pytest.raises(ValueError, match="^factor: has the penalty of its fit"):
+            influence.loo_influence(*given, factor=model.factor_, **other)
+
+
+def test_hessians_that_are_too_large_are_refused_by_auto(monkeypatch):
+    X, y, _ = problem(60, 4)
+    monkeypatch.setattr(forms, "DENSE_LIMIT", 5)
+    influence.leverage(X, y, np.ones(4), 0.0, 1.0)
+    monkeypatch.setattr(forms, "DENSE_LIMIT", 4)
+    with pytest.raises(ValueError, match="^X: the Hessian has 5 rows.*sketched_quadratic_form"):
+        influence.leverage(X, y, np.ones(4), 0.0, 1.0)
+    influence.leverage(X, y, np.ones(4), 0.0, 1.0, solver="cholesky")
+    influence.leverage(X[:2], y[:2], np.ones(4), 0.0, 1.0)  # by the dual

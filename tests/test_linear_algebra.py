@@ -345,3 +345,39 @@ def test_within_at_every_level(run_python, simd_levels):
     """)
     for level in simd_levels:
         assert run_python(code, AUGCORE_SIMD=level).stdout.split() == ["False", "True"] * 2, level
+
+
+# ---- wide rows, and sizes that do not agree --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("single", [False, True])
+def test_wide_gram_matrices_have_larger_tiles(single):
+    X, w = problem(9000, 2100, dtype=np.float32)
+    wanted = _dispatch.weighted_gram(X, False, w, 2, single)
+    np.testing.assert_allclose(wanted, (X.T.astype(float) * w) @ X, atol=1e-3 if single else 1e-9)
+    sums = _dispatch.GramSums(2100, False, single)
+    for first, last in ((0, 5), (5, 2300), (2300, 8191), (8191, 9000)):
+        sums.add(X[first:last], w[first:last], 1)
+    assert sums.total(1).tobytes() == wanted.tobytes()
+
+
+def test_sizes_that_do_not_agree_are_refused_before_a_kernel_reads():
+    X, w = problem(20, 4)
+    lower, right = np.eye(3), np.ones((3, 2))
+    sums = _dispatch.GramSums(3, False)
+    for call in (
+        lambda: _dispatch.linear_predictor(X, False, np.ones(3), 1),
+        lambda: _dispatch.linear_predictor(X, True, np.ones((2, 4)), 1),
+        lambda: _dispatch.gradient(X, False, np.ones(5), w, None, 1),
+        lambda: _dispatch.gradient(X, False, np.ones(4), w[:-1], None, 1),
+        lambda: _dispatch.inverse_quadratic_form(X, False, lower, 1),
+        lambda: _dispatch.weighted_gram(X, False, w[:-1], 1),
+        lambda: _dispatch.product(X, False, right, 1),
+        lambda: _dispatch.transposed_product(X, False, right, 1),
+        lambda: _dispatch.sum_of_rows(X, False, right, 1),
+        lambda: _dispatch.quadratic_forms(X, False, np.ones((1, 3, 3)), 1),
+        lambda: sums.add(X, w, 1),
+        lambda: sums.add(X[:, :3].copy(), w[:-1], 1),
+    ):
+        with pytest.raises(ValueError, match="expected .* values, got"):
+            call()

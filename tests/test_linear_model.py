@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import pickle
 
 import mpmath
 import numpy as np
@@ -17,7 +18,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import augcore
 from augcore import _dispatch, _multinomial, reference
-from augcore.linear_model import HessianFactor, LogisticRegression, LogisticRegressionCV, logistic_path, newton
+from augcore.linear_model import HessianFactor, LogisticRegression, LogisticRegressionCV, fitted, logistic_path, newton
 from augcore.linear_model.objective import Objective, objective_of
 
 
@@ -522,3 +523,33 @@ def test_bad_grids(Cs):
     for fit in (lambda: logistic_path(X, y, Cs=Cs), lambda: LogisticRegressionCV(Cs=Cs).fit(X, y)):
         with pytest.raises(ValueError, match="^Cs: "):
             fit()
+
+
+def test_a_refused_fit_leaves_the_model_as_it_was():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(50, 4)), np.arange(50) % 2
+    for model in (LogisticRegression(), LogisticRegressionCV([1.0, 2.0], cv=2)):
+        wanted = model.fit(X, y).decision_function(X)
+        for wrong in (rng.normal(size=(50, 2)), rng.normal(size=(50, 2000))):
+            with pytest.raises(ValueError, match="one class"):
+                model.fit(wrong, np.zeros(50))
+            with pytest.raises(ValueError, match="features"):
+                model.predict(wrong)
+        np.testing.assert_array_equal(model.decision_function(X), wanted)
+        model.coef_ = model.coef_[:, :3]
+        with pytest.raises(ValueError, match="^X: has 4 features, but coef_ has 3"):
+            model.predict(X)
+
+
+def test_a_pickle_holds_a_factor_unless_it_is_large(monkeypatch):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(50, 4)), np.arange(50) % 2
+    small = pickle.loads(pickle.dumps(LogisticRegression().fit(X, y)))
+    np.testing.assert_array_equal(small.factor_.lower, LogisticRegression().fit(X, y).factor_.lower)
+    monkeypatch.setattr(fitted, "_PICKLED", 4)
+    large = LogisticRegression().fit(X, y)
+    again = pickle.loads(pickle.dumps(large))
+    assert large._factor is None
+    with pytest.raises(AttributeError, match="^factor_: "):
+        _ = again.factor_
+    np.testing.assert_array_equal(again.predict(X), large.predict(X))

@@ -14,6 +14,7 @@ from scipy.stats import pearsonr
 from sklearn.datasets import load_digits
 
 from augcore import _multinomial, influence, reference, scores
+from augcore.influence import points
 from augcore.influence.points import points_of
 from augcore.linear_model import HessianFactor, LogisticRegression
 
@@ -500,7 +501,7 @@ def test_scores_at_the_edge_of_what_they_can_be():
 def model_of(coef, intercept, l2, classes):
     model = LogisticRegression(C=1 / l2, fit_intercept=intercept is not None)
     offsets = np.zeros(len(coef)) if intercept is None else intercept
-    return model._set_fitted(coef, offsets, classes, np.array([1]))
+    return model._set_fitted(coef, offsets, classes, np.array([1]), l2, intercept is not None)
 
 
 @pytest.mark.parametrize("with_intercept", [True, False])
@@ -529,8 +530,8 @@ def test_scores_of_a_multinomial_model(with_intercept):
     }
     assert set(expected) == set(scores.SCORES) - {"random", "svm_margin", "svm_loss"}
     for name, values in expected.items():
-        for points in (X, scipy.sparse.csr_array(X)):
-            got = scores.SCORES[name](model, points, labels, sample_weight=weight)
+        for given in (X, scipy.sparse.csr_array(X)):
+            got = scores.SCORES[name](model, given, labels, sample_weight=weight)
             np.testing.assert_allclose(got, values, rtol=1e-9, atol=1e-13, err_msg=name)
     far = np.array([[1000.0, 0, 0, 0, 0]])
     certain = model_of(np.array([[0.0] * 5, [-0.4, 0, 0, 0, 0], [-0.4, 0, 0, 0, 0]]), None, 0.5, np.arange(3))
@@ -538,3 +539,38 @@ def test_scores_of_a_multinomial_model(with_intercept):
     assert scores.random(model, scipy.sparse.csr_array(X), labels).shape == (80,)
     with pytest.raises(ValueError, match="^y: expected two classes, got 4"):
         scores.svm_margin(model, X, labels)
+
+
+# ---- nearly singular Hessians ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+def test_forms_by_solutions_are_those_by_the_inverse(intercept, monkeypatch):
+    X, y, coef, offsets, weight = problem()
+    given = X, y, coef, offsets if intercept else None, 0.3
+    by_inverse = everything(*given, sample_weight=weight)
+    monkeypatch.setattr(points, "_EXPLICIT_CONDITION", 2.0)
+    monkeypatch.setattr(points, "_SOLVED_ELEMENTS", 3 * 3 * 6 * 7)  # seven points at a time, and a rest
+    for name, found in everything(*given, sample_weight=weight).items():
+        assert (found != by_inverse[name]).any()
+        np.testing.assert_allclose(found, by_inverse[name], rtol=1e-9)
+
+
+def test_an_ill_conditioned_hessian_costs_no_more_digits_than_it_must():
+    X, y, coef, intercept, _ = problem()
+    X[:, 1] = X[:, 0] + 1e-5 * X[:, 1]  # a condition of about 1e11
+    found = influence.leverage(X, y, coef, intercept)
+    rotated = X.copy()
+    rotated[:, 1] = (X[:, 1] - X[:, 0]) * 1e5  # exact, but for the rounding of X itself
+    moved = coef.copy()
+    moved[:, 0] += coef[:, 1]
+    moved[:, 1] *= 1e-5
+    np.testing.assert_allclose(found, influence.leverage(rotated, y, moved, intercept), rtol=1e-5)
+
+
+def test_a_hessian_without_digits_is_refused():
+    X, y, coef, intercept, _ = problem()
+    X[:, 1] = X[:, 0] + 3e-8 * X[:, 1]
+    with pytest.raises(np.linalg.LinAlgError, match="singular to working precision.*raise l2"):
+        influence.leverage(X, y, coef, intercept)
+    assert np.isfinite(influence.leverage(X, y, coef, intercept, 1e-3)).all()

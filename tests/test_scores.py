@@ -11,7 +11,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.svm import LinearSVC
 
 from augcore import influence, policies, scores
-from augcore.linear_model import LogisticRegression
+from augcore.linear_model import LogisticRegression, LogisticRegressionCV
 from augcore.scores import SCORES
 
 ALONE = ("loss", "margin", "gradient_dot", "gradient_norm", "entropy", "el2n")
@@ -340,3 +340,58 @@ def test_svm_counts_only_points_that_weigh():
     y = np.arange(20) % 2
     with pytest.raises(ValueError, match=r"^y: a linear SVM needs at least"):
         scores.svm_margin(None, X, y, sample_weight=y.astype(float))
+
+
+# ---- models of every make --------------------------------------------------------------------------------------------
+
+
+def test_models_whose_C_was_chosen_are_scored():
+    X, y, _ = data()
+    ours = LogisticRegressionCV([0.1, 1.0, 10.0], cv=3).fit(X, y)
+    plain = LogisticRegression(C=ours.C_).fit(X, y)
+    np.testing.assert_allclose(scores.loo_influence(ours, X, y), scores.loo_influence(plain, X, y), rtol=1e-6)
+    theirs = sklearn.linear_model.LogisticRegressionCV(
+        Cs=[ours.C_], l1_ratios=(0.0,), use_legacy_attributes=False, scoring="accuracy", tol=1e-10, max_iter=1000
+    ).fit(X, y)
+    np.testing.assert_allclose(scores.loo_influence(theirs, X, y), scores.loo_influence(plain, X, y), rtol=1e-4)
+    theirs.C_ = np.array([1.0, 2.0])
+    with pytest.raises(ValueError, match="^model: estimator: has a C for each class"):
+        scores.loss(theirs, X, y)
+
+
+def test_models_of_each_class_against_the_rest_are_refused():
+    X, _, _ = data()
+    y = np.arange(len(X)) % 3
+    theirs = sklearn.linear_model.LogisticRegression().fit(X, y)
+    scores.loss(theirs, X, y)
+    theirs.multi_class = "ovr"
+    with pytest.raises(ValueError, match="^model: estimator: has one model for each class"):
+        scores.loss(theirs, X, y)
+
+
+def test_parameters_that_are_set_after_the_fit_do_not_change_its_scores():
+    X, y, _ = data()
+    model = LogisticRegression(C=2.0).fit(X, y)
+    wanted = {name: getattr(scores, name)(model, X, y) for name in ("loss", *LEAVE_ONE_OUT)}
+    again = LogisticRegression(C=2.0).fit(X, y).set_params(C=50.0, fit_intercept=False)
+    assert again.l2 == 0.5
+    for name, values in wanted.items():
+        np.testing.assert_array_equal(getattr(scores, name)(again, X, y), values)
+        if name != "loss":
+            with_other = getattr(scores, name)(again, X, y, damping=1e-300)
+            np.testing.assert_allclose(with_other, values, rtol=1e-9)
+    assert again.fit(X, y).l2 == 1 / 50
+
+
+@pytest.mark.parametrize("name", LEAVE_ONE_OUT)
+def test_few_points_of_many_features_need_no_factor(name):
+    X, y, weight = data(n=30, p=90)
+    score = getattr(scores, name)
+    model = LogisticRegression().fit(X, y)
+    found = score(model, X, y)
+    assert model._factor is None
+    np.testing.assert_allclose(score(model, X[3:9], y[3:9]), found[3:9], rtol=1e-9)  # H is that of the fit, still
+    assert model._factor is not None
+    weighted = LogisticRegression().fit(X, y, weight)
+    assert (score(weighted, X, y) != found).all()  # by the Hessian of the weighted fit, though the points weigh one
+    assert weighted._factor is not None

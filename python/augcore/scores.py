@@ -35,6 +35,7 @@ from augcore import _dispatch, _random, _validate, _validate_models, influence
 from augcore._random import Rng
 from augcore.influence.points import Points, points_of
 from augcore.linear_model import LogisticRegression
+from augcore.linear_model.fitted import FittedLogistic
 
 __all__ = [
     "SCORES",
@@ -68,10 +69,10 @@ _RANDOM_ITEMS = 2**62
 # ---- the model -------------------------------------------------------------------------------------------------------
 
 
-def _fitted(model: Any) -> LogisticRegression:
+def _fitted(model: Any) -> FittedLogistic:
     if not hasattr(model, "coef_"):
         raise ValueError(f"model: is not a fitted logistic regression, got {_validate.describe(model)}; call fit first")
-    if isinstance(model, LogisticRegression):
+    if isinstance(model, FittedLogistic):
         return model
     try:
         return LogisticRegression.from_estimator(model)
@@ -79,23 +80,33 @@ def _fitted(model: Any) -> LogisticRegression:
         raise ValueError(f"model: {error}") from None
 
 
-def _coefficients(model: LogisticRegression) -> dict[str, Any]:
+def _coefficients(model: FittedLogistic) -> dict[str, Any]:
     """The arguments that every function of `influence` takes from a model."""
     return {
         "coef": model.coef_,
-        "intercept": model.intercept_ if model.fit_intercept else None,
+        "intercept": model.intercept_ if model._penalty[1] else None,
         "classes": model.classes_,
     }
 
 
-def _hessian(model: LogisticRegression, hessian_l2: float | None, damping: float) -> dict[str, Any]:
+def _hessian(
+    model: FittedLogistic, X: ArrayLike, sample_weight: ArrayLike | None, hessian_l2: float | None, damping: float
+) -> dict[str, Any]:
     """H of the fitted objective: the model's own factor where it has one and H is not to differ from it."""
-    own = hessian_l2 is None and damping == 0
+    own = hessian_l2 is None and damping == 0 and not (sample_weight is None and _is_of_few(model, X))
     factor = getattr(model, "factor_", None) if own else None
     return {"l2": model.l2, "hessian_l2": hessian_l2, "damping": damping, "factor": factor}
 
 
-def _points(model: LogisticRegression, X: ArrayLike, y: ArrayLike, threads: int | None) -> Points:
+def _is_of_few(model: FittedLogistic, X: ArrayLike) -> bool:
+    """Whether X are the points of the fit, and so few that H is better inverted in their span than factored."""
+    if model._factor is not None or model._last is None:
+        return False
+    fit = model._last[0]
+    return 2 * len(fit.X) < fit.width and fit.weight is None and isinstance(X, np.ndarray) and np.array_equal(X, fit.X)
+
+
+def _points(model: FittedLogistic, X: ArrayLike, y: ArrayLike, threads: int | None) -> Points:
     return points_of(X, y, **_coefficients(model), threads=threads)
 
 
@@ -146,7 +157,7 @@ def loo_influence(
         If H is singular to working precision.
     """
     fitted = _fitted(model)
-    hessian = _hessian(fitted, hessian_l2, damping)
+    hessian = _hessian(fitted, X, sample_weight, hessian_l2, damping)
     if fit_X is not None or fit_y is not None or fit_sample_weight is not None:
         hessian["factor"] = None
     return influence.loo_influence(
@@ -187,7 +198,7 @@ def loo_loss_change(
         X,
         y,
         **_coefficients(fitted),
-        **_hessian(fitted, hessian_l2, damping),
+        **_hessian(fitted, X, sample_weight, hessian_l2, damping),
         sample_weight=sample_weight,
         threads=threads,
     )
@@ -217,7 +228,7 @@ def leverage(
         X,
         y,
         **_coefficients(fitted),
-        **_hessian(fitted, hessian_l2, damping),
+        **_hessian(fitted, X, sample_weight, hessian_l2, damping),
         sample_weight=sample_weight,
         threads=threads,
     )

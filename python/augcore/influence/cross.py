@@ -97,7 +97,7 @@ def _cross(
     threads: int | None,
 ) -> _Cross:
     _validate.choice("solver", solver, _SOLVERS)
-    ridge = penalty(l2, hessian_l2, damping)
+    ridge = penalty(l2, hessian_l2, damping, factor)
     count = _validate.threads(threads)
     fitted = Design.of("X_train", train[0], intercept is not None, count)
     p = fitted.X.shape[1]

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from augcore import _dispatch, _validate
 from augcore.influence.points import Points, dense
 from augcore.linear_model import HessianFactor
+from augcore.linear_model.newton import DENSE_LIMIT
 
 __all__ = ["SOLVERS", "Inverse", "invert", "matching_factor", "penalty"]
 
@@ -34,13 +35,15 @@ _SINGLE_RANGE = 1e-15, 1e15  # of the factor, so that float32 holds the squares 
 _SINGLE_LEAST = 1e-30  # forms below it may have lost digits to underflow
 
 
-def penalty(l2: float, hessian_l2: float | None, damping: float) -> float:
-    """H's ridge."""
+def penalty(l2: float, hessian_l2: float | None, damping: float, factor: Any = None) -> float:
+    """H's ridge, which a given factor has already."""
     l2 = _validate.real("l2", l2, low=0.0)
     ridge = l2 if hessian_l2 is None else _validate.real("hessian_l2", hessian_l2, low=0.0)
     ridge += _validate.real("damping", damping, low=0.0)
     if np.isinf(ridge):
         raise ValueError("damping: l2 + damping is above the largest float64")
+    if factor is not None and (hessian_l2 is not None or damping != 0):
+        raise ValueError("factor: has the penalty of its fit; give either factor or hessian_l2 and damping")
     return ridge
 
 
@@ -77,6 +80,7 @@ def invert(points: Points, fitted: Points, ridge: float, factor: Any, solver: st
         known = _check_factor(factor, points, solver)
         return points, Inverse(points.prepare(known), single=single and _bears_single(known))
     if not _takes_dual(fitted, ridge, solver):
+        _check_size(fitted, solver)
         found = _factor_in_single(fitted, ridge) if single and _single_pays(fitted) else None
         known = found or _factor(fitted, ridge)
         return points, Inverse(points.prepare(known), single=found is not None)
@@ -104,6 +108,15 @@ def _takes_dual(fitted: Points, ridge: float, solver: str) -> bool:
     if solver == "auto":
         return ridge > 0 and 0 < 2 * fitted.n < fitted.q
     return solver == "dual" and fitted.n > 0
+
+
+def _check_size(fitted: Points, solver: str) -> None:
+    d = fitted.n_contrasts * fitted.q
+    if solver == "auto" and d > DENSE_LIMIT:
+        raise ValueError(
+            f"X: the Hessian has {d:,} rows, and 'auto' forms no more than {DENSE_LIMIT:,}; take "
+            f"sketched_quadratic_form, or solver='cholesky' if there are {2.4e-8 * d * d:,.0f} GB of memory"
+        )
 
 
 def _single_pays(points: Points) -> bool:

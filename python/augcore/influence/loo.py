@@ -65,7 +65,8 @@ def loo_influence(
         Coefficients. One row is a binary model, the second of the sorted classes being the positive one; K rows are a
         softmax model, a row for each class. Adding one vector to all of them changes nothing.
     intercept : float, (1,) or (K,) array-like, or None, default=0.0
-        The intercepts, 0.0 standing for K zeros; None if the model has none, so that H has no row for them.
+        The intercepts, 0.0 standing for K zeros; None if the model has none, so that H has no row for them: give None,
+        not the zeros that `intercept_` then holds.
     l2 : float, default=0.0
         The penalty that the model was fitted with, ``l2/2 |coef|^2``; 1/C. The intercept is not penalised.
     classes : (2,) or (K,) array-like or None
@@ -80,11 +81,12 @@ def loo_influence(
     fit_X, fit_y, fit_sample_weight : array-like or None
         The points that the model was fitted on, where they are not X and y.
     factor : HessianFactor or None
-        The factor of H, `LogisticRegression.factor_`, in place of all that H is computed from.
+        The factor of H, `LogisticRegression.factor_`, in place of all that H is computed from: `l2` is then not read,
+        and `hessian_l2` and `damping` cannot be given.
     solver : {"auto", "cholesky", "dual"}, default="auto"
         How H is inverted: by its own factor, or (dual) in the span of the fitted points, which holds a dense copy of
         them and needs a ridge. "auto" takes the dual where the fitted points are fewer than half of the coefficients
-        of a class. `factor` leaves no choice.
+        of a class, and refuses an H of more than 20,000 rows, which "cholesky" does not. `factor` leaves no choice.
     threads : int or None
         Threads of the kernels; None means the global setting. The result does not depend on it.
     out : (n,) ndarray of float64 or None
@@ -111,7 +113,7 @@ def loo_influence(
     fitted = _fitted_points(points, fit_X, fit_y, fit_sample_weight)
     if factor is not None and fit_X is not None:
         raise ValueError("factor: give either factor or fit_X and fit_y, not both")
-    points, inverse = invert(points, fitted, penalty(l2, hessian_l2, damping), factor, solver)
+    points, inverse = invert(points, fitted, penalty(l2, hessian_l2, damping, factor), factor, solver)
     result[:] = points.each(lambda part: part.influence(inverse.forms(part)))
     return result
 
@@ -146,7 +148,7 @@ def loo_loss_change(
     (n,) ndarray of float64
     """
     points = points_of(X, y, coef, intercept, classes=classes, sample_weight=sample_weight, threads=threads)
-    points, inverse = invert(points, points, penalty(l2, hessian_l2, damping), factor, solver)
+    points, inverse = invert(points, points, penalty(l2, hessian_l2, damping, factor), factor, solver)
     change = points.each(lambda part: part.loss_change(inverse.forms(part)))
     change[points.last_of_their_class()] = np.inf
     return change
@@ -178,7 +180,7 @@ def leverage(
     (n,) ndarray of float64
     """
     points = points_of(X, y, coef, intercept, classes=classes, sample_weight=sample_weight, threads=threads)
-    points, inverse = invert(points, points, penalty(l2, hessian_l2, damping), factor, solver)
+    points, inverse = invert(points, points, penalty(l2, hessian_l2, damping, factor), factor, solver)
     return points.each(lambda part: part.leverage(inverse.forms(part)))
 
 

@@ -30,6 +30,9 @@ __all__ = ["BinaryPoints", "Points", "SoftmaxPoints", "dense", "points_of"]
 
 Floats = NDArray[np.float64]
 
+_EXPLICIT_CONDITION = 1e-8  # the reciprocal, of H scaled to a unit diagonal: from here on its inverse is made
+_SOLVED_ELEMENTS = 8_000_000  # of right-hand sides at a time
+
 
 @dataclass(frozen=True, eq=False)
 class Points(ABC):
@@ -224,13 +227,38 @@ class SoftmaxPoints(Points):
         return total
 
     def prepare(self, factor: HessianFactor) -> Floats:
-        """The blocks (H^-1)_kl, l <= k: (C (C + 1) / 2, q, q). Each is symmetric, as the blocks of H are."""
+        """The blocks (H^-1)_kl, l <= k: (C (C + 1) / 2, q, q). Each is symmetric, as the blocks of H are.
+
+        L where H is so ill-conditioned that the digits of x' (H^-1)_kl x would cancel: (C q, C q).
+        """
+        if _dispatch.reciprocal_condition(factor.lower) < _EXPLICIT_CONDITION:
+            return factor.lower
         inverse = _dispatch.cholesky_inverse(factor.lower, self.threads)
         blocks = inverse.reshape(self.n_contrasts, self.q, self.n_contrasts, self.q)
         return np.stack([blocks[k, :, m] for k, m in _multinomial.pairs(self.n_contrasts)])
 
     def forms(self, prepared: Floats, single: bool) -> Floats:
+        if prepared.ndim == 2:
+            return self._solved_forms(prepared)
         return _dispatch.quadratic_forms(self.X, self.fit_intercept, prepared, self.threads, single)
+
+    def _solved_forms(self, lower: Floats) -> Floats:
+        """By solutions for x in each contrast instead of the inverse: C times the work, and fewer digits lost."""
+        C, q = self.n_contrasts, self.q
+        pairs = list(_multinomial.pairs(C))
+        packed = np.empty((self.n, len(pairs)))
+        step = max(1, _SOLVED_ELEMENTS // (C * C * q))
+        for first in range(0, self.n, step):
+            rows = self.X[first : first + step].astype(np.float64)
+            if self.fit_intercept:
+                rows = np.column_stack([rows, np.ones(len(rows))])
+            right = np.zeros((C, q, len(rows), C))
+            for k in range(C):
+                right[k, :, :, k] = rows.T
+            solved = _dispatch.cholesky_solve_many(lower, right.reshape(C * q, -1), self.threads).reshape(right.shape)
+            for index, (k, m) in enumerate(pairs):
+                packed[first : first + step, index] = np.einsum("ij,ji->i", rows, solved[k, :, :, m])
+        return packed
 
     def log_loss(self) -> Floats:
         return _multinomial.log_loss(self.logits, self.codes)

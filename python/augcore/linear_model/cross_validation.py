@@ -21,7 +21,7 @@ __all__ = ["LogisticPath", "LogisticRegressionCV", "logistic_path"]
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LogisticPath:
     """Fits along a grid of m values of C, for K classes (one row of coefficients where there are two).
 
@@ -141,29 +141,25 @@ class LogisticRegressionCV(FittedLogistic):
         self.max_iter = max_iter
         self.threads = threads
 
-    @property
-    def l2(self) -> float:
-        """The penalty's factor, 1 / C_."""
-        return 1.0 / self.C_
-
     def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
         """Choose C, and fit to all points with it.
 
         Parameters and errors are those of `LogisticRegression.fit`; the weights count in the fits and in the scores.
         """
         grid = _grid(self.Cs)
-        X, y = validate_data(
-            self, _validate.plain("X", X), _validate.plain("y", y, labels=True), dtype=DTYPES, order="C"
-        )
-        check_classification_targets(y)
-        weight = _validate.sample_weight("sample_weight", sample_weight, len(y))
-        whole = self._warm()._check_data(X, y, weight)
+        with self._unless_refused():
+            X, y = validate_data(
+                self, _validate.plain("X", X), _validate.plain("y", y, labels=True), dtype=DTYPES, order="C"
+            )
+            check_classification_targets(y)
+            weight = _validate.sample_weight("sample_weight", sample_weight, len(y))
+            whole = self._warm()._check_data(X, y, weight)
         folds = check_cv(self.cv, whole[2], classifier=True).split(X, whole[2])
         self.scores_ = np.array([self._scores(grid, X, y, weight, *fold) for fold in folds])
         self.Cs_ = grid
         self.C_ = float(grid[np.argmax(self.scores_.mean(axis=0))])
         best = self._warm().set_params(C=self.C_).fit(X, y, weight)
-        self._set_fitted(best.coef_, best.intercept_, best.classes_, best.n_iter_)
+        self._set_fitted(best.coef_, best.intercept_, best.classes_, best.n_iter_, *best._penalty)
         self._last = best._last
         return self
 
@@ -188,9 +184,11 @@ class LogisticRegressionCV(FittedLogistic):
         """Of one fold, along the path."""
         scorer = get_scorer("accuracy" if self.scoring is None else self.scoring)
         model = self._warm()
-        held_out = {} if weight is None else {"sample_weight": weight[test]}
+        fitted = X[train], y[train], None if weight is None else weight[train]
+        held_out = X[test], y[test]
+        weights = {} if weight is None else {"sample_weight": weight[test]}
         scores = []
         for C in grid:
-            model.set_params(C=float(C)).fit(X[train], y[train], None if weight is None else weight[train])
-            scores.append(float(scorer(model, X[test], y[test], **held_out)))
+            model.set_params(C=float(C)).fit(*fitted)
+            scores.append(float(scorer(model, *held_out, **weights)))
         return scores

@@ -116,9 +116,7 @@ class LogisticRegression(FittedLogistic):
         self.warm_start = warm_start
         self.threads = threads
 
-    @property
-    def l2(self) -> float:
-        """The penalty's factor, 1 / C."""
+    def _next_l2(self) -> float:
         if isinstance(self.C, float | np.floating) and np.isposinf(self.C):
             return 0.0
         return 1.0 / _validate.real("C", self.C, low=_LEAST_C)
@@ -126,7 +124,7 @@ class LogisticRegression(FittedLogistic):
     def _check_parameters(self) -> tuple[float, bool, float, int, int]:
         """l2, fit_intercept, tol, max_iter and threads, checked."""
         return (
-            self.l2,
+            self._next_l2(),
             _validate.flag("fit_intercept", self.fit_intercept),
             _validate.real("tol", self.tol, low=0.0),
             _validate.integer("max_iter", self.max_iter, low=1),
@@ -151,7 +149,8 @@ class LogisticRegression(FittedLogistic):
             If an argument has a wrong shape or value, NaN or infinity, or if there is one class only.
         """
         l2, fit_intercept, tol, max_iter, threads = self._check_parameters()
-        X, classes, codes, weight = self._check_data(X, y, sample_weight)
+        with self._unless_refused():
+            X, classes, codes, weight = self._check_data(X, y, sample_weight)
         objective = objective_of(X, codes, len(classes), weight, l2, fit_intercept, threads)
         start, lower = self._start(objective) if self.warm_start else (None, None)
         if start is None:
@@ -165,7 +164,7 @@ class LogisticRegression(FittedLogistic):
                 stacklevel=2,
             )
         coef, intercept = split_parameters(minimum.theta, len(classes), fit_intercept)
-        self._set_fitted(coef, intercept, classes, np.array([minimum.iterations]))
+        self._set_fitted(coef, intercept, classes, np.array([minimum.iterations]), l2, fit_intercept)
         self._last = objective, minimum
         return self
 
@@ -266,7 +265,7 @@ class LogisticRegression(FittedLogistic):
                 raise ValueError("n_iter is not that of a fit")
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise FileFormatError(f"{os.fspath(path)}: not a saved LogisticRegression ({error})") from None
-        return model._set_fitted(coef, intercept, classes, n_iter)
+        return model._set_fitted(coef, intercept, classes, n_iter, model._next_l2(), model.fit_intercept)
 
     @classmethod
     def from_estimator(cls, estimator: Any) -> LogisticRegression:
@@ -284,15 +283,27 @@ class LogisticRegression(FittedLogistic):
                 "estimator: expected a fitted sklearn.linear_model.LogisticRegression, "
                 f"got {_validate.describe(estimator)}"
             )
-        if estimator.solver == "liblinear" and estimator.fit_intercept:
+        liblinear = estimator.solver == "liblinear"
+        if liblinear and estimator.fit_intercept:
             raise ValueError("estimator: solver='liblinear' penalises the intercept; this model does not")
-        if estimator.penalty in ("l1", "elasticnet") or estimator.l1_ratio:
+        several = len(estimator.classes_) > 2
+        if several and (liblinear or getattr(estimator, "multi_class", None) == "ovr"):
+            raise ValueError("estimator: has one model for each class against the rest; expected a softmax model")
+        penalty = getattr(estimator, "penalty", "l2")
+        # Of a model whose C was chosen by cross-validation, what was chosen.
+        shares: Any = getattr(estimator, "l1_ratio_", getattr(estimator, "l1_ratio", None))
+        if penalty in ("l1", "elasticnet") or any(np.atleast_1d(shares)):
             raise ValueError("estimator: an L1 penalty has no Hessian; expected an L2 penalty or none")
         if estimator.class_weight is not None:
             raise ValueError("estimator: class_weight is not supported; pass sample_weight instead")
-        model = cls(C=np.inf if estimator.penalty is None else estimator.C, fit_intercept=bool(estimator.fit_intercept))
+        strengths = np.unique(estimator.C_ if hasattr(estimator, "C_") else estimator.C)
+        if len(strengths) > 1:
+            raise ValueError(f"estimator: has a C for each class, {strengths.tolist()}; expected one")
+        C = np.inf if penalty is None else float(strengths[0])
+        model = cls(C=C, fit_intercept=bool(estimator.fit_intercept))
         coef = estimator.coef_.toarray() if hasattr(estimator.coef_, "toarray") else np.array(estimator.coef_)
         intercept = np.broadcast_to(np.asarray(estimator.intercept_, dtype=np.float64), len(coef)).copy()
         coef = np.asarray(coef, dtype=np.float64)
         _check_coefficients(coef, intercept)
-        return model._set_fitted(coef, intercept, np.array(estimator.classes_), np.array([0]))
+        classes = np.array(estimator.classes_)
+        return model._set_fitted(coef, intercept, classes, np.array([0]), model._next_l2(), model.fit_intercept)

@@ -14,8 +14,11 @@ __all__ = ["HessianFactor"]
 
 Floats = NDArray[np.float64]
 
+_LEAST_CONDITION = 1e-14  # the reciprocal, of H in units in which its diagonal is 1: below it no digit is left
+_SUSPECT_PIVOT = 1e-3  # of the root of its diagonal element: with larger ones the condition is not near that
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class HessianFactor:
     """The Cholesky factor of the Hessian of a fitted model.
 
@@ -57,7 +60,20 @@ class HessianFactor:
                 f"the Hessian is singular to working precision (found at the column {which}); "
                 "raise l2 (a smaller C) or damping, or drop features that depend on others"
             )
-        return cls(hessian, fit_intercept, n_contrasts)
+        factor = cls(hessian, fit_intercept, n_contrasts)
+        factor._check_condition()
+        return factor
+
+    def _check_condition(self) -> None:
+        roots = np.sqrt(np.einsum("ij,ij->i", self.lower, self.lower))
+        if (np.diag(self.lower) >= _SUSPECT_PIVOT * roots).all():
+            return
+        reciprocal = _dispatch.reciprocal_condition(self.lower)
+        if reciprocal < _LEAST_CONDITION:
+            raise np.linalg.LinAlgError(
+                f"the Hessian is singular to working precision: its condition is about {1.0 / reciprocal:.1g}; "
+                "raise l2 (a smaller C) or damping, or drop features that nearly depend on others"
+            )
 
     def solve(self, b: Floats) -> Floats:
         """H^-1 b for one vector."""

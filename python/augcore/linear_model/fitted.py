@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from typing import Any, Self
 
 import numpy as np
@@ -21,6 +22,8 @@ Floats = NDArray[np.float64]
 
 DTYPES = [np.float64, np.float32]
 
+_PICKLED = 2_000  # parameters of which a factor is made to be pickled
+
 
 class FittedLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """The attributes and predictions of a logistic model, however it was fitted."""
@@ -33,6 +36,15 @@ class FittedLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     threads: int | None
     _last: tuple[Objective, Minimum] | None
     _factor: HessianFactor | None
+    _penalty: tuple[float, bool]  # l2 and whether there is an intercept, of the fit
+
+    @property
+    def l2(self) -> float:
+        """The penalty's factor, 1 / C: of the last fit, else of the next."""
+        return self._penalty[0] if hasattr(self, "_penalty") else self._next_l2()
+
+    def _next_l2(self) -> float:
+        raise AttributeError("l2: is chosen by fit")
 
     @property
     def factor_(self) -> HessianFactor:
@@ -48,12 +60,26 @@ class FittedLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self._factor
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the data of the fit, but with `factor_` where there is one."""
-        if getattr(self, "_last", None) is not None:
+        """Without the data of the fit, but with `factor_` where there is one that is not large."""
+        last = getattr(self, "_last", None)
+        if last is not None and len(last[1].theta) <= _PICKLED:
             with contextlib.suppress(np.linalg.LinAlgError):
                 _ = self.factor_
         state: dict[str, Any] = super().__getstate__()
         return state | ({"_last": None} if hasattr(self, "_last") else {})
+
+    @contextlib.contextmanager
+    def _unless_refused(self) -> Iterator[None]:
+        """What scikit-learn's checks note of a new X is forgotten where the fit comes to nothing."""
+        names = ("n_features_in_", "feature_names_in_")
+        before = {name: self.__dict__[name] for name in names if name in self.__dict__}
+        try:
+            yield
+        except BaseException:
+            for name in names:
+                self.__dict__.pop(name, None)
+            self.__dict__.update(before)
+            raise
 
     def decision_function(self, X: Any) -> Floats:
         """x coef + intercept for every row of X: (n,), positive for the second class, or (n, K); float64."""
@@ -88,7 +114,16 @@ class FittedLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         losses = [_dispatch.log_loss(scores, np.full(len(scores), label), threads) for label in (0.0, 1.0)]
         return -np.column_stack(losses)
 
-    def _set_fitted(self, coef: Floats, intercept: Floats, classes: NDArray[Any], n_iter: NDArray[Any]) -> Self:
+    def _set_fitted(
+        self,
+        coef: Floats,
+        intercept: Floats,
+        classes: NDArray[Any],
+        n_iter: NDArray[Any],
+        l2: float,
+        fit_intercept: bool,
+    ) -> Self:
+        self._penalty = l2, fit_intercept
         self.coef_, self.intercept_, self.classes_, self.n_iter_ = coef, intercept, classes, n_iter
         self.n_features_in_ = coef.shape[1]
         self._last = self._factor = None
