@@ -536,6 +536,7 @@ def test_a_refused_fit_leaves_the_model_as_it_was():
             with pytest.raises(ValueError, match="features"):
                 model.predict(wrong)
         np.testing.assert_array_equal(model.decision_function(X), wanted)
+        assert model.n_features_in_ == 4
         model.coef_ = model.coef_[:, :3]
         with pytest.raises(ValueError, match="^X: has 4 features, but coef_ has 3"):
             model.predict(X)
