@@ -66,8 +66,8 @@ template <typename S>
 void unpack(const double* tiles, index q, double* out, int threads) {
   const Triangle<S> triangle(q);
   const std::vector<index> offsets = triangle.offsets();
-  parallel_for((triangle.count + 15) / 16, threads, [&](index task) {
-    for (index r = task * 16; r < std::min(triangle.count, (task + 1) * 16); ++r) {
+  parallel_for((triangle.count + 63) / 64, threads, [&](index task) {
+    for (index r = task * 64; r < std::min(triangle.count, (task + 1) * 64); ++r) {
       const index row = r * triangle.rows, height = std::min(triangle.rows, q - row);
       for (index j = 0; j < row + height; ++j) {
         const double* column =

@@ -54,7 +54,7 @@ class PackedTriangle {
  private:
   template <typename F>
   void for_blocks(std::int64_t first, std::int64_t last, int threads, const F& f) {
-    constexpr std::int64_t kBlocks = 16;  // of one task
+    constexpr std::int64_t kBlocks = 64;  // of one task: fewer are done before a helper comes
     const std::int64_t begin = first / rows_, end = (last + rows_ - 1) / rows_;
     parallel_for((end - begin + kBlocks - 1) / kBlocks, threads, [&](std::int64_t task) {
       for (std::int64_t b = begin + task * kBlocks; b < std::min(end, begin + (task + 1) * kBlocks); ++b) {

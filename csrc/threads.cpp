@@ -20,17 +20,27 @@ namespace {
 constexpr auto kPollInterval = std::chrono::milliseconds(10);
 constexpr int kMaxThreads = 1024;
 
+// A thread that sleeps is back tens of microseconds after it is called, on virtual machines later; kernels call for
+// helpers in quick succession, so both sides look for each other this long before they sleep.
+constexpr auto kLookout = std::chrono::microseconds(100);
+
 std::atomic<InterruptHook> g_hook{nullptr};
 std::atomic<int> g_threads{-1};  // -1: not set yet; 0: as many as there are processors
 
-// One call of parallel_for. It lives on the caller's stack; `helpers_wanted`, `helpers_inside` and `error` are guarded
-// by the pool's mutex, and the caller leaves only when no pool thread is inside.
+template <typename F>
+void look_out_for(const F& seen) {
+  const auto end = std::chrono::steady_clock::now() + kLookout;
+  while (!seen() && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+}
+
+// One call of parallel_for. It lives on the caller's stack; `helpers_wanted`, `helpers_inside` and `error` are changed
+// under the pool's mutex, and the caller leaves only when no pool thread is inside.
 struct Job {
   const std::function<void(std::int64_t)>& task;
   const std::int64_t n_tasks;
   std::atomic<std::int64_t> next{0};
   int helpers_wanted;
-  int helpers_inside = 0;
+  std::atomic<int> helpers_inside{0};
   std::exception_ptr error;
 
   Job(const std::function<void(std::int64_t)>& f, std::int64_t n, int helpers)
@@ -56,6 +66,7 @@ class Pool {
       std::lock_guard<std::mutex> lock(mutex);
       start_workers(job.helpers_wanted);
       open_.push_back(&job);
+      n_open_ = static_cast<int>(open_.size());
     }
     work_.notify_all();
     // The job lives on this stack, so it must not be left while a pool thread is inside, however it is left: by an
@@ -77,6 +88,10 @@ class Pool {
   bool wait_for_helpers(Job& job) {
     std::unique_lock<std::mutex> lock(mutex);
     open_.erase(std::remove(open_.begin(), open_.end(), &job), open_.end());
+    n_open_ = static_cast<int>(open_.size());
+    lock.unlock();
+    look_out_for([&] { return job.helpers_inside == 0; });
+    lock.lock();
     return left_.wait_for(lock, kPollInterval, [&] { return job.helpers_inside == 0; });
   }
 
@@ -100,10 +115,14 @@ class Pool {
   void serve() {
     std::unique_lock<std::mutex> lock(mutex);
     for (;;) {
+      lock.unlock();
+      look_out_for([this] { return n_open_ > 0; });
+      lock.lock();
       work_.wait(lock, [this] { return !open_.empty(); });
       Job& job = *open_.front();
       ++job.helpers_inside;
       if (--job.helpers_wanted == 0) open_.pop_front();
+      n_open_ = static_cast<int>(open_.size());
       lock.unlock();
       std::exception_ptr error;
       try {
@@ -122,6 +141,7 @@ class Pool {
   std::condition_variable work_;
   std::condition_variable left_;
   std::deque<Job*> open_;
+  std::atomic<int> n_open_{0};  // of them, to be looked at without the mutex
   int workers_ = 0;
 };
 
