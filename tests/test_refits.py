@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 import sklearn.linear_model
 from conftest import THREADS
 from scipy.special import logsumexp
+from sklearn.exceptions import ConvergenceWarning
 
 import augcore.influence.refits as refits
 from augcore.influence import loo_loss_change, retrain_loo
-from augcore.linear_model import LogisticRegression
+from augcore.linear_model import LogisticRegression, newton
 
 
 def problem(n, p, n_classes, seed=0):
@@ -178,3 +181,15 @@ def test_bad_input(change, match):
     arguments = {"X": X, "y": y} | change
     with pytest.raises(ValueError, match=match):
         retrain_loo(arguments.pop("X"), arguments.pop("y"), **arguments)
+
+
+def test_a_refit_that_reaches_no_minimum_says_so(monkeypatch):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 3)), np.arange(40) % 2
+    monkeypatch.setattr(refits, "minimise", functools.partial(stopped, steps=1))
+    with pytest.warns(ConvergenceWarning, match="scale the features, or lower C"):
+        retrain_loo(X, y, indices=[0, 1])
+
+
+def stopped(objective, start, tol, max_iter, lower=None, *, steps):
+    return newton.minimise(objective, start, tol, steps, lower)

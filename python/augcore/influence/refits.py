@@ -8,6 +8,7 @@ down fast is done by the general fit.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from augcore import _dispatch, _validate, _validate_models
 from augcore.linear_model.factor import HessianFactor
-from augcore.linear_model.newton import DENSE_LIMIT, minimise
+from augcore.linear_model.newton import DENSE_LIMIT, Minimum, minimise
 from augcore.linear_model.objective import Objective, objective_of, split_parameters
 
 __all__ = ["LooRefit", "retrain_loo"]
@@ -23,6 +24,7 @@ __all__ = ["LooRefit", "retrain_loo"]
 Floats = NDArray[np.float64]
 
 _TOLERANCE = 1e-13  # of the gradient, in units of the sum of the weights; near the rounding of the sum
+_WARNED = 1e-8  # of the gradient alike: with a larger one the result is no minimum
 _SETTLED = 1e-10  # the last step of a refit, relative to all of its way
 _ROUNDING = 1e-13  # or relative to the parameters
 _MAX_STEPS = 25
@@ -30,7 +32,7 @@ _FALL = 0.5  # of a step's size from one step to the next, at least
 _BATCH_VALUES = 1 << 21  # linear predictors that are held at a time
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LooRefit:
     """What refitting without each of m points changes.
 
@@ -147,6 +149,22 @@ def _last_of_their_class(objective: Objective, n_classes: int) -> NDArray[np.int
     return np.flatnonzero(counted & np.isin(objective.codes, alone))
 
 
+def _minimum(objective: Objective, start: Floats, lower: Floats | None = None) -> Minimum:
+    minimum = minimise(objective, start, _TOLERANCE, 200, lower)
+    if not minimum.converged:  # as a rule by rounding alone
+        gradient = objective.worst(objective.evaluate(minimum.theta)[1]) / objective.weight_sum
+        if not gradient <= _WARNED:
+            from sklearn.exceptions import ConvergenceWarning
+
+            warnings.warn(
+                f"a refit stopped where the largest gradient component is {gradient:.2g} of the sum of the weights; "
+                "scale the features, or lower C",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+    return minimum
+
+
 @dataclass(frozen=True)
 class _FullFit:
     """The fit to all points: parameters, losses, curvatures (n, c, c) of c contrasts, and the factor."""
@@ -159,7 +177,7 @@ class _FullFit:
 
     @classmethod
     def of(cls, objective: Objective) -> _FullFit:
-        minimum = minimise(objective, np.zeros(len(objective.penalty)), _TOLERANCE, 200)
+        minimum = _minimum(objective, np.zeros(len(objective.penalty)))
         z = objective.predict(minimum.theta)
         factor = HessianFactor.of(objective.hessian(z), True, objective.n_contrasts, objective.threads)
         curvature = objective.curvature(z).reshape(len(z), objective.n_contrasts, objective.n_contrasts)
@@ -255,7 +273,7 @@ class _Many:
         rest = objective_of(
             objective.X, objective.codes, objective.n_contrasts + 1, weight, objective.l2, True, objective.threads
         )
-        return minimise(rest, theta, _TOLERANCE, 200, lower).theta
+        return _minimum(rest, theta, lower).theta
 
     def loss_changes(self, thetas: Floats, before: Floats) -> tuple[Floats, Floats]:
         objective = self.objective
