@@ -184,15 +184,19 @@ template void GramSums::add<float>(const float*, const double*, index, int);
 template void GramSums::add<double>(const double*, const double*, index, int);
 
 void GramSums::total(double* out, int threads) const {
+  const auto unpack_sums = [&](const std::vector<double>& sums) {
+    if (single_) {
+      unpack<float>(sums.data(), q_, out, threads);
+    } else {
+      unpack<double>(sums.data(), q_, out, threads);
+    }
+  };
+  // A copy of the sums of few rows, in memory that the system gives anew, would take as long as a tenth of them.
+  if (tree_.empty() && ragged_w_.empty() && !tile_.empty()) return unpack_sums(tile_);
   std::vector<Piece> last = {{0, static_cast<index>(ragged_w_.size()), tile_}};
   last.front().sums.resize(width_, 0.0);
   if (last.front().n > 0) sum_pieces<float>(ragged_x_.data(), ragged_w_.data(), last, threads);
-  const std::vector<double> sums = tree_.total(std::move(last.front().sums));
-  if (single_) {
-    unpack<float>(sums.data(), q_, out, threads);
-  } else {
-    unpack<double>(sums.data(), q_, out, threads);
-  }
+  unpack_sums(tree_.total(std::move(last.front().sums)));
 }
 
 void weighted_gram(const Design& rows, const double* w, bool single, double* out, int threads) {

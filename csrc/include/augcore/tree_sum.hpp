@@ -40,6 +40,9 @@ class TreeSum {
     stack_.push_back({level, std::move(node)});
   }
 
+  // Whether nothing was pushed.
+  bool empty() const { return stack_.empty(); }
+
   // The root over all that was pushed and `last`, the sums of a tile at the right end (zeros where there is none).
   std::vector<double> total(std::vector<double> last) const {
     for (auto node = stack_.rbegin(); node != stack_.rend(); ++node) add_left(node->values, last);
