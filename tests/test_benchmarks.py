@@ -106,16 +106,18 @@ def test_the_matrices_of_a_task_are_what_the_library_does(name: str) -> None:
 
 
 def test_interleaved_takes_turns_and_gives_medians(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter(np.cumsum([0, 3, 1, 10, 1, 5, 1, 20, 1, 4, 1, 90]) / 1e3)
-    monkeypatch.setattr("time.perf_counter", lambda: next(clock))
+    now, costs = 0.0, {"a": iter([3, 5, 4, 9, 1]), "b": iter([10, 20, 90, 30, 7])}
+    monkeypatch.setattr("time.perf_counter", lambda: now)
     calls = ""
 
     def call(letter: str) -> None:
-        nonlocal calls
+        nonlocal calls, now
         calls += letter
+        now += next(costs[letter]) / 1e3
 
-    assert interleaved([lambda: call("a"), lambda: call("b")], 3) == pytest.approx([4, 20])
-    assert calls == "ababab"
+    assert interleaved([lambda: call("a"), lambda: call("b")], 5) == pytest.approx([4, 20])
+    rounds = [calls[i : i + 2] for i in range(0, 10, 2)]
+    assert set(rounds) == {"ab", "ba"}  # everyone once in each, and not always after the same
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])

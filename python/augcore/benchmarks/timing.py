@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -15,11 +16,15 @@ def interleaved(functions: Sequence[Callable[[], object]], repeats: int) -> list
 
 
 def turns(functions: Sequence[Callable[[], object]], repeats: int) -> list[list[float]]:
-    """The milliseconds of every turn of each function."""
+    """The milliseconds of every turn of each function.
+
+    Every round has an order of its own, always the same: who comes after another finds the caches and the memory as
+    that one left them, the data in them or not.
+    """
     taken: list[list[float]] = [[] for _ in functions]
-    for _ in range(repeats):
-        for times, function in zip(taken, functions, strict=True):
-            times.append(1e3 * seconds(function))
+    for turn in range(repeats):
+        for index in random.Random(turn).sample(range(len(functions)), len(functions)):
+            taken[index].append(1e3 * seconds(functions[index]))
     return taken
 
 
