@@ -28,18 +28,27 @@ auto pack_of(const simd::TileKernels<double>& tiles, const double*) { return til
 
 index round_up(index n, index step) { return (n + step - 1) / step * step; }
 
+// Applies f(i, k) to the rows and columns of a part of a matrix, some columns at a time: those of a panel stay near.
+template <typename F>
+void for_elements(index height, index from, index last, const F& f) {
+  constexpr index kTogether = 16;
+  for (index column = from; column < last; column += kTogether) {
+    const index end = std::min(last, column + kTogether);
+    for (index i = 0; i < height; ++i) {
+      for (index k = column; k < end; ++k) f(i, k);
+    }
+  }
+}
+
 // Rows first ... first + height - 1 of a, to column `last`, as columns of a panel; and back.
 void to_panel(const double* a, index q, index first, index height, index last, index width, double* panel) {
-  for (index i = 0; i < width; ++i) {
-    for (index k = 0; k < last; ++k) panel[k * width + i] = i < height ? a[(first + i) * q + k] : 0.0;
-  }
+  for_elements(width, 0, last,
+               [=](index i, index k) { panel[k * width + i] = i < height ? a[(first + i) * q + k] : 0.0; });
 }
 
 void from_panel(const double* panel, index width, index first, index height, index from, index last, double* a,
                 index q) {
-  for (index i = 0; i < height; ++i) {
-    for (index k = from; k < last; ++k) a[(first + i) * q + k] = panel[k * width + i];
-  }
+  for_elements(height, from, last, [=](index i, index k) { a[(first + i) * q + k] = panel[k * width + i]; });
 }
 
 }  // namespace
