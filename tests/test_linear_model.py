@@ -542,6 +542,11 @@ def test_a_refused_fit_leaves_the_model_as_it_was():
             model.predict(X)
 
 
+def test_a_warm_start_is_yes_or_no():
+    with pytest.raises(TypeError, match="^warm_start: "):
+        LogisticRegression(warm_start=np.ones(3)).fit(np.eye(4), [0, 1, 0, 1])
+
+
 def test_a_pickle_holds_a_factor_unless_it_is_large(monkeypatch):
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(50, 4)), np.arange(50) % 2

@@ -29,7 +29,7 @@ Floats = NDArray[np.float64]
 
 SOLVERS = ("auto", "cholesky", "dual")
 
-_SINGLE_OPERATIONS = 1e8  # below it double takes no more than a millisecond
+_SINGLE_OPERATIONS = 3e7  # below it double takes no more than half a millisecond
 _SINGLE_CONDITION = 1e-5  # of H scaled to a unit diagonal, the reciprocal: forms in single are then right to 1e-4 or so
 _SINGLE_RANGE = 1e-15, 1e15  # of the factor, so that float32 holds the squares of its elements with room to spare
 _SINGLE_LEAST = 1e-30  # forms below it may have lost digits to underflow

@@ -149,10 +149,11 @@ class LogisticRegression(FittedLogistic):
             If an argument has a wrong shape or value, NaN or infinity, or if there is one class only.
         """
         l2, fit_intercept, tol, max_iter, threads = self._check_parameters()
+        warm = _validate.flag("warm_start", self.warm_start)
         with self._unless_refused():
             X, classes, codes, weight = self._check_data(X, y, sample_weight)
         objective = objective_of(X, codes, len(classes), weight, l2, fit_intercept, threads)
-        start, lower = self._start(objective) if self.warm_start else (None, None)
+        start, lower = self._start(objective) if warm else (None, None)
         if start is None:
             start = np.zeros(len(objective.penalty))
         minimum = minimise(objective, start, tol, max_iter, lower)
