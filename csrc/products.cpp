@@ -13,7 +13,7 @@ namespace {
 using simd::kernels;
 using index = std::int64_t;
 
-constexpr index kLeafRows = 2048;  // of X whose part of a transposed product is summed in order
+constexpr index kLeafRows = 2048;              // of X whose part of a transposed product is summed in order
 constexpr index kPackedRows = 128;             // of X at a time
 constexpr index kGroup = 8;                    // panels that read a matrix one after the other, for it to be cached
 constexpr index kWaveMemory = index{1} << 26;  // bytes of the sums that are computed at a time

@@ -45,8 +45,8 @@ class AUGCORE_API GramSums {
   std::int64_t q_;
   bool single_;
   std::int64_t tile_rows_;
-  std::int64_t width_;        // doubles of the tiles of one triangle
-  std::vector<double> tile_;  // the sums of the open tile, empty where it has no rows yet
+  std::int64_t width_;          // doubles of the tiles of one triangle
+  std::vector<double> tile_;    // the sums of the open tile, empty where it has no rows yet
   std::int64_t open_rows_ = 0;  // of the open tile
   TreeSum tree_;
   // The rows since the last whole float sum.
