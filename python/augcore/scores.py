@@ -130,6 +130,7 @@ def loo_influence(
 
     X, y and `sample_weight` are the points that the model was fitted on, unless `fit_X`, `fit_y` and
     `fit_sample_weight` are: then X are any points. H is that of the fit, from ``model.factor_`` where it is there.
+    A model that was loaded or converted has none: H is then that of the points given, which must be those of the fit.
 
     Parameters
     ----------

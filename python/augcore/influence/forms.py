@@ -127,7 +127,7 @@ def _single_pays(points: Points) -> bool:
 def _bears_single(factor: HessianFactor) -> bool:
     least, most = _SINGLE_RANGE
     in_range = np.diag(factor.lower).min() >= least and _dispatch.within(factor.lower.ravel(), most)
-    return bool(in_range and _dispatch.reciprocal_condition(factor.lower) >= _SINGLE_CONDITION)
+    return bool(in_range and factor.reciprocal_condition >= _SINGLE_CONDITION)
 
 
 def _factor_in_single(fitted: Points, ridge: float) -> HessianFactor | None:

@@ -231,7 +231,7 @@ class SoftmaxPoints(Points):
 
         L where H is so ill-conditioned that the digits of x' (H^-1)_kl x would cancel: (C q, C q).
         """
-        if _dispatch.reciprocal_condition(factor.lower) < _EXPLICIT_CONDITION:
+        if factor.reciprocal_condition < _EXPLICIT_CONDITION:
             return factor.lower
         inverse = _dispatch.cholesky_inverse(factor.lower, self.threads)
         blocks = inverse.reshape(self.n_contrasts, self.q, self.n_contrasts, self.q)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -64,14 +65,19 @@ class HessianFactor:
         factor._check_condition()
         return factor
 
+    @cached_property
+    def reciprocal_condition(self) -> float:
+        """1 / cond_1 of H scaled to a unit diagonal, estimated: between 0 and 1, whatever the units of the features."""
+        return _dispatch.reciprocal_condition(self.lower)
+
     def _check_condition(self) -> None:
         roots = np.sqrt(np.einsum("ij,ij->i", self.lower, self.lower))
         if (np.diag(self.lower) >= _SUSPECT_PIVOT * roots).all():
             return
-        reciprocal = _dispatch.reciprocal_condition(self.lower)
-        if reciprocal < _LEAST_CONDITION:
+        if self.reciprocal_condition < _LEAST_CONDITION:
+            condition = 1.0 / self.reciprocal_condition
             raise np.linalg.LinAlgError(
-                f"the Hessian is singular to working precision: its condition is about {1.0 / reciprocal:.1g}; "
+                f"the Hessian is singular to working precision: its condition is about {condition:.1g}; "
                 "raise l2 (a smaller C) or damping, or drop features that nearly depend on others"
             )
 

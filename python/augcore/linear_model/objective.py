@@ -158,7 +158,7 @@ class BinaryObjective(Objective):
         return float(np.abs(gradient).max())
 
     def hessian_at(self, theta: Floats) -> Floats:
-        # By the sums that influence takes, so that both have the same bits.
+        # Predictors and curvatures of rows that stay in the cache; the bits are those of `hessian`.
         sums = _dispatch.LogisticSums(self.X.shape[1], self.fit_intercept, 2, theta)
         sums.add(self.X, self.y, self.weight, self.threads)
         total = sums.total(self.threads)[2]
