@@ -264,7 +264,7 @@ def test_signs_and_scales(etas, source):
         ({"model": None}, ValueError, "model: is not a fitted logistic regression"),
         ({"model": fixed_model(np.nan)}, ValueError, "coef: "),
         ({"X": np.full((60, 4), np.nan)}, ValueError, "X: contains NaN"),
-        ({"X": np.ones((60, 3))}, ValueError, "coef: expected shape"),
+        ({"X": np.ones((60, 3))}, ValueError, "^X: expected 4 columns"),
         ({"X": np.ones(60)}, ValueError, "X: expected 2 dimensions"),
         ({"threads": 0}, ValueError, "threads: "),
     ],

@@ -80,8 +80,11 @@ def _fitted(model: Any) -> FittedLogistic:
         raise ValueError(f"model: {error}") from None
 
 
-def _coefficients(model: FittedLogistic) -> dict[str, Any]:
-    """The arguments that every function of `influence` takes from a model."""
+def _coefficients(model: FittedLogistic, X: ArrayLike) -> dict[str, Any]:
+    """The arguments that every function of `influence` takes from a model of as many features as X has."""
+    shape = getattr(X, "shape", ())  # of a list the checks of `influence` tell
+    if len(shape) == 2 and shape[1] != model.coef_.shape[1]:
+        raise ValueError(f"X: expected {model.coef_.shape[1]} columns, as the model was fitted on, got shape {shape}")
     return {
         "coef": model.coef_,
         "intercept": model.intercept_ if model._penalty[1] else None,
@@ -107,7 +110,7 @@ def _is_of_few(model: FittedLogistic, X: ArrayLike) -> bool:
 
 
 def _points(model: FittedLogistic, X: ArrayLike, y: ArrayLike, threads: int | None) -> Points:
-    return points_of(X, y, **_coefficients(model), threads=threads)
+    return points_of(X, y, **_coefficients(model, X), threads=threads)
 
 
 # ---- leave-one-out ---------------------------------------------------------------------------------------------------
@@ -164,7 +167,7 @@ def loo_influence(
     return influence.loo_influence(
         X,
         y,
-        **_coefficients(fitted),
+        **_coefficients(fitted, X),
         **hessian,
         sample_weight=sample_weight,
         fit_X=fit_X,
@@ -198,7 +201,7 @@ def loo_loss_change(
     return influence.loo_loss_change(
         X,
         y,
-        **_coefficients(fitted),
+        **_coefficients(fitted, X),
         **_hessian(fitted, X, sample_weight, hessian_l2, damping),
         sample_weight=sample_weight,
         threads=threads,
@@ -228,7 +231,7 @@ def leverage(
     return influence.leverage(
         X,
         y,
-        **_coefficients(fitted),
+        **_coefficients(fitted, X),
         **_hessian(fitted, X, sample_weight, hessian_l2, damping),
         sample_weight=sample_weight,
         threads=threads,
@@ -263,7 +266,7 @@ def loss(
     TypeError
         If an argument has a wrong type or dtype.
     """
-    return influence.log_loss(X, y, **_coefficients(_fitted(model)), threads=threads)
+    return influence.log_loss(X, y, **_coefficients(_fitted(model), X), threads=threads)
 
 
 def margin(
@@ -280,7 +283,7 @@ def margin(
     -------
     (n,) ndarray of float64
     """
-    return influence.margin(X, y, **_coefficients(_fitted(model)), threads=threads)
+    return influence.margin(X, y, **_coefficients(_fitted(model), X), threads=threads)
 
 
 def entropy(
