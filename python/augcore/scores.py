@@ -82,7 +82,7 @@ def _fitted(model: Any) -> FittedLogistic:
 
 def _coefficients(model: FittedLogistic, X: ArrayLike) -> dict[str, Any]:
     """The arguments that every function of `influence` takes from a model of as many features as X has."""
-    shape = getattr(X, "shape", ())  # of a list the checks of `influence` tell
+    shape: tuple[int, ...] = getattr(X, "shape", ())  # of a list the checks of `influence` tell
     if len(shape) == 2 and shape[1] != model.coef_.shape[1]:
         raise ValueError(f"X: expected {model.coef_.shape[1]} columns, as the model was fitted on, got shape {shape}")
     return {
