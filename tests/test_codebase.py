@@ -30,7 +30,8 @@ MAY_IMPORT = {
     "augmentations": {"transforms"},
     "reference": set(),
 }
-EVERYTHING = {*MAY_IMPORT, "experiments", "benchmarks", "cli"}
+EVERYTHING = {*MAY_IMPORT, "integrations", "experiments", "benchmarks", "cli"}
+MAY_IMPORT["integrations"] = {*MAY_IMPORT} - {"reference"}
 MAY_IMPORT["experiments"] = EVERYTHING - {"cli", "reference", "benchmarks"}
 MAY_IMPORT["benchmarks"] = EVERYTHING - {"cli", "experiments"}
 MAY_IMPORT["cli"] = EVERYTHING
