@@ -169,7 +169,8 @@ class DaskSamples(Samples):
             dask.array.from_delayed(of_chunk(self._expected, shared, *chunk), (rows,), np.float64)
             for chunk, rows in zip(self._chunks, self.edges, strict=True)
         ]
-        return dask.array.concatenate(values).rechunk((chunks,))
+        scores: Array = dask.array.concatenate(values).rechunk((chunks,))
+        return scores
 
     def _compute(self, tasks: list[Any]) -> list[Any]:
         names = ("X", "y", "sample_weight")
