@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
 import io
 import os
 import resource
@@ -206,6 +208,11 @@ def test_mapped_arrays_are_those_that_were_saved(tmp_path: Path, values: np.ndar
         back[...] = values
 
 
+def test_numbers_as_python_2_wrote_them(tmp_path: Path) -> None:
+    (tmp_path / "a.npy").write_bytes(_npy(_described("(2L,)"), np.arange(2, dtype=np.float32).tobytes()))
+    assert _files.open_npy(tmp_path / "a.npy").tolist() == [0.0, 1.0]
+
+
 def test_a_mapped_file_is_not_read_before_it_is_used(tmp_path: Path) -> None:
     with open(tmp_path / "a.npy", "wb") as file:
         np.lib.format.write_array_header_1_0(file, {"descr": "<f8", "fortran_order": False, "shape": (2**37,)})
@@ -407,6 +414,24 @@ def test_one_writer_at_a_time(tmp_path: Path) -> None:
     second.commit()
     second.__exit__()
     assert _files.open_npy(tmp_path / "a.npy").shape == (4,)
+
+
+def test_a_partial_file_put_in_its_place_while_it_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = fcntl.flock
+    (tmp_path / ".a.npy.partial").write_bytes(b"of another process")
+
+    def late(*arguments: Any) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(tmp_path / ".a.npy.partial", tmp_path / "theirs")
+            monkeypatch.setattr(fcntl, "flock", lock)
+        lock(*arguments)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with _files.NpyWriter(tmp_path / "a.npy", (1,), np.float64) as writer:
+        writer.write(0, np.ones(1))
+        writer.commit()
+    assert (tmp_path / "theirs").read_bytes() == b"of another process"
+    assert (tmp_path / "a.npy").read_bytes() == _saved(np.ones(1))
 
 
 @pytest.mark.parametrize("name", ["posix_fallocate", "pwrite", "fsync", "ftruncate", "replace"])
