@@ -16,7 +16,7 @@ PACKAGE = ROOT / "python" / "augcore"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 BASE = {"_validate", "_dispatch", "_random", "_errors", "_files", "_download"}
-BASE |= {"_batch", "_coordinates", "_matrices", "_multinomial", "_own_warp", "_validate_models", "_words"}
+BASE |= {"_batch", "_coordinates", "_matrices", "_multinomial", "_own_warp", "_strata", "_validate_models", "_words"}
 # What each module of the package may import from the package, the base layer aside.
 MAY_IMPORT = {
     "transforms": set(),
