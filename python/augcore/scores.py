@@ -36,6 +36,7 @@ from augcore._random import Rng
 from augcore.influence.points import Points, points_of
 from augcore.linear_model import LogisticRegression
 from augcore.linear_model.fitted import FittedLogistic
+from augcore.linear_model.objective import DenseObjective
 
 __all__ = [
     "SCORES",
@@ -106,7 +107,9 @@ def _is_of_few(model: FittedLogistic, X: ArrayLike) -> bool:
     if model._factor is not None or model._last is None:
         return False
     fit = model._last[0]
-    return 2 * len(fit.X) < fit.width and fit.weight is None and isinstance(X, np.ndarray) and np.array_equal(X, fit.X)
+    if not isinstance(fit, DenseObjective) or 2 * fit.n >= fit.width or fit.weight is not None:
+        return False
+    return isinstance(X, np.ndarray) and np.array_equal(X, fit.X)
 
 
 def _points(model: FittedLogistic, X: ArrayLike, y: ArrayLike, threads: int | None) -> Points:

@@ -200,7 +200,7 @@ class LogisticRegression(FittedLogistic):
         """The parameters of the last fit, and its last factor, where they have the shapes of this one."""
         if not hasattr(self, "coef_"):
             return None, None
-        p = objective.X.shape[1]
+        p = objective.width - objective.fit_intercept
         rows = objective.n_contrasts + 1 if objective.n_contrasts > 1 else 1
         if self.coef_.shape != (rows, p):
             return None, None

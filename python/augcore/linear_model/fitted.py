@@ -54,7 +54,7 @@ class FittedLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             if self._last is None:
                 raise AttributeError("factor_: this model was loaded or converted, not fitted; it has no Hessian")
             objective, minimum = self._last
-            hessian = objective.hessian_at(minimum.theta)
+            hessian = objective.hessian(minimum.z)
             self._factor = HessianFactor.of(hessian, objective.fit_intercept, objective.n_contrasts, objective.threads)
             self._last = None
         return self._factor
