@@ -36,7 +36,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[Any]]:
 
     What a link points to is replaced, not the link. OSError where `path` is something else than a file.
     """
-    target = _target(path)
+    target = target_of(path)
     partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
     with naming(path, partial):
         try:
@@ -52,7 +52,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[Any]]:
         sync_folder(target.parent)
 
 
-def _target(path: str | os.PathLike[str]) -> Path:
+def target_of(path: str | os.PathLike[str]) -> Path:
     """The file that is written for a path: what a link points to."""
     target = Path(os.path.realpath(path))
     if os.path.lexists(target) and not target.is_file():
@@ -282,7 +282,7 @@ class NpyWriter:
         self.path, self.shape, self.dtype = path, shape, np.dtype(dtype)
         self.rows = 0
         self._committed = False
-        self._target = _target(path)
+        self._target = target_of(path)
         self._partial = self._target.with_name(f".{self._target.name}.partial")
         stream = io.BytesIO()
         header = {"descr": np.lib.format.dtype_to_descr(self.dtype), "fortran_order": False, "shape": shape}

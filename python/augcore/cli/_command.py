@@ -26,8 +26,10 @@ __all__ = [
     "InterruptedRunError",
     "UsageError",
     "check_folders",
+    "check_output",
     "command",
     "console",
+    "naming",
     "say",
     "usage_errors",
     "waiting",
@@ -100,6 +102,31 @@ def check_folders(*paths: Path | None) -> None:
     for path in paths:
         if path is not None and not path.parent.is_dir():
             raise UsageError(f"{path}: no such folder")
+
+
+def check_output(path: Path, *inputs: Path | None) -> None:
+    """Refuses a file to write that cannot be one, or is one of those that are read, before any work is done."""
+    from augcore import _files
+
+    check_folders(path)
+    target = _files.target_of(path)
+    for given in inputs:
+        if given is not None and given.exists() and target.exists() and given.samefile(target):
+            raise UsageError(f"{path}: is also what is read")
+
+
+@contextlib.contextmanager
+def naming(**given: Path | str | None) -> Iterator[None]:
+    """Lets errors of the library that name an argument name what was given for it: a file, or an option."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        name, colon, message = str(error).partition(": ")
+        source = given.get(name) if colon else None
+        if source is None:
+            raise
+        kind = ValueError if isinstance(source, Path) else UsageError
+        raise kind(f"{source}: {message}") from error
 
 
 def say(text: str) -> None:
