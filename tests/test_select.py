@@ -114,6 +114,12 @@ def test_costs(call: Call, monkeypatch: pytest.MonkeyPatch, grouped: bool, block
     assert f", costing {costs[_chosen()].sum()} of {float(budget):.6g}, by" in done.stdout
 
 
+def test_costs_beside_budgets_of_groups(call: Call) -> None:
+    done = call(*DRAW, "--groups", "groups.npy", "--group-budget", "2=3", "--costs", "costs.npy", "--budget", 1000)
+    assert done.returncode == 0, done.stderr
+    assert (_chosen() % 3).tolist() == [2, 2, 2]
+
+
 def test_only_as_much_of_an_order_is_made_as_costs_take(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     made, order = [], policies.order
 
@@ -147,7 +153,7 @@ def test_odd_scores(call: Call, values: np.ndarray) -> None:
     done = call(*DRAW, "--budget", "1.0" if len(values) else "0")
     assert done.returncode == 0, done.stderr
     assert sorted(_chosen()) == list(range(len(values)))
-    assert ("with 100%" in done.stdout) == (values.dtype == ">f4")
+    assert (" with 100% of the sum" in done.stdout) == ("%" in done.stdout) == (values.dtype == ">f4")
 
 
 # ---- what is refused -------------------------------------------------------------------------------------------------
@@ -158,6 +164,7 @@ def test_odd_scores(call: Call, values: np.ndarray) -> None:
     [
         ((), ["--budget: expected a fraction"]),
         (("--costs", "costs.npy"), ["--budget: expected"]),
+        (("--costs", "costs.npy", "--groups", "groups.npy", "--group-budget", "1"), ["--budget: expected"]),
         (("--budget", "41"), ["--budget 41", "0 to 40", "scores.npy"]),
         (("--budget", "-1"), ["--budget -1", "0 to 40"]),
         (("--budget", "9" * 5000), ["--budget 999", "fraction above 0"]),
