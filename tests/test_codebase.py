@@ -16,7 +16,8 @@ PACKAGE = ROOT / "python" / "augcore"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 BASE = {"_validate", "_dispatch", "_random", "_errors", "_files", "_download"}
-BASE |= {"_batch", "_coordinates", "_matrices", "_multinomial", "_own_warp", "_strata", "_validate_models", "_words"}
+BASE |= {"_batch", "_coordinates", "_matrices", "_multinomial", "_own_warp", "_samples", "_strata"}
+BASE |= {"_validate_models", "_words"}
 # What each module of the package may import from the package, the base layer aside.
 MAY_IMPORT = {
     "transforms": set(),
@@ -26,6 +27,7 @@ MAY_IMPORT = {
     "features": {"transforms"},
     "influence": {"linear_model"},
     "scores": {"influence", "linear_model"},
+    "streaming": {"scores", "influence", "linear_model"},
     "augmentations": {"transforms"},
     "reference": set(),
 }
