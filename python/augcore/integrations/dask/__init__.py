@@ -9,9 +9,9 @@
 
 Results are those of one machine to the last bit, whatever the chunks and the workers, and if workers die on the way:
 sums run over fixed tiles of rows and a fixed tree (tree_sum.hpp). Chunks are first given edges at whole tiles, for
-which the ragged rows alone travel; then each worker sums the tiles that it holds, and only nodes of the tree are sent. What
-all chunks need, as the factor of the Hessian, is one task whose result goes to each worker once. The results that a
-worker dies with are computed again elsewhere.
+which the ragged rows alone travel; then each worker sums the tiles that it holds, and only nodes of the tree are sent.
+What all chunks need, as the factor of the Hessian, is one task whose result goes to each worker once. The results that
+a worker dies with are computed again elsewhere.
 
 Workers need this version of augcore, at the same level of instructions: set AUGCORE_SIMD to the lowest for all of them
 where they differ. Each task computes with one thread unless `threads` says otherwise: let Dask run one for each core.
