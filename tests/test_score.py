@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from commands import assert_one_line, give_up_privileges
 
+import augcore
 from augcore import _files, cli, streaming
 from augcore.cli import _scoring
 from augcore.linear_model import LogisticRegression
@@ -117,6 +118,18 @@ def test_random_scores_are_those_of_the_seed(call: Call) -> None:
         found.append(Path("out.npy").read_bytes())
     assert found[0] == found[1] != found[2]
     assert found[2] == _files.encode_array(SCORES["random"](None, np.load("X.npy"), np.load("y.npy"), rng=1))
+
+
+def test_threads_are_those_that_are_asked_for(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    fit, seen = streaming.fit, []
+
+    def noted(samples: streaming.Blocks, **options: Any) -> Any:
+        seen.extend((samples.threads, options["threads"]))
+        return fit(samples, **options)
+
+    monkeypatch.setattr(_scoring, "fit", noted)
+    call(*SCORE, "--threads", 3)
+    assert seen == [3, 3]
 
 
 def test_a_fit_that_does_not_converge_is_told(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,7 +264,7 @@ def test_nothing_that_is_done_is_done_again(call: Call, monkeypatch: pytest.Monk
 
 
 @pytest.mark.usefixtures("noted")
-@pytest.mark.parametrize("change", ["X", "C", "criterion", "simd"])
+@pytest.mark.parametrize("change", ["X", "the time of X", "a byte of X", "C", "criterion", "simd"])
 def test_other_work_begins_anew(call: Call, monkeypatch: pytest.MonkeyPatch, change: str) -> None:
     whole = _Reports(monkeypatch)
     call(*SCORE)
@@ -259,16 +272,22 @@ def test_other_work_begins_anew(call: Call, monkeypatch: pytest.MonkeyPatch, cha
     _Reports(monkeypatch, len(whole.seen) - 2)  # within the scores
     assert call(*SCORE).returncode == 130
     arguments: tuple[Any, ...] = ()
+    before = os.stat("X.npy")
     if change == "X":
         np.save("X.npy", np.load("X.npy") * 2)
+    elif change == "the time of X":
+        os.utime("X.npy")
+    elif change == "a byte of X":
+        Path("X.npy").write_bytes(Path("X.npy").read_bytes()[:-1] + b"\0")
+        os.utime("X.npy", ns=(before.st_atime_ns, before.st_mtime_ns))
     elif change == "simd":
-        facts = _scoring._facts
-        monkeypatch.setattr(_scoring, "_facts", lambda job: {**facts(job), "simd": "another"})
+        facts = augcore.build_info()
+        monkeypatch.setattr(augcore, "build_info", lambda: {**facts, "simd": "another"})
     else:
         arguments = {"C": ("--C", 3), "criterion": ("--criterion", "loss")}[change]
     reports = _Reports(monkeypatch)
     done = call(*SCORE, *arguments)
-    assert done.stderr == f"augcore: begins anew: {change} changed since the work that was interrupted\n"
+    assert done.stderr == f"augcore: begins anew: {change.split()[-1]} changed since the work that was interrupted\n"
     assert reports.seen[0][0].startswith("pass 1:")
     options: dict[str, Any] = {"C": {"C": 3.0}, "criterion": {"criterion": "loss"}}.get(change, {})
     assert Path("out.npy").read_bytes() == _expected(**options)

@@ -75,8 +75,6 @@ def score(job: Job, out: Path, report: Report, tell: Tell) -> int:
 
 
 def _fill(writer: _files.NpyWriter, model: LogisticRegression, blocks: Blocks, job: Job) -> None:
-    if writer.rows == blocks.n:
-        return
     function = score_of_blocks(model, blocks, job.criterion, None, 0.0, job.rng)
     flushed = time.monotonic()
     for first, values in blocks.each(function, "scores", writer.rows):
@@ -84,7 +82,6 @@ def _fill(writer: _files.NpyWriter, model: LogisticRegression, blocks: Blocks, j
         if time.monotonic() - flushed > _SECONDS_BETWEEN_FLUSHES:
             writer.flush(first + len(values))
             flushed = time.monotonic()
-    writer.flush(blocks.n)
 
 
 # ---- what the result depends on --------------------------------------------------------------------------------------
@@ -140,7 +137,6 @@ def _journal_beside(out: Path, facts: dict[str, Any], tell: Tell) -> Iterator[_F
         folder.mkdir(exist_ok=True)
         with _files.atomic_write(folder / "job.json") as file:
             file.write(json.dumps(facts).encode())
-    _files.remove_partials(folder)
     try:
         yield _FolderJournal(folder)
     except (OSError, MemoryError, KeyboardInterrupt):
@@ -169,7 +165,6 @@ class _FolderJournal(Journal):
     def keep_total(self, key: str, total: NDArray[np.float64]) -> None:
         with _files.atomic_write(self._folder / f"{key}.npy") as file:
             file.write(_files.encode_array(total))
-        (self._folder / "part.npz").unlink(missing_ok=True)
 
     def part(self, key: str) -> tuple[int, _dispatch.Nodes] | None:
         with contextlib.suppress(FileNotFoundError, FileFormatError):
