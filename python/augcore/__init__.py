@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 _SUBMODULES = (
     "augmentations",
     "datasets",
+    "dpp",
     "experiments",
     "features",
     "influence",
@@ -40,6 +41,7 @@ __all__ = [
 if TYPE_CHECKING:
     from augcore import augmentations as augmentations
     from augcore import datasets as datasets
+    from augcore import dpp as dpp
     from augcore import experiments as experiments
     from augcore import features as features
     from augcore import influence as influence

@@ -40,14 +40,20 @@ class StreamedPoints:
 
     @classmethod
     def of(
-        cls, samples: Samples, seen: Survey, coef: ArrayLike, intercept: ArrayLike | None, classes: ArrayLike | None
+        cls,
+        samples: Samples,
+        labels: NDArray[Any],
+        coef: ArrayLike,
+        intercept: ArrayLike | None,
+        classes: ArrayLike | None,
     ) -> StreamedPoints:
+        """labels: those that y has."""
         values = _validate_models.model_coefficients(coef, intercept, samples.p)
         of: type[Points] = SoftmaxPoints if len(values) > 1 else BinaryPoints
         if len(values) > 1:
-            known = _validate_models.class_labels("y", seen.classes, len(values), classes)
+            known = _validate_models.class_labels("y", labels, len(values), classes)
         else:
-            known = _validate_models.two_classes("y", seen.classes, classes)
+            known = _validate_models.two_classes("y", labels, classes)
         codes = of.codes_of("y", known[:0], known, 0)
         no_rows = np.empty((0, samples.p), dtype=samples.dtype)
         return cls(samples, of(no_rows, codes, None, values, intercept is not None, known, samples.threads))

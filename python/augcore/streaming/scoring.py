@@ -145,7 +145,7 @@ def score_of_blocks(
     if criterion not in streamed.FORMULAS:
         return partial(_score, SCORES[criterion], fitted._without_data(), samples.threads)
     seen = samples.survey()
-    points = streamed.StreamedPoints.of(samples, seen, **coefficients)
+    points = streamed.StreamedPoints.of(samples, seen.classes, **coefficients)
     own = hessian_l2 is None and damping == 0
     factor = getattr(fitted, "factor_", None) if own else None
     return streamed.leave_one_out(criterion, points, seen, ridge, factor)
