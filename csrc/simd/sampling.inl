@@ -1,0 +1,326 @@
+// Keys of points and who may be chosen, of one instruction set: see SamplingKernels in sampling.hpp.
+//
+// The formulas of point/log.hpp, exponential_key.hpp and policy.hpp stand here once more, for vectors and without
+// branches, operation by operation: bits must be the same.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+
+#include "augcore/point/policy.hpp"
+#include "simd/philox.inl"
+#include "simd/sampling.hpp"
+#include "simd/vec.hpp"
+
+namespace {
+
+using augcore::Policy;
+
+typedef Vec<double> Doubles;
+typedef std::int64_t Longs __attribute__((vector_size(kVectorBytes), aligned(8), may_alias));
+
+constexpr int kDoubles = kLanes<double>;
+constexpr double kLargest = std::numeric_limits<double>::max();
+constexpr double kSmallestNormal = std::numeric_limits<double>::min();
+constexpr double kInfinite = std::numeric_limits<double>::infinity();
+
+inline Longs all_longs(std::int64_t a) { return Longs{} + a; }
+inline Longs bits_of(Doubles x) { return reinterpret_cast<Longs>(x); }
+inline Doubles of_bits(Longs x) { return reinterpret_cast<Doubles>(x); }
+inline Doubles magnitude(Doubles x) { return of_bits(bits_of(x) & all_longs(INT64_MAX)); }
+inline Longs is_normal_number(Doubles x) { return (Longs)(magnitude(x) <= broadcast(kLargest)); }
+
+// Whole numbers of less than 51 bits.
+inline Doubles as_doubles(Longs x) {
+  const Doubles magic = broadcast(0x1.8p52);
+  return of_bits(bits_of(magic) + x) - magic;
+}
+
+// The upper bits of words are not those of a sign.
+inline Longs shifted_right(Longs x, int by) {
+  typedef std::uint64_t Unsigned __attribute__((vector_size(kVectorBytes), aligned(8), may_alias));
+  return (Longs)((Unsigned)x >> by);
+}
+
+// point::stable_log; kAny: of whatever is not negative, else of normal numbers above 0.
+template <bool kAny>
+inline Doubles log_of(Doubles given) {
+  Doubles x = given;
+  Longs exponent = all_longs(-1023);
+  if constexpr (kAny) {
+    const Longs tiny = (Longs)(x < broadcast(kSmallestNormal));
+    x = tiny ? x * broadcast(0x1p54) : x;
+    exponent += tiny & all_longs(-54);
+  }
+  const Longs bits = bits_of(x);
+  exponent += shifted_right(bits, 52);
+  Doubles m = of_bits((bits & all_longs(0x000FFFFFFFFFFFFF)) | all_longs(0x3FF0000000000000));
+  const Longs upper = (Longs)(m > broadcast(0x1.6a09e667f3bcdp+0));
+  m = upper ? m * broadcast(0.5) : m;
+  exponent -= upper;
+  const Doubles e = as_doubles(exponent);
+  const Doubles f = m - broadcast(1.0);
+  const Doubles s = f / (broadcast(2.0) + f);
+  const Doubles z = s * s;
+  Doubles r = broadcast(2.0 / 21.0);
+  r = r * z + broadcast(2.0 / 19.0);
+  r = r * z + broadcast(2.0 / 17.0);
+  r = r * z + broadcast(2.0 / 15.0);
+  r = r * z + broadcast(2.0 / 13.0);
+  r = r * z + broadcast(2.0 / 11.0);
+  r = r * z + broadcast(2.0 / 9.0);
+  r = r * z + broadcast(2.0 / 7.0);
+  r = r * z + broadcast(2.0 / 5.0);
+  r = r * z + broadcast(2.0 / 3.0);
+  r = r * z;
+  const Doubles result =
+      e * broadcast(0x1.62e42fefa0000p-1) + (f - (s * (f - r) - e * broadcast(0x1.cf79abc9e3b3ap-40)));
+  if constexpr (!kAny) return result;
+  const Doubles ends = (Longs)(given == broadcast(0.0)) ? broadcast(-kInfinite) : given;  // NaN and infinity stay
+  return (Longs)((given > broadcast(0.0)) & (given < broadcast(kInfinite))) ? result : ends;
+}
+
+// point::unit_interval
+inline Doubles unit_intervals_of(Longs words) {
+  const Doubles whole = of_bits(shifted_right(words, 12) | bits_of(broadcast(0x1p52))) - broadcast(0x1p52);
+  return (whole + broadcast(0.5)) * broadcast(0x1p-52);
+}
+
+inline Doubles negated(Doubles x) { return of_bits(bits_of(x) ^ all_longs(INT64_MIN)); }
+
+// point::log_weight
+template <Policy kPolicy>
+inline Doubles log_weights_of(Doubles scores) {
+  if constexpr (kPolicy == Policy::proportional) return log_of<true>(magnitude(scores));
+  if constexpr (kPolicy == Policy::inverse_proportional) return negated(log_of<true>(magnitude(scores)));
+  if constexpr (kPolicy == Policy::softmax) return magnitude(scores);
+  if constexpr (kPolicy == Policy::inverse_softmax) return negated(magnitude(scores));
+  if constexpr (kPolicy == Policy::log_weights) return scores;
+  return broadcast(0.0);
+}
+
+template <Policy kPolicy>
+inline Longs acceptable(Doubles scores) {
+  if constexpr (kPolicy == Policy::log_weights) return (Longs)(scores == scores);
+  return is_normal_number(scores);
+}
+
+// point::policy_key
+template <Policy kPolicy>
+inline void keys_of(Doubles scores, Longs words, Doubles* high, Doubles* low) {
+  if constexpr (!augcore::point::is_random(kPolicy)) {
+    *high = kPolicy == Policy::largest_first ? negated(magnitude(scores)) : magnitude(scores);
+    *low = broadcast(0.0);
+  } else {
+    const Doubles log_e = log_of<false>(negated(log_of<false>(unit_intervals_of(words))));
+    const Doubles log_weight = log_weights_of<kPolicy>(scores);
+    *high = log_e - log_weight;
+    const Doubles part = *high - log_e;
+    const Doubles rest = (log_e - (*high - part)) - (log_weight + part);
+    *low = (Longs)(log_weight - log_weight == broadcast(0.0)) ? rest : log_e;
+  }
+}
+
+// ---- who may be chosen -----------------------------------------------------------------------------------------------
+
+// log2 x of x = 2^e (1 + m) is between e + m and e + m + 0.08608, which is nearly what the bits of x say as a number.
+constexpr double kLog2Gap = 0.08608;
+constexpr double kRoundingOfLogs = 1e-9;  // far more than that of log_of
+constexpr double kLn2 = 0x1.62e42fefa39efp-1;
+
+// e + m, and up to 2^-20 less; x is not negative.
+inline Doubles bits_as_log2(Doubles x) {
+  return as_doubles(shifted_right(bits_of(x), 32)) * broadcast(0x1p-20) - broadcast(1023.0);
+}
+
+// Not above the logarithm of the exponential number of a word: -log u >= 1 - u.
+inline Doubles least_log_e(Longs words) {
+  const Doubles distance = broadcast(1.0) - unit_intervals_of(words);
+  return bits_as_log2(distance) * broadcast(kLn2) - broadcast(kRoundingOfLogs);
+}
+
+// Not below the logarithm of the weight. The bits of denormal numbers say too much, never too little.
+template <Policy kPolicy>
+inline Doubles greatest_log_weight(Doubles scores) {
+  if constexpr (kPolicy == Policy::proportional) {
+    const Doubles greatest = bits_as_log2(magnitude(scores)) + broadcast(kLog2Gap);
+    return greatest * broadcast(kLn2) + broadcast(kRoundingOfLogs);
+  } else if constexpr (kPolicy == Policy::inverse_proportional) {
+    const Doubles size = magnitude(scores);
+    const Doubles least = bits_as_log2(size) * broadcast(kLn2) - broadcast(kRoundingOfLogs);
+    return (Longs)(size < broadcast(kSmallestNormal)) ? broadcast(kInfinite) : negated(least);
+  } else {
+    return log_weights_of<kPolicy>(scores);
+  }
+}
+
+// Not above the high part of the key: subtraction rounds greater numbers to greater ones.
+template <Policy kPolicy>
+inline Doubles least_key(Doubles scores, Longs words) {
+  if constexpr (!augcore::point::is_random(kPolicy)) {
+    Doubles high, low;
+    keys_of<kPolicy>(scores, words, &high, &low);
+    return high;
+  } else {
+    return least_log_e(words) - greatest_log_weight<kPolicy>(scores);
+  }
+}
+
+// ---- loops -----------------------------------------------------------------------------------------------------------
+
+inline bool all_of(Longs mask) {
+#if defined(AUGCORE_LEVEL_v4)
+  return _mm512_movepi64_mask((__m512i)mask) == 0xFF;
+#elif defined(AUGCORE_LEVEL_v3)
+  return _mm256_movemask_pd((__m256d)mask) == 0xF;
+#else
+  return (mask[0] & mask[1]) != 0;
+#endif
+}
+
+template <Policy kPolicy>
+inline Longs load_words(const std::uint64_t* words) {
+  if constexpr (!augcore::point::is_random(kPolicy)) return Longs{};
+  return *reinterpret_cast<const Longs*>(words);
+}
+
+// body(i, scores, words) for whole vectors, then, where n is no multiple of them, rest(i, m, scores, words) for the m
+// that are left, with zeros behind them.
+template <Policy kPolicy, typename T, typename Body, typename Rest>
+inline void for_vectors(const T* scores, const std::uint64_t* words, std::int64_t n, const Body& body,
+                        const Rest& rest) {
+  std::int64_t i = 0;
+  for (; i + kDoubles <= n; i += kDoubles) body(i, load_as(scores + i, 0.0), load_words<kPolicy>(words + i));
+  if (i == n) return;
+  T last_scores[kDoubles] = {};
+  std::uint64_t last_words[kDoubles] = {};
+  for (std::int64_t j = i; j < n; ++j) {
+    last_scores[j - i] = scores[j];
+    if constexpr (augcore::point::is_random(kPolicy)) last_words[j - i] = words[j];
+  }
+  rest(i, n - i, load_as(last_scores, 0.0), load_words<kPolicy>(last_words));
+}
+
+template <Policy kPolicy, typename T>
+bool keys_under(const T* scores, const std::uint64_t* words, std::int64_t n, double* high, double* low) {
+  Longs fine = all_longs(-1);
+  for_vectors<kPolicy>(
+      scores, words, n,
+      [&](std::int64_t i, Doubles s, Longs w) {
+        Doubles h, l;
+        keys_of<kPolicy>(s, w, &h, &l);
+        fine &= acceptable<kPolicy>(s);
+        store(high + i, h);
+        if (low != nullptr) store(low + i, l);
+      },
+      [&](std::int64_t i, std::int64_t m, Doubles s, Longs w) {
+        Doubles h, l;
+        keys_of<kPolicy>(s, w, &h, &l);
+        fine &= acceptable<kPolicy>(s);
+        for (std::int64_t j = 0; j < m; ++j) {
+          high[i + j] = h[j];
+          if (low != nullptr) low[i + j] = l[j];
+        }
+      });
+  return all_of(fine);
+}
+
+template <Policy kPolicy, typename T>
+std::int64_t candidates_under(const T* scores, const std::uint64_t* words, std::int64_t n, double limit,
+                              std::int32_t* positions) {
+  Longs fine = all_longs(-1);
+  std::int64_t count = 0;
+  const auto add = [&](std::int64_t i, std::int64_t m, Doubles s, Longs w) {
+    fine &= acceptable<kPolicy>(s);
+    const Longs above = (Longs)(least_key<kPolicy>(s, w) > broadcast(limit));
+    if (all_of(above)) return;
+    for (std::int64_t j = 0; j < m; ++j) {
+      positions[count] = static_cast<std::int32_t>(i + j);
+      count += above[j] == 0;
+    }
+  };
+  for_vectors<kPolicy>(
+      scores, words, n, [&](std::int64_t i, Doubles s, Longs w) { add(i, kDoubles, s, w); }, add);
+  return all_of(fine) ? count : -1;
+}
+
+template <typename T>
+bool keys(Policy policy, const T* scores, const std::uint64_t* words, std::int64_t n, double* high, double* low) {
+  switch (policy) {
+    case Policy::uniform:
+      return keys_under<Policy::uniform>(scores, words, n, high, low);
+    case Policy::proportional:
+      return keys_under<Policy::proportional>(scores, words, n, high, low);
+    case Policy::inverse_proportional:
+      return keys_under<Policy::inverse_proportional>(scores, words, n, high, low);
+    case Policy::softmax:
+      return keys_under<Policy::softmax>(scores, words, n, high, low);
+    case Policy::inverse_softmax:
+      return keys_under<Policy::inverse_softmax>(scores, words, n, high, low);
+    case Policy::log_weights:
+      return keys_under<Policy::log_weights>(scores, words, n, high, low);
+    case Policy::largest_first:
+      return keys_under<Policy::largest_first>(scores, words, n, high, low);
+    default:
+      return keys_under<Policy::smallest_first>(scores, words, n, high, low);
+  }
+}
+
+template <typename T>
+std::int64_t candidates(Policy policy, const T* scores, const std::uint64_t* words, std::int64_t n, double limit,
+                        std::int32_t* positions) {
+  switch (policy) {
+    case Policy::uniform:
+      return candidates_under<Policy::uniform>(scores, words, n, limit, positions);
+    case Policy::proportional:
+      return candidates_under<Policy::proportional>(scores, words, n, limit, positions);
+    case Policy::inverse_proportional:
+      return candidates_under<Policy::inverse_proportional>(scores, words, n, limit, positions);
+    case Policy::softmax:
+      return candidates_under<Policy::softmax>(scores, words, n, limit, positions);
+    case Policy::inverse_softmax:
+      return candidates_under<Policy::inverse_softmax>(scores, words, n, limit, positions);
+    case Policy::log_weights:
+      return candidates_under<Policy::log_weights>(scores, words, n, limit, positions);
+    case Policy::largest_first:
+      return candidates_under<Policy::largest_first>(scores, words, n, limit, positions);
+    default:
+      return candidates_under<Policy::smallest_first>(scores, words, n, limit, positions);
+  }
+}
+
+inline void unit_intervals(const std::uint64_t* words, std::int64_t n, double* out) {
+  std::int64_t i = 0;
+  for (; i + kDoubles <= n; i += kDoubles) {
+    store(out + i, unit_intervals_of(*reinterpret_cast<const Longs*>(words + i)));
+  }
+  for (; i < n; ++i) out[i] = augcore::point::unit_interval(words[i]);
+}
+
+inline void log_magnitudes(const double* x, std::int64_t n, double* out) {
+  std::int64_t i = 0;
+  for (; i + kDoubles <= n; i += kDoubles) store(out + i, log_of<true>(magnitude(load(x + i))));
+  for (; i < n; ++i) out[i] = augcore::point::stable_log(augcore::point::absolute(x[i]));
+}
+
+inline void positions(const double* __restrict numbers, std::int64_t n, const augcore::simd::Line& line,
+                      std::uint64_t* __restrict out) {
+  const double origin = line.origin, scale = line.scale, offset = line.offset, last = line.last;
+  for (std::int64_t i = 0; i < n; ++i) {
+    double position = (numbers[i] - origin) * scale + offset;
+    position = position < 0.0 ? 0.0 : position;
+    position = (position > last ? last : position) + 0x1p52;  // so that the lower bits are the whole number
+    std::uint64_t bits;
+    __builtin_memcpy(&bits, &position, sizeof bits);
+    out[i] = bits & 0x000FFFFFFFFFFFFFu;
+  }
+}
+
+constexpr augcore::simd::SamplingKernels sampling_kernels = {random_words,
+                                                             unit_intervals,
+                                                             log_magnitudes,
+                                                             positions,
+                                                             {keys<float>, candidates<float>},
+                                                             {keys<double>, candidates<double>}};
+
+}  // namespace
