@@ -58,6 +58,16 @@ struct Draw {
     }
   }
 
+  template <typename T>
+  void rough_keys(const T* scores, std::int64_t n, std::int64_t first_index, double* out) const {
+    std::uint64_t drawn[kDrawChunk];
+    for (std::int64_t i = 0; i < n; i += kDrawChunk) {
+      const std::int64_t m = std::min(kDrawChunk, n - i);
+      words(first_index + i, m, drawn);
+      if (!simd::kernels().sampling.of(T{}).rough_keys(policy, scores + i, drawn, m, out + i)) refuse();
+    }
+  }
+
   Item item(double score, std::int64_t index) const {
     const point::Words4 drawn = point::stream_block(static_cast<std::uint64_t>(index) / 4, key[0], key[1]);
     const point::ExponentialKey at = point::policy_key(policy, drawn.word[index % 4], score);

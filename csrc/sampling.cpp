@@ -17,19 +17,26 @@ constexpr std::int64_t kMany = 4096;
 constexpr std::int64_t kSampleRun = 256;  // neighbours in a sample: they lie in few pages of a file
 constexpr std::int64_t kMaxSampleRuns = 256;
 
+// Points by their keys, or by rough keys where all are sorted.
 template <typename T>
 class Points : public Items {
  public:
-  Points(const Draw& draw, const T* scores) : draw_(draw), scores_(scores) {}
+  Points(const Draw& draw, const T* scores, bool rough) : draw_(draw), scores_(scores), rough_(rough) {}
 
-  void leading(std::int64_t first, std::int64_t last, double* out) const override {
-    draw_.keys(scores_ + first, last - first, first, out, nullptr);
+  void numbers(std::int64_t first, std::int64_t last, double* out) const override {
+    if (rough_) {
+      draw_.rough_keys(scores_ + first, last - first, first, out);
+    } else {
+      draw_.keys(scores_ + first, last - first, first, out, nullptr);
+    }
   }
+  Line line() const override { return rough_ ? Line{simd::kRoughness, 0.0, simd::kRoughInfinity} : Line{}; }
   Item at(std::int64_t place) const override { return draw_.item(scores_[place], place); }
 
  private:
   const Draw& draw_;
   const T* scores_;
+  const bool rough_;
 };
 
 template <typename T>
@@ -79,7 +86,7 @@ void order_of(const Draw& draw, const T* scores, std::int64_t n, std::int64_t k,
   check_indices(0, n);
   if (k < 0 || k > n) throw std::invalid_argument("k: must be between 0 and the number of items");
   if (n <= UINT32_MAX && (n <= kMany || k > n / kPart)) {
-    sort_keys(Points<T>(draw, scores), n, k, order, threads);
+    sort_keys(Points<T>(draw, scores, k == n && simd::has_rough_keys(draw.policy)), n, k, order, threads);
     return;
   }
   const std::vector<Item> items = smallest_items(find_smallest(draw, scores, n, k, threads), k, threads);

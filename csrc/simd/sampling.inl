@@ -10,6 +10,7 @@
 #include "augcore/point/policy.hpp"
 #include "simd/philox.inl"
 #include "simd/sampling.hpp"
+#include "simd/words.inl"
 #include "simd/vec.hpp"
 
 namespace {
@@ -121,6 +122,19 @@ inline void keys_of(Doubles scores, Longs words, Doubles* high, Doubles* low) {
   }
 }
 
+// ---- rough keys ------------------------------------------------------------------------------------------------------
+
+// A key is log(E / w). The bits of the ratio, taken as a whole number, rise with it nearly as its logarithm does; 52 of
+// them are left here, where one is 2^-41 of a logarithm to base 2.
+template <Policy kPolicy>
+inline Doubles rough_key_of(Doubles scores, Longs words) {
+  Doubles ratio = negated(log_of<false>(unit_intervals_of(words)));
+  if constexpr (kPolicy == Policy::proportional) ratio = ratio / magnitude(scores);
+  if constexpr (kPolicy == Policy::inverse_proportional) ratio = ratio * magnitude(scores);
+  const Doubles whole = of_bits(shifted_right(bits_of(ratio), 11) | bits_of(broadcast(0x1p52))) - broadcast(0x1p52);
+  return whole * broadcast(0x1p-41);
+}
+
 // ---- who may be chosen -----------------------------------------------------------------------------------------------
 
 // log2 x of x = 2^e (1 + m) is between e + m and e + m + 0.08608, which is nearly what the bits of x say as a number.
@@ -226,6 +240,23 @@ bool keys_under(const T* scores, const std::uint64_t* words, std::int64_t n, dou
 }
 
 template <Policy kPolicy, typename T>
+bool rough_keys_under(const T* scores, const std::uint64_t* words, std::int64_t n, double* out) {
+  Longs fine = all_longs(-1);
+  for_vectors<kPolicy>(
+      scores, words, n,
+      [&](std::int64_t i, Doubles s, Longs w) {
+        fine &= acceptable<kPolicy>(s);
+        store(out + i, rough_key_of<kPolicy>(s, w));
+      },
+      [&](std::int64_t i, std::int64_t m, Doubles s, Longs w) {
+        fine &= acceptable<kPolicy>(s);
+        const Doubles numbers = rough_key_of<kPolicy>(s, w);
+        for (std::int64_t j = 0; j < m; ++j) out[i + j] = numbers[j];
+      });
+  return all_of(fine);
+}
+
+template <Policy kPolicy, typename T>
 std::int64_t candidates_under(const T* scores, const std::uint64_t* words, std::int64_t n, double limit,
                               std::int32_t* positions) {
   Longs fine = all_longs(-1);
@@ -267,6 +298,20 @@ bool keys(Policy policy, const T* scores, const std::uint64_t* words, std::int64
 }
 
 template <typename T>
+bool rough_keys(Policy policy, const T* scores, const std::uint64_t* words, std::int64_t n, double* out) {
+  switch (policy) {
+    case Policy::uniform:
+      return rough_keys_under<Policy::uniform>(scores, words, n, out);
+    case Policy::proportional:
+      return rough_keys_under<Policy::proportional>(scores, words, n, out);
+    case Policy::inverse_proportional:
+      return rough_keys_under<Policy::inverse_proportional>(scores, words, n, out);
+    default:
+      return keys(policy, scores, words, n, out, nullptr);
+  }
+}
+
+template <typename T>
 std::int64_t candidates(Policy policy, const T* scores, const std::uint64_t* words, std::int64_t n, double limit,
                         std::int32_t* positions) {
   switch (policy) {
@@ -303,11 +348,11 @@ inline void log_magnitudes(const double* x, std::int64_t n, double* out) {
   for (; i < n; ++i) out[i] = augcore::point::stable_log(augcore::point::absolute(x[i]));
 }
 
-inline void positions(const double* __restrict numbers, std::int64_t n, const augcore::simd::Line& line,
+inline void positions(const double* __restrict numbers, std::int64_t n, const augcore::simd::Scale& scale,
                       std::uint64_t* __restrict out) {
-  const double origin = line.origin, scale = line.scale, offset = line.offset, last = line.last;
+  const double origin = scale.origin, factor = scale.factor, offset = scale.offset, last = scale.last;
   for (std::int64_t i = 0; i < n; ++i) {
-    double position = (numbers[i] - origin) * scale + offset;
+    double position = (numbers[i] - origin) * factor + offset;
     position = position < 0.0 ? 0.0 : position;
     position = (position > last ? last : position) + 0x1p52;  // so that the lower bits are the whole number
     std::uint64_t bits;
@@ -320,7 +365,10 @@ constexpr augcore::simd::SamplingKernels sampling_kernels = {random_words,
                                                              unit_intervals,
                                                              log_magnitudes,
                                                              positions,
-                                                             {keys<float>, candidates<float>},
-                                                             {keys<double>, candidates<double>}};
+                                                             {keys<float>, rough_keys<float>, candidates<float>},
+                                                             {keys<double>, rough_keys<double>, candidates<double>},
+                                                             distribute,
+                                                             insert,
+                                                             places};
 
 }  // namespace
