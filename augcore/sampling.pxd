@@ -1,11 +1,11 @@
-"""csrc/include/augcore/sampling.hpp and point/policy.hpp"""
+"""csrc/include/augcore/sampling.hpp, with the enumeration of point/policy.hpp"""
 
 from libc.stdint cimport int64_t, uint64_t
 
 from augcore.errors cimport raise_python_error
 
 
-cdef extern from "augcore/point/policy.hpp" namespace "augcore" nogil:
+cdef extern from "augcore/sampling.hpp" namespace "augcore" nogil:
     cdef enum class Policy:
         uniform
         proportional

@@ -10,6 +10,7 @@
 #include "augcore/threads.hpp"
 #include "large_array.hpp"
 #include "simd/levels.hpp"
+#include "word_sort.hpp"
 
 namespace augcore {
 namespace {
@@ -19,14 +20,13 @@ constexpr std::int64_t kMaxBlocks = 128;      // bounds the table of counts
 constexpr std::int64_t kMaxCells = 4096;      // what a core writes to at once without losing sight of it
 constexpr std::int64_t kItemsPerCell = 2048;  // before there are kMaxCells
 constexpr std::int64_t kCellsPerTask = 16;
-constexpr std::int64_t kChunk = 1024;         // numbers that stay in the nearest cache
-constexpr std::int64_t kSampleRun = 16;       // neighbours in a sample, which are cheap to draw together
+constexpr std::int64_t kChunk = 1024;    // numbers that stay in the nearest cache
+constexpr std::int64_t kSampleRun = 16;  // neighbours in a sample, which are cheap to draw together
 constexpr std::int64_t kSampleRuns = 64;
-constexpr std::int64_t kLongRun = 2048;       // of items that only `at` tells apart: sorted as a set of their own
-constexpr int kMaxDepth = 3;                  // of such sets in sets, then comparisons do it
+constexpr std::int64_t kLongRun = 2048;  // of items that only `at` tells apart: sorted as a set of their own
+constexpr int kMaxDepth = 3;             // of such sets in sets, then comparisons do it
 
 // Within a cell an item is one word: the lower 32 bits of its position on the line, then its place.
-using Word = std::uint64_t;
 constexpr int kPlaceBits = 32;
 
 constexpr double kCellWidth = 0x1p32;  // positions in a cell
@@ -36,41 +36,11 @@ constexpr double kNearest = 0x1p30;  // positions: what is not nearer may be in 
 // sort_keys of items that stand in an array. depth: how many sets they are in, each a part of the one before.
 void order_of(const std::vector<Item>& items, std::int64_t k, std::int64_t* order, int threads, int depth);
 
-// Sorts words, spread evenly over a range as long as most cells are, by one distribution and then insertion.
-class WordSort {
- public:
-  // The words in order, somewhere.
-  const Word* sort(Word* words, std::int64_t n) {
-    const simd::SamplingKernels& kernels = simd::kernels().sampling;
-    if (n <= kFew) {
-      kernels.insert(words, n);
-      return words;
-    }
-    int bits = kMinBits;
-    while (bits < kMaxBits && (std::int64_t{1} << bits) < 2 * n) ++bits;
-    if (counts_.size() < std::size_t{1} << bits) counts_.resize(std::size_t{1} << bits);
-    if (static_cast<std::int64_t>(sorted_.size()) < n) sorted_.resize(n);
-    if (kernels.distribute(words, n, bits, counts_.data(), sorted_.data()) <= kFew) {
-      kernels.insert(sorted_.data(), n);
-    } else if (!std::is_sorted(sorted_.begin(), sorted_.begin() + n)) {
-      std::sort(sorted_.begin(), sorted_.begin() + n);
-    }
-    return sorted_.data();
-  }
-
- private:
-  static constexpr std::int64_t kFew = 16;
-  static constexpr int kMinBits = 5;
-  static constexpr int kMaxBits = 17;
-
-  std::vector<std::uint32_t> counts_;
-  std::vector<Word> sorted_;
-};
-
-// The numbers are laid on a line, from the smallest to the largest of a sample of them, which is cut into cells of equal
-// length; what is beyond falls into the outermost cells. Items are distributed to their cells, and cells are sorted. A
-// position on the line never falls as the number rises, so only items whose positions are equal, or near where there is
-// a tolerance, are left to tell apart; and since items are strictly ordered the result does not depend on the cells.
+// The numbers are laid on a line, from the smallest to the largest of a sample of them, which is cut into cells of
+// equal length; what is beyond falls into the outermost cells. Items are distributed to their cells, and cells are
+// sorted. A position on the line never falls as the number rises, so only items whose positions are equal, or near
+// where there is a tolerance, are left to tell apart; and since items are strictly ordered the result does not depend
+// on the cells.
 class KeySort {
  public:
   KeySort(const Items& items, std::int64_t n, std::int64_t k, int threads, int depth)
@@ -276,7 +246,7 @@ class ItemArray : public Items {
 
  private:
   const std::vector<Item>& items_;
-  double Item::*number_;
+  double Item::* number_;
 };
 
 void order_of(const std::vector<Item>& items, std::int64_t k, std::int64_t* order, int threads, int depth) {

@@ -58,7 +58,7 @@ bool guess_limit(const Draw& draw, const T* scores, std::int64_t n, std::int64_t
     const std::int64_t first = (n - kSampleRun) / (runs - 1) * run;
     sample.add(scores + first, kSampleRun, first, 1);
   }
-  std::vector<Item> items = sample.items();
+  std::vector<Item> items = sample.take();
   const double expected = static_cast<double>(k) / static_cast<double>(n) * static_cast<double>(items.size());
   const auto rank = static_cast<std::int64_t>(expected + 4.0 * std::sqrt(expected) + 4.0);
   if (rank >= static_cast<std::int64_t>(items.size())) return false;
@@ -75,10 +75,11 @@ std::vector<Item> find_smallest(const Draw& draw, const T* scores, std::int64_t 
   const bool guessed = guess_limit(draw, scores, n, k, &limit);
   if (guessed) smallest.limit(limit);
   smallest.add(scores, n, 0, threads);
-  if (!guessed || static_cast<std::int64_t>(smallest.items().size()) >= k) return smallest.items();
-  Smallest again(draw, k);
-  again.add(scores, n, 0, threads);
-  return again.items();
+  if (guessed && static_cast<std::int64_t>(smallest.items().size()) < k) {
+    smallest = Smallest(draw, k);
+    smallest.add(scores, n, 0, threads);
+  }
+  return smallest.take();
 }
 
 template <typename T>

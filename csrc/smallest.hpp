@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "draws.hpp"
@@ -42,6 +43,7 @@ class Smallest {
   }
 
   const std::vector<Item>& items() const { return items_; }
+  std::vector<Item> take() { return std::move(items_); }
 
  private:
   static constexpr std::int64_t kWave = 16 * kDrawBlock;

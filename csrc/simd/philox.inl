@@ -13,7 +13,7 @@ namespace {
 
 #if defined(AUGCORE_LEVEL_v4)
 
-constexpr int kPhiloxGroups = 2;                     // of eight blocks: what hides the latency of the products
+constexpr int kPhiloxGroups = 2;  // of eight blocks: what hides the latency of the products
 constexpr std::int64_t kPhiloxWords = kPhiloxGroups * 32;
 
 struct WideProduct {
@@ -58,7 +58,8 @@ inline void philox_group(std::uint64_t block, std::uint64_t key0, std::uint64_t 
     key0 += 0x9E3779B97F4A7C15u;
     key1 += 0xBB67AE8584CAA73Bu;
   }
-  const __m512i lower = _mm512_set_epi64(11, 10, 3, 2, 9, 8, 1, 0), upper = _mm512_set_epi64(15, 14, 7, 6, 13, 12, 5, 4);
+  const __m512i lower = _mm512_set_epi64(11, 10, 3, 2, 9, 8, 1, 0),
+                upper = _mm512_set_epi64(15, 14, 7, 6, 13, 12, 5, 4);
   for (int g = 0; g < kPhiloxGroups; ++g) {
     // Lanes of 128 bits: words 0 and 1, or 2 and 3, of blocks 0, 2, 4, 6 and 1, 3, 5, 7; then whole blocks.
     const __m512i even01 = _mm512_unpacklo_epi64(c[g][0], c[g][1]), odd01 = _mm512_unpackhi_epi64(c[g][0], c[g][1]);

@@ -28,8 +28,8 @@ struct ScoreKernels {
   // kRoughInfinity for infinity. Else they are the high parts of keys. False as `keys`.
   bool (*rough_keys)(Policy policy, const T* scores, const std::uint64_t* words, std::int64_t n, double* out);
 
-  // positions[0 ... result - 1] := those, rising, whose key may be at or below (limit, anything): all of them, and a few
-  // that are not. -1 where a score is NaN, or is infinite and not a log weight. `positions` has room for n.
+  // positions[0 ... result - 1] := those, rising, whose key may be at or below (limit, anything): all of them, and a
+  // few that are not. -1 where a score is NaN, or is infinite and not a log weight. `positions` has room for n.
   std::int64_t (*candidates)(Policy policy, const T* scores, const std::uint64_t* words, std::int64_t n, double limit,
                              std::int32_t* positions);
 };
@@ -50,8 +50,8 @@ struct SamplingKernels {
   void (*unit_intervals)(const std::uint64_t* words, std::int64_t n, double* out);
   void (*log_magnitudes)(const double* x, std::int64_t n, double* out);
 
-  // out[i] = (numbers[i] - origin) * factor + offset as a whole number between 0 and last < 2^51, which never falls where
-  // the number rises. Numbers may be infinite.
+  // out[i] = (numbers[i] - origin) * factor + offset as a whole number between 0 and last < 2^51, which never falls
+  // where the number rises. Numbers may be infinite.
   void (*positions)(const double* numbers, std::int64_t n, const Scale& scale, std::uint64_t* out);
 
   ScoreKernels<float> f32;
@@ -59,8 +59,8 @@ struct SamplingKernels {
 
   // Sorting words, n of them, that are spread over the range of 64 bits: `distribute` puts them into `out` in the order
   // of their upper `bits` bits (counts has room for 1 << bits), and returns how many agree in those at most; `insert`
-  // sorts words that are nearly in order. `places`: out[i] = the lower 32 bits of words[i]; returns whether the upper 32
-  // bits of some rise by no more than `near` to the next one.
+  // sorts words that are nearly in order. `places`: out[i] = the lower 32 bits of words[i]; returns whether the upper
+  // 32 bits of some rise by no more than `near` to the next one.
   std::uint32_t (*distribute)(const std::uint64_t* words, std::int64_t n, int bits, std::uint32_t* counts,
                               std::uint64_t* out);
   void (*insert)(std::uint64_t* words, std::int64_t n);

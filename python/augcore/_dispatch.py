@@ -302,9 +302,7 @@ def policy_keys(
     return high, low
 
 
-def policy_order(
-    policy: str, scores: NDArray[Any], key: NDArray[np.uint64], k: int, threads: int
-) -> NDArray[np.intp]:
+def policy_order(policy: str, scores: NDArray[Any], key: NDArray[np.uint64], k: int, threads: int) -> NDArray[np.intp]:
     """The first k points in the order of their keys, equal ones by index; scores: (n,) float32 or float64."""
     from augcore import _sampling
 
@@ -335,11 +333,11 @@ class Reservoir:
 def round_robin(
     order: NDArray[np.intp], codes: NDArray[np.int64], limits: NDArray[np.int64], k: int
 ) -> NDArray[np.intp]:
-    """k points: the first of every group, then the second, ...; codes[i]: the group of point i, limits: of each group."""
+    """k points: the first of every group, then the second, ...; codes[i] is the group of point i."""
     from augcore import _sampling
 
     out = np.empty(k, dtype=np.int64)
-    taken = _sampling.round_robin(order.astype(np.int64, copy=False), codes, limits, out)
+    taken = _sampling.round_robin(np.ascontiguousarray(order, dtype=np.int64), codes, limits, out)
     return out[:taken].astype(np.intp, copy=False)
 
 

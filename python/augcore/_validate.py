@@ -204,7 +204,8 @@ def plain_scores(values: NDArray[Any]) -> NDArray[Any]:
     """Scores as the kernels take them, float32 or float64: a copy where they are not."""
     if is_plain(values):
         return values
-    result = np.empty(values.shape, np.float32 if values.dtype.kind == "f" and values.dtype.itemsize == 4 else np.float64)
+    single = values.dtype.kind == "f" and values.dtype.itemsize == 4
+    result = np.empty(values.shape, np.float32 if single else np.float64)
     copy_into(result, values)
     return result
 

@@ -24,8 +24,8 @@ AUGCORE_API void keyed_words(const std::uint64_t* key, const std::int64_t* indic
 // out[i] = log |values[i]|, -inf for 0; NaN stays NaN.
 AUGCORE_API void log_magnitudes(const double* values, std::int64_t n, double* out, int threads);
 
-// point::policy_key of items first_index ... first_index + n - 1. Throws std::invalid_argument for a NaN, or an infinity
-// that is no log weight.
+// point::policy_key of items first_index ... first_index + n - 1. Throws std::invalid_argument for a NaN, or an
+// infinity that is no log weight.
 AUGCORE_API void policy_keys(Policy policy, const float* scores, std::int64_t n, const std::uint64_t* key,
                              std::int64_t first_index, double* high, double* low, int threads);
 AUGCORE_API void policy_keys(Policy policy, const double* scores, std::int64_t n, const std::uint64_t* key,
