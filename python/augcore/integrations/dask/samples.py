@@ -135,11 +135,12 @@ class DaskSamples(Samples):
         arrays = [X.rechunk((edges, (self.p,))), y.rechunk((edges,))]
         arrays += [] if weight is None else [weight.rechunk((edges,))]
         arrays = list(dask.persist(*arrays)) if persist else arrays
-        chunks = [array.to_delayed(optimize_graph=False).ravel() for array in arrays]
-        chunks += [[None] * len(edges)] if weight is None else []
+        # Not optimized: of persisted chunks nothing would be left that a cluster keeps them for.
+        columns = [array.to_delayed(optimize_graph=False).ravel() for array in arrays]
+        columns += [[None] * len(edges)] if weight is None else []
         self.edges = edges
         firsts = np.cumsum([0, *edges[:-1]]).tolist()
-        self._chunks = list(zip(firsts, *chunks, strict=True))
+        self._chunks = list(zip(firsts, *columns, strict=True))
         self._seen: Survey | None = None
 
     def survey(self) -> Survey:
