@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 import textwrap
@@ -195,7 +196,7 @@ def test_sums_of_ranges_of_tiles_give_the_bits_of_one(n, single):
             halves = []
             for bounds in (cuts[: cuts.index(middle) + 1], cuts[cuts.index(middle) :]):
                 half = empty(bounds[0])
-                for first, last in zip(bounds, bounds[1:], strict=False):
+                for first, last in itertools.pairwise(bounds):
                     part = empty(first)
                     part.add(X[first:last], w[first:last, None] if kind else w[first:last], 1)
                     half.absorb(part.nodes(1))

@@ -23,6 +23,7 @@ _SUBMODULES = (
     "policies",
     "reference",
     "scores",
+    "streaming",
     "transforms",
 )
 
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from augcore import policies as policies
     from augcore import reference as reference
     from augcore import scores as scores
+    from augcore import streaming as streaming
     from augcore import transforms as transforms
 else:
 

@@ -22,11 +22,13 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from augcore import _dispatch, _random, _validate, _validate_models
+from augcore import _dispatch, _random, _strata, _validate
 from augcore._random import Rng
+from augcore._strata import Budgets
 
 __all__ = [
     "POLICIES",
+    "Reservoir",
     "baseline",
     "deterministic_inverse_proportional",
     "deterministic_proportional",
@@ -38,6 +40,7 @@ __all__ = [
     "random_softmax_proportional",
     "register",
     "sample",
+    "within_budget",
 ]
 
 Floats = NDArray[np.float64]
@@ -143,22 +146,27 @@ def order(
     *,
     k: int | None = None,
     groups: ArrayLike | None = None,
+    budgets: Budgets | None = None,
 ) -> Order:
     """The points in the order of a policy.
 
     Parameters
     ----------
     scores : (n,) array-like of float32, float64 or integers
-        Scores of the points; their size counts, not their sign. Finite.
+        Scores of the points; their size counts, not their sign. Finite. A memory-mapped array is read once, from its
+        beginning to its end; where k is a small part of n, in memory for k points and a few blocks.
     policy : str
         A name in `POLICIES`.
     rng : int, numpy.random.Generator or None
         An int gives the same order each time; a Generator is advanced by two draws, whatever n and k.
     k : int or None
-        How many points, 0 to n; None means all. The first k are the same for every k.
+        How many points, 0 to n, or to the sum of the budgets; None means all. The first k are the same for every k.
     groups : (n,) array-like of numbers, bools or strings, or None
         Labels of strata, such as clusters. Points keep the order of the policy inside their group, and the groups are
         taken round robin in the order of their labels; a group that is used up is passed over.
+    budgets : mapping of labels to int, int, or None
+        How many points a group gives, and then it is passed over: one number for every group, or a number for each
+        label, and then groups that are not named give none. None means that groups give all they have.
 
     Returns
     -------
@@ -169,7 +177,8 @@ def order(
     ------
     ValueError
         If scores have NaN or infinity, k is not between 0 and n, the policy is unknown, or the length of groups is
-        not n.
+        not n; if budgets come without groups, name a label that no group has, or are negative or above the number of
+        points in the group.
     TypeError
         If an argument has a wrong type or dtype.
 
@@ -182,45 +191,55 @@ def order(
     >>> from augcore import policies
     >>> policies.order([0.1, -3.0, 2.0], "deterministic_proportional")
     array([1, 2, 0])
+    >>> policies.order([4, 3, 2, 1], "deterministic_proportional", groups=list("aaba"), budgets={"a": 2, "b": 1})
+    array([0, 2, 1])
     """
     _validate.choice("policy", policy, POLICIES)
     values, count = _checked(scores, k)
     if groups is None:
+        if budgets is not None:
+            raise ValueError("budgets: needs groups")
         return POLICIES[policy](values, rng, count)
-    codes = _group_codes(groups, len(values))
-    return _round_robin(POLICIES[policy](values, rng, None), codes)[:count]
+    found = _strata.strata(groups, len(values))
+    limits = _strata.allowed(found, budgets)
+    total = int(limits.sum())
+    count = total if k is None else _validate.integer("k", k, 0, total)
+    return _round_robin(POLICIES[policy](values, rng, None), found.codes, limits)[:count]
 
 
-def _group_codes(groups: ArrayLike, n: int) -> NDArray[np.intp]:
-    labels = _validate_models.label_array("groups", groups)
-    if len(labels) != n:
-        raise ValueError(f"groups: expected length {n}, got {len(labels)}")
-    codes: NDArray[np.intp] = np.unique(labels, return_inverse=True)[1]
-    return codes
-
-
-def _round_robin(ordered: Order, codes: NDArray[np.intp]) -> Order:
+def _round_robin(ordered: Order, codes: NDArray[np.int64], limits: NDArray[np.int64]) -> Order:
     """The first of every group, then the second of every group, ...; codes[i] is the group of point i."""
     group = codes[ordered]
     by_group = np.argsort(group, kind="stable")
-    sizes = np.bincount(group)
+    sizes = np.bincount(group, minlength=len(limits))
     starts = np.cumsum(sizes) - sizes
     turn = np.empty(len(ordered), dtype=np.intp)
     turn[by_group] = np.arange(len(ordered)) - starts[group[by_group]]
-    return ordered[np.lexsort((group, turn))]
+    given = turn < limits[group]
+    return ordered[given][np.lexsort((group[given], turn[given]))]
 
 
-def sample(scores: ArrayLike, k: int, rng: Rng = None, *, policy: str = "random_proportional") -> Order:
+def sample(
+    scores: ArrayLike,
+    k: int | None,
+    rng: Rng = None,
+    *,
+    policy: str = "random_proportional",
+    groups: ArrayLike | None = None,
+    budgets: Budgets | None = None,
+) -> Order:
     """Draw k distinct points: the first k of `order`.
 
     Parameters
     ----------
     scores : (n,) array-like of float32, float64 or integers
     k : int
-        0 to n.
+        0 to n. With budgets, None stands for their sum.
     rng : int, numpy.random.Generator or None
     policy : str, default="random_proportional"
         A name in `POLICIES`.
+    groups, budgets
+        As in `order`.
 
     Returns
     -------
@@ -231,7 +250,124 @@ def sample(scores: ArrayLike, k: int, rng: Rng = None, *, policy: str = "random_
     ValueError, TypeError
         As `order`.
     """
-    return order(scores, policy, rng, k=_validate.integer("k", k))
+    if k is not None or budgets is None:
+        k = _validate.integer("k", k)
+    return order(scores, policy, rng, k=k, groups=groups, budgets=budgets)
+
+
+def within_budget(order: ArrayLike, costs: ArrayLike, budget: float) -> Order:
+    """The points that a budget pays for: each in turn is taken unless it costs more than is left, and then passed over.
+
+    Parameters
+    ----------
+    order : (m,) array-like of integers
+        Indices into `costs`, such as `order` gives; the best come first.
+    costs : (n,) array-like of float32, float64 or integers
+        What each point costs, in any unit, such as its pixels, bytes or seconds. Not negative; 0 costs nothing.
+    budget : float
+        What all may cost together, in the same unit. Not negative.
+
+    Returns
+    -------
+    ndarray of intp
+        Those of `order` that are taken, in its order. Their costs are summed without rounding errors that add up.
+
+    Raises
+    ------
+    ValueError
+        If a cost or the budget is negative, NaN or infinite, or an index is not one of `costs`.
+    TypeError
+        If an argument has a wrong type or dtype.
+
+    Examples
+    --------
+    >>> from augcore import policies
+    >>> policies.within_budget([2, 0, 1, 3], costs=[5.0, 1.0, 4.0, 2.0], budget=7.5)
+    array([2, 1, 3])
+    """
+    prices = _validate.vector("costs", costs)
+    if (prices < 0).any():
+        raise ValueError(f"costs: must not be negative, got {float(prices.min())!r}")
+    left = _validate.real("budget", budget, 0)
+    taken = []
+    for point in np.asarray(order).tolist():
+        if prices[point] <= left:
+            left -= prices[point]
+            taken.append(point)
+    return np.array(taken, dtype=np.intp)
+
+
+class Reservoir:
+    """Chooses from a stream in one pass: the first k points of the order of all that were added, in memory for O(k).
+
+    Points may come in blocks of any size and in any order, on any number of machines: reservoirs with the same policy,
+    k and rng that saw parts of the points are merged by `candidates` and `absorb`. The choice is that of `order` for
+    all the scores at once. A point that is added twice is counted twice.
+
+    Parameters
+    ----------
+    policy : str
+        One of augcore's own policies.
+    k : int
+        How many points; not negative.
+    rng : int, numpy.random.Generator or None
+        As in `order`; a Generator is advanced by two draws, here.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from augcore import policies
+    >>> scores = np.arange(100.0)
+    >>> reservoir = policies.Reservoir("random_proportional", 3, rng=0)
+    >>> for block in np.split(scores, 4):
+    ...     reservoir.add(block)
+    >>> (reservoir.order() == policies.order(scores, "random_proportional", 0, k=3)).all()
+    np.True_
+    """
+
+    def __init__(self, policy: str, k: int, rng: Rng = None) -> None:
+        self._policy = _validate.choice("policy", policy, [*_LOG_WEIGHTS])
+        self._k = _validate.integer("k", k, 0)
+        self._key = _random.key(rng)
+        self._next = 0
+        self._kept = np.zeros((0, 2)), np.zeros(0, dtype=np.int64)
+
+    def add(self, scores: ArrayLike, first_index: int | None = None) -> None:
+        """Adds the points first_index, first_index + 1, ...
+
+        Parameters
+        ----------
+        scores : (m,) array-like of float32, float64 or integers
+        first_index : int or None
+            The index of the first of them; None goes on behind the block that was added last.
+
+        Raises
+        ------
+        ValueError
+            If scores have NaN or infinity, and then nothing is added; if an index is negative or beyond 2^63.
+        TypeError
+            If an argument has a wrong type or dtype.
+        """
+        values = _validate.vector("scores", scores)
+        first = self._next if first_index is None else _validate.integer("first_index", first_index, 0)
+        high, low = _dispatch.exponential_keys(_LOG_WEIGHTS[self._policy](values), self._key, first, 0)
+        self._next = first + len(values)
+        self.absorb(high, low, np.arange(first, self._next))
+
+    def candidates(self) -> tuple[Floats, Floats, NDArray[np.int64]]:
+        """Keys (high, low) and indices of the points that may still be chosen, in no order: at least the first k."""
+        return self._kept[0][:, 0], self._kept[0][:, 1], self._kept[1]
+
+    def absorb(self, high: ArrayLike, low: ArrayLike, index: ArrayLike) -> None:
+        """Adds the candidates of another reservoir, which saw other points."""
+        keys = np.concatenate([self._kept[0], np.stack([np.asarray(high), np.asarray(low)], axis=1)])
+        indices = np.concatenate([self._kept[1], np.asarray(index)])
+        best = np.lexsort((indices, keys[:, 1], keys[:, 0]))[: self._k]
+        self._kept = keys[best], indices[best]
+
+    def order(self) -> Order:
+        """The chosen points, best first: k, or all where fewer were added."""
+        return self._kept[1].astype(np.intp)
 
 
 def probabilities(scores: ArrayLike, policy: str) -> Floats:

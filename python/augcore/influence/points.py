@@ -51,6 +51,11 @@ class Points(ABC):
         return int(self.X.shape[0])
 
     @property
+    def dtype(self) -> np.dtype[Any]:
+        dtype: np.dtype[Any] = self.X.dtype
+        return dtype
+
+    @property
     @abstractmethod
     def n_contrasts(self) -> int: ...
 
@@ -83,13 +88,15 @@ class Points(ABC):
         """A score of every point from a score of the points of a block."""
         return np.concatenate([score(part) for part in self.blocks()])
 
-    def last_of_their_class(self) -> NDArray[np.bool_]:
-        """The points without which a class is empty: no model can be fitted to the rest."""
+    def members(self) -> NDArray[np.intp]:
+        """How many points with a weight each class has."""
         codes = self.codes.astype(np.intp)
-        counted = np.ones(self.n, dtype=bool) if self.weight is None else self.weight > 0
-        members = np.bincount(codes[counted], minlength=len(self.classes))
-        lonely: NDArray[np.bool_] = counted & (members[codes] == 1)
-        return lonely
+        return np.bincount(codes if self.weight is None else codes[self.weight > 0], minlength=len(self.classes))
+
+    def last_of_their_class(self, members: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
+        """The points without which a class of so many members is empty: no model can be fitted to the rest."""
+        lonely: NDArray[np.bool_] = members[self.codes.astype(np.intp)] == 1
+        return lonely if self.weight is None else lonely & (self.weight > 0)
 
     @staticmethod
     @abstractmethod

@@ -59,6 +59,12 @@ class FittedLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             self._last = None
         return self._factor
 
+    def _without_data(self) -> Self:
+        """A copy with the coefficients alone, neither the data of the fit nor a factor."""
+        alone = type(self).__new__(type(self))
+        alone.__dict__.update(self.__dict__, _last=None, _factor=None)
+        return alone
+
     def __getstate__(self) -> dict[str, Any]:
         """Without the data of the fit, but with `factor_` where there is one that is not large."""
         last = getattr(self, "_last", None)

@@ -1,9 +1,9 @@
 """The objective of a fit: sum_i w_i log_loss_i + l2/2 |coef|^2, binary or softmax, the intercept not penalised.
 
 The parameters are one vector: the coefficients with the intercept last, of a softmax model those of its K - 1
-contrasts, one after the other (`augcore._multinomial`). Of samples in memory the design matrix is read in two kinds of passes
-only: `predict` (the linear predictors z of all points) and `gradient` (from the residuals at z); all else is arithmetic
-on z. Samples that come block by block are read anew for each sum (`streamed`), with the same bits for a result.
+contrasts, one after the other (`augcore._multinomial`). Of samples in memory the design matrix is read in two kinds of
+passes only: `predict` (the linear predictors z of all points) and `gradient` (from the residuals at z); all else is
+arithmetic on z. Samples that come block by block are read anew for each sum (`streamed`), with the same bits.
 """
 
 from __future__ import annotations
@@ -160,13 +160,17 @@ class DenseObjective(Objective):
         weight = None if self.weight is None else self.weight[rows]
         return replace(self, X=self.X[rows], codes=self.codes[rows], weight=weight)
 
-    def _summed_hessian(self, z: Floats, single: bool) -> Floats:
-        p, C = self.X.shape[1], self.n_contrasts
-        sums = _multinomial.HessianSums(p, self.fit_intercept, C, single)
-        step = max(1, self.n) if C == 1 else _multinomial.block_rows(p, C)
+    def add_curvatures(self, sums: _multinomial.HessianSums, z: Floats) -> None:
+        """Add these samples to a Hessian."""
+        softmax = self.n_contrasts > 1
+        step = _multinomial.block_rows(self.X.shape[1], self.n_contrasts) if softmax else max(1, self.n)
         for first in range(0, self.n, step):
             rows = slice(first, first + step)
             sums.add(self.X[rows], self.part(rows).packed_curvature(z[rows]), self.threads)
+
+    def _summed_hessian(self, z: Floats, single: bool) -> Floats:
+        sums = _multinomial.HessianSums(self.X.shape[1], self.fit_intercept, self.n_contrasts, single)
+        self.add_curvatures(sums, z)
         return sums.total(self.threads)
 
     def _mean_gram(self, curvature: Floats) -> Floats:
