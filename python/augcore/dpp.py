@@ -190,7 +190,7 @@ class KDPP:
             self._tolerance, self._is_kernel = max(self._points.shape) * _UNIT, False
         self.n = len(self._points)
         self.rank = self.n if self._spectrum.rest > 0 else len(self._spectrum.eigenvalues)
-        self._ratios = self._spectrum.kernel().elementary_ratios(0)
+        self._ratios = np.empty((len(self._spectrum.eigenvalues) + 1, 0))
 
     def sample(self, k: int, rng: Rng = None, *, size: int | None = None, threads: int | None = None) -> Points:
         """Draw k distinct points, or `size` independent sets of them.
@@ -323,9 +323,10 @@ def _reflector(vectors: Floats) -> Floats:
     if r == 0:
         return vectors
     left, sizes, right = linalg.svd(vectors[:r], check_finite=False)
-    reflector = vectors @ right.T
+    reflector: Floats = vectors @ right.T
     reflector[:r] += left
-    return reflector / np.sqrt(1.0 + sizes)
+    reflector /= np.sqrt(1.0 + sizes)
+    return reflector
 
 
 def _of_matrix(L: Any, scores: Any, jitter: float, project: bool) -> tuple[Floats, _Spectrum, float]:
@@ -351,8 +352,8 @@ def _of_matrix(L: Any, scores: Any, jitter: float, project: bool) -> tuple[Float
     if eigenvalues[0] < -tolerance * largest:
         if not project:
             raise ValueError(
-                f"L: is indefinite, its most negative eigenvalue is {eigenvalues[0] / largest:.3g} times the largest in "
-                "size; project=True replaces negative eigenvalues by 0"
+                f"L: is indefinite, its most negative eigenvalue is {eigenvalues[0] / largest:.3g} times the largest "
+                "in size; project=True replaces negative eigenvalues by 0"
             )
         matrix = (vectors[:, kept] * eigenvalues[kept]) @ vectors[:, kept].T
     return matrix, _Spectrum(vectors[:, kept], eigenvalues[kept]), tolerance
@@ -368,7 +369,8 @@ def _rows(features: Any, scores: Any, jitter: float) -> tuple[Floats, float]:
         rows, exponent = rows * quality[:, np.newaxis], exponent + of_scores
     if not jitter:
         return rows, 0.0
-    both = max(exponent, (_exponent(jitter) + 1) // 2) if rows.any() else (_exponent(jitter) + 1) // 2
+    of_jitter = (_exponent(jitter) + 1) // 2
+    both = max(exponent, of_jitter) if rows.any() else of_jitter
     small = math.ldexp(jitter, -2 * both)
     if small < 1e-290:
         raise ValueError(f"jitter: must be 0 or at least 1e-290 times the kernel, got {jitter!r}")
