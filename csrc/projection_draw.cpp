@@ -79,12 +79,13 @@ void ProjectionDraw::start(const SpectralKernel& kernel, const ProjectionColumns
   likely_products_.resize(kBatch * k_);
 }
 
-// As many proposals as give a batch of accepted ones, or all that are still wanted, if what is expected comes true.
+// As many proposals as give a batch of accepted ones, or all that are still wanted, if what is expected comes true. It
+// is often a quotient of integers but for rounding: they are all far from where it is rounded up.
 std::int64_t ProjectionDraw::batch_size() const {
+  constexpr double kRoundedUp = 0.6180339887498949;      // the golden ratio is hardest to come near
   const double left = static_cast<double>(k_ - taken_);  // the sum of what is left of all squared rows
-  const double wanted = std::min(left, static_cast<double>(kBatch));
-  return static_cast<index>(
-      std::min(static_cast<double>(kMostTried), std::ceil(wanted * sums()[kernel_->n - 1] / left)));
+  const double wanted = std::min(left, static_cast<double>(kBatch)) * sums()[kernel_->n - 1] / left;
+  return std::clamp(static_cast<index>(wanted + kRoundedUp), index{1}, kMostTried);
 }
 
 void ProjectionDraw::row_of(index item, double* __restrict row) const {

@@ -43,15 +43,20 @@ def _clipped(L):
 
 
 INDEFINITE = _matrix(6, seed=4) - 1.5 * np.eye(6)
+PROJECTION = np.linalg.qr(_rows(7, 4))[0] @ np.linalg.qr(_rows(7, 4))[0].T
 SCORES = np.array([1.0, -0.5, 2.0, 0.1, -1.0, 0.7, 1.5])
 
 # What is given, the kernel that it stands for, its rank.
 KERNELS = {
     "matrix": ({"L": _matrix(7)}, _matrix(7), 7),
     "of rank 3": ({"L": _matrix(7, 3)}, _matrix(7, 3), 3),
-    "projection": ({"L": np.linalg.qr(_rows(7, 4))[0] @ np.linalg.qr(_rows(7, 4))[0].T},) * 2,
+    "projection": ({"L": PROJECTION}, PROJECTION, 4),
     "diagonal": ({"L": np.diag([5.0, 1.0, 0.0, 0.25, 3.0])}, np.diag([5.0, 1.0, 0.0, 0.25, 3.0]), 4),
-    "indefinite": ({"L": INDEFINITE, "project": True}, _clipped(INDEFINITE), int((np.linalg.eigvalsh(INDEFINITE) > 0).sum())),
+    "indefinite": (
+        {"L": INDEFINITE, "project": True},
+        _clipped(INDEFINITE),
+        int((np.linalg.eigvalsh(INDEFINITE) > 0).sum()),
+    ),
     "scaled matrix": (
         {"L": _matrix(7), "scores": SCORES, "jitter": 0.2},
         np.outer(abs(SCORES), abs(SCORES)) * _matrix(7) + 0.2 * np.eye(7),
@@ -74,8 +79,7 @@ KERNELS = {
     "jitter alone": ({"features": np.zeros((6, 2)), "jitter": 3.0}, 3.0 * np.eye(6), 6),
     "no features": ({"features": np.zeros((5, 0)), "jitter": 1.0}, np.eye(5), 5),
 }
-KERNELS["projection"] = (KERNELS["projection"][0], KERNELS["projection"][0]["L"], 4)
-SIZES = [(name, k) for name, (_, _, rank) in KERNELS.items() for k in range(rank + 1)]
+SIZES = [(name, k) for name, (_, _, rank) in KERNELS.items() for k in sorted({0, 1, rank // 2, rank - 1, rank})]
 
 
 def _check_counts(drawn, probabilities):
@@ -120,7 +124,9 @@ def test_log_prob_against_mpmath():
             subsets = list(itertools.combinations(range(7), k))
             weights = [mpmath.det(mpmath.matrix([[L[i, j] for j in s] for i in s])) for s in subsets]
             for subset, weight in zip(subsets, weights, strict=True):
-                assert points.log_prob(subset) == pytest.approx(float(mpmath.log(weight / mpmath.fsum(weights))), abs=1e-10)
+                assert points.log_prob(subset) == pytest.approx(
+                    float(mpmath.log(weight / mpmath.fsum(weights))), abs=1e-10
+                )
 
 
 @pytest.mark.parametrize(("name", "k"), SIZES)
@@ -162,7 +168,9 @@ def test_large_and_small_kernels(scale):
     L = scale * _matrix(40, seed=1)
     for k in (1, 13, 40):
         assert len(set(dpp.k_dpp(L, k, 0).tolist())) == k
-    _check_counts(dpp.KDPP(L[:6, :6]).sample(3, 0, size=DRAWS), reference.k_dpp_probabilities(_matrix(40, seed=1)[:6, :6], 3))
+    _check_counts(
+        dpp.KDPP(L[:6, :6]).sample(3, 0, size=DRAWS), reference.k_dpp_probabilities(_matrix(40, seed=1)[:6, :6], 3)
+    )
     points = dpp.KDPP(features=math.sqrt(scale) * _rows(30, 4), jitter=1e-3 * scale)
     assert len(set(points.sample(20, 0).tolist())) == 20
 
@@ -244,7 +252,6 @@ def test_how_often_points_are_drawn(n, p, k):
     found, expected = (np.bincount(groups, weights=values) for values in (counts, expected))
     # Points repel each other, so counts of groups vary less than independent ones.
     assert stats.chi2.sf(((found - expected) ** 2 / expected).sum(), len(found) - 1) > FALSE_ALARM
-    assert np.abs(counts - np.repeat(expected / np.bincount(groups), np.bincount(groups))).max() > 0
 
 
 @pytest.mark.parametrize(("copies", "k"), [(2, 60), (2, 40), (3, 60), (50, 20), (50, 60)])
@@ -334,7 +341,9 @@ def test_greedy_choice_of_many():
     left = np.diagonal(L).copy()
     for step, point in enumerate(order):
         assert left[point] == pytest.approx(left.max(), rel=1e-9)
-        factor = np.linalg.solve(np.linalg.cholesky(L[np.ix_(order[: step + 1], order[: step + 1])]), L[order[: step + 1]])
+        factor = np.linalg.solve(
+            np.linalg.cholesky(L[np.ix_(order[: step + 1], order[: step + 1])]), L[order[: step + 1]]
+        )
         left = np.diagonal(L) - (factor**2).sum(axis=0)
 
 
@@ -356,7 +365,7 @@ def test_tiny_kernels():
         assert points.log_prob([]) == 0.0
     assert dpp.k_dpp([[2]], 1).tolist() == [0]
     assert dpp.k_dpp(_matrix(4), 0).shape == (0,)
-    assert dpp.KDPP([[2.0]]).log_prob([0]) == 0.0
+    assert dpp.KDPP([[2.0]]).log_prob([0]) == pytest.approx(0.0, abs=1e-15)
     assert dpp.KDPP(np.zeros((3, 3))).rank == 0
     assert dpp.KDPP(_matrix(4)).sample(2, size=0).shape == (0, 2)
 
@@ -488,7 +497,11 @@ REFUSED = {
     "before": (lambda: dpp.KDPP(L3).log_prob([-1]), ValueError, "subset: must be between 0 and 2, got -1 to -1"),
     "no integers": (lambda: dpp.KDPP(L3).log_prob([0.0]), TypeError, "subset: expected integers, got dtype float64"),
     "a mask": (lambda: dpp.KDPP(L3).log_prob([True]), TypeError, "subset: expected integers, got dtype bool"),
-    "a set of sets": (lambda: dpp.KDPP(L3).log_prob([[0]]), ValueError, "subset: expected 1 dimension, got shape (1, 1)"),
+    "a set of sets": (
+        lambda: dpp.KDPP(L3).log_prob([[0]]),
+        ValueError,
+        "subset: expected 1 dimension, got shape (1, 1)",
+    ),
 }
 
 
