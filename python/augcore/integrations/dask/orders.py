@@ -16,10 +16,10 @@ from augcore.integrations.dask.samples import (
     check_known,
     check_platform,
     chunks_of,
-    computed,
     dask_module,
     firsts_of,
     located,
+    naming,
     platform,
 )
 
@@ -69,7 +69,9 @@ def order(scores: Array, policy: str, rng: Rng = None, *, k: int | None = None) 
     while len(nodes) > 1:
         groups = [nodes[i : i + FAN_IN] for i in range(0, len(nodes), FAN_IN)]
         nodes = [dask.delayed(_merge_chosen, pure=False)(shared, group) for group in groups]
-    chosen: policies.Reservoir = computed(nodes, {"scores": given})[0]
+    chosen: policies.Reservoir
+    with naming({"scores": given}):
+        (chosen,) = dask.compute(*nodes)
     return chosen.order()
 
 

@@ -35,10 +35,10 @@ __all__ = [
     "check_known",
     "check_platform",
     "chunks_of",
-    "computed",
     "dask_module",
     "firsts_of",
     "located",
+    "naming",
     "platform",
 ]
 
@@ -76,7 +76,7 @@ def check_platform(expected: str) -> None:
 
 @contextmanager
 def located(first: int, n: int) -> Iterator[None]:
-    """What is raised within tells the rows, and by that `computed` knows that the chunks were there."""
+    """What is raised within tells the rows, and by that `naming` knows that the chunks were there."""
     try:
         yield
     except Exception as error:
@@ -157,11 +157,12 @@ class DaskSamples(Samples):
         arrays = [X, _column("y", y, X)]
         arrays += [] if weight is None else [_column("sample_weight", weight, X)]
         self._given = dict(zip(("X", "y", "sample_weight"), map(chunks_of, arrays), strict=False))
-        arrays = list(dask.persist(*arrays)) if persist else arrays
-        self.classes = _classes(arrays[1])
-        edges = _edges(X.chunks[0], _multinomial.tile_rows(self.p + 1, max(1, len(self.classes) - 1)))
-        arrays = [array.rechunk({0: edges}) for array in arrays]
-        arrays = list(dask.persist(*arrays)) if persist else arrays
+        with naming(self._given):
+            arrays = list(dask.persist(*arrays)) if persist else arrays
+            self.classes = _classes(arrays[1])
+            edges = _edges(X.chunks[0], _multinomial.tile_rows(self.p + 1, max(1, len(self.classes) - 1)))
+            arrays = [array.rechunk({0: edges}) for array in arrays]
+            arrays = list(dask.persist(*arrays)) if persist else arrays
         columns = [chunks_of(array).chunks for array in arrays]
         columns += [[None] * len(edges)] if weight is None else []
         self.edges = edges
@@ -200,8 +201,10 @@ class DaskSamples(Samples):
         scores: Array = dask.array.concatenate(values).rechunk((chunks,))
         return scores
 
-    def _compute(self, tasks: list[Any]) -> list[Any]:
-        return computed(tasks, self._given)
+    def _compute(self, tasks: list[Any]) -> tuple[Any, ...]:
+        with naming(self._given):
+            results: tuple[Any, ...] = dask_module().compute(*tasks)
+        return results
 
 
 class Chunks(NamedTuple):
@@ -225,16 +228,16 @@ def firsts_of(rows: Sequence[int]) -> list[int]:
 def _classes(y: Any) -> NDArray[Any]:
     """The sorted labels of a dask array."""
     dask = dask_module()
-    chunks, rows = given = chunks_of(y)
+    chunks, rows = chunks_of(y)
     tasks = [dask.delayed(_labels_of_chunk)(first, chunk) for first, chunk in zip(firsts_of(rows), chunks, strict=True)]
-    return np.unique(np.concatenate(computed(tasks, {"y": given})))
+    return np.unique(np.concatenate(dask.compute(*tasks)))
 
 
-def computed(tasks: list[Any], given: Mapping[str, Chunks]) -> list[Any]:
-    """The results of tasks; where they fail because a chunk of a given array cannot be had, the error names it."""
-    dask = dask_module()
+@contextmanager
+def naming(given: Mapping[str, Chunks]) -> Iterator[None]:
+    """Where what is computed within fails because a chunk of a given array cannot be had, the error names it."""
     try:
-        return list(dask.compute(*tasks))
+        yield
     except Exception as cause:
         if any(note.startswith(_WHERE) for note in getattr(cause, "__notes__", ())):
             raise
