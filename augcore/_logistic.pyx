@@ -2,11 +2,13 @@
 """Logistic regression, products with a design and Cholesky factors. The arguments are C-contiguous and checked."""
 
 from libc.stdint cimport int64_t
+from libcpp.vector cimport vector
 
 from augcore cimport cholesky as factor
 from augcore cimport gram, logistic
 from augcore.design cimport Design
 from augcore.dtype cimport Dtype
+from augcore.tree_sum cimport Node, TiledSums
 
 ctypedef fused real:
     float
@@ -38,27 +40,72 @@ cdef inline double* writable(double[::1] values) noexcept nogil:
     return &values[0] if values.shape[0] > 0 else NULL
 
 
-cdef class LogisticSums:
-    cdef logistic.LogisticSums* sums
+cdef int copy_sums(const vector[double]& sums, double[::1] out) except -1:
+    agree("out", out.shape[0], <int64_t>sums.size())
+    cdef int64_t i
+    for i in range(out.shape[0]):
+        out[i] = sums[i]
+    return 0
 
-    def __cinit__(self, int p, bint intercept, int order, const double[::1] coef, bint single):
-        self.sums = new logistic.LogisticSums(p, intercept, order, pointer(coef), single)
+
+cdef vector[double] as_sums(const double[::1] values):
+    cdef vector[double] sums
+    if values.shape[0] > 0:
+        sums.assign(&values[0], &values[0] + values.shape[0])
+    return sums
+
+
+cdef class Sums:
+    """What all sums over tiles of rows have: the nodes of their tree, to be sent and to be pushed elsewhere."""
+    cdef TiledSums* tiled
+
+    def size(self):
+        return self.tiled.nodes().size(), self.tiled.width()
+
+    def copy_nodes(self, int64_t[::1] levels, double[:, ::1] values):
+        cdef size_t i
+        agree("levels", levels.shape[0], <int64_t>self.tiled.nodes().size())
+        agree("values", values.shape[0], levels.shape[0])
+        for i in range(self.tiled.nodes().size()):
+            levels[i] = self.tiled.nodes()[i].level
+            copy_sums(self.tiled.nodes()[i].values, values[i])
+
+    def push(self, const double[::1] node, int level):
+        self.tiled.push(as_sums(node), level)
+
+    def close(self, const double[::1] last):
+        self.tiled.close(as_sums(last))
+
+
+cdef class RowSums(Sums):
+    cdef logistic.RowSums* sums
+    cdef int64_t p
+    cdef int64_t b
+
+    def __cinit__(self, int64_t p, bint intercept, int64_t b, int64_t first_row):
+        self.p = p
+        self.b = b
+        self.sums = new logistic.RowSums(p, intercept, b, first_row)
+        self.tiled = self.sums
 
     def __dealloc__(self):
         del self.sums
 
-    def add(self, const real[:, ::1] x, const double[::1] y, const double[::1] weight, int threads):
+    def add(self, const real[:, ::1] x, const double[:, ::1] factors, int threads):
+        agree("x", x.shape[1], self.p)
+        agree("factors", factors.shape[0], x.shape[0])
+        agree("factors", factors.shape[1], self.b)
         cdef Design rows = design(x, True)
-        with nogil:
-            self.sums.add(<const real*>rows.data, pointer(y), pointer(weight), rows.n, threads)
+        if rows.n > 0 and self.b > 0:
+            with nogil:
+                self.sums.add(<const real*>rows.data, &factors[0, 0], rows.n, threads)
 
-    def total(self, double[::1] gradient, double[:, ::1] hessian, int threads):
-        cdef double loss
-        cdef double* g = writable(gradient)
-        cdef double* h = &hessian[0, 0] if hessian.shape[0] > 0 else NULL
-        with nogil:
-            self.sums.total(&loss, g, h, threads)
-        return loss
+    def open(self, int threads):
+        return self.sums.open()
+
+    def total(self, double[:, ::1] out, int threads):
+        if out.shape[0] > 0 and out.shape[1] > 0:
+            self.sums.total(&out[0, 0])
 
 
 def linear_predictor(const real[:, ::1] x, bint intercept, const double[:, ::1] coef, double[:, ::1] out, int threads):
@@ -115,13 +162,18 @@ def loo_loss_change(const double[::1] eta, const double[::1] y, const double[::1
                                  threads)
 
 
-cdef class GramSums:
+def gram_tile_rows(int64_t q):
+    return gram.GramSums.tile_rows(q)
+
+
+cdef class GramSums(Sums):
     cdef gram.GramSums* sums
     cdef int64_t p
 
-    def __cinit__(self, int64_t p, bint intercept, bint single):
+    def __cinit__(self, int64_t p, bint intercept, bint single, int64_t first_row, int64_t rows_of_tile):
         self.p = p
-        self.sums = new gram.GramSums(p, intercept, single)
+        self.sums = new gram.GramSums(p, intercept, single, first_row, rows_of_tile)
+        self.tiled = self.sums
 
     def __dealloc__(self):
         del self.sums
@@ -132,6 +184,9 @@ cdef class GramSums:
         cdef Design rows = design(x, True)
         with nogil:
             self.sums.add(<const real*>rows.data, pointer(w), rows.n, threads)
+
+    def open(self, int threads):
+        return self.sums.open(threads)
 
     def total(self, double[:, ::1] out, int threads):
         if out.shape[0] > 0:

@@ -1,18 +1,19 @@
 """csrc/include/augcore/logistic.hpp"""
 
 from libc.stdint cimport int64_t
+from libcpp.vector cimport vector
 
 from augcore.design cimport Design
 from augcore.errors cimport raise_python_error
+from augcore.tree_sum cimport TiledSums
 
 
 cdef extern from "augcore/logistic.hpp" namespace "augcore" nogil:
-    cdef cppclass LogisticSums:
-        LogisticSums(int64_t p, bint intercept, int order, const double* coef,
-                     bint single) except +raise_python_error
-        void add[T](const T* x, const double* y, const double* weight, int64_t n,
-                    int threads) except +raise_python_error
-        void total(double* loss, double* gradient, double* hessian, int threads) except +raise_python_error
+    cdef cppclass RowSums(TiledSums):
+        RowSums(int64_t p, bint intercept, int64_t b, int64_t first_row) except +raise_python_error
+        void add[T](const T* x, const double* factors, int64_t n, int threads) except +raise_python_error
+        vector[double] open()
+        void total(double* out) except +raise_python_error
 
     void linear_predictor(const Design& rows, const double* coef, int64_t b, double* eta,
                           int threads) except +raise_python_error

@@ -48,6 +48,11 @@ struct Triangle {
   }
 };
 
+index triangle_width(index q, bool single) {
+  if (q < 0) throw std::invalid_argument("GramSums: p is negative");
+  return single ? Triangle<float>(q).offsets().back() : Triangle<double>(q).offsets().back();
+}
+
 // Where bands of row tiles begin that have about the same area; `wanted` of them if they are not too high or low.
 template <typename S>
 std::vector<index> cut_bands(const Triangle<S>& triangle, const std::vector<index>& offsets, index wanted) {
@@ -89,11 +94,12 @@ struct GramSums::Piece {
   std::vector<double> sums;
 };
 
-GramSums::GramSums(index p, bool intercept, bool single)
-    : p_(p), q_(p + (intercept ? 1 : 0)), single_(single), tile_rows_(tile_rows(q_)) {
-  if (p < 0) throw std::invalid_argument("GramSums: p is negative");
-  width_ = single ? Triangle<float>(q_).offsets().back() : Triangle<double>(q_).offsets().back();
-}
+GramSums::GramSums(index p, bool intercept, bool single, index first_row, index rows_of_tile)
+    : TiledSums(triangle_width(p + intercept, single), rows_of_tile > 0 ? rows_of_tile : tile_rows(p + intercept),
+                first_row),
+      p_(p),
+      q_(p + intercept),
+      single_(single) {}
 
 // Tasks are bands of the triangles of pieces: every element is the same chain of operations whatever the bands.
 template <typename S, typename T>
@@ -142,20 +148,13 @@ void GramSums::add_rows(const T* x, const double* w, index n, int threads) {
     } else {
       sum_pieces<double>(x, w, pieces, threads);
     }
-    for (Piece& piece : pieces) {
-      open_rows_ = (open_rows_ + piece.n) % tile_rows_;
-      if (open_rows_ == 0) {
-        tree_.push(std::move(piece.sums), 0);
-        tile_.clear();
-      } else {
-        tile_ = std::move(piece.sums);
-      }
-    }
+    for (Piece& piece : pieces) end_tile(std::move(piece.sums), piece.n);
   }
 }
 
 template <typename T>
 void GramSums::add(const T* x, const double* w, index n, int threads) {
+  check_open();
   if (width_ == 0) return;
   if (!single_) return add_rows(x, w, n, threads);
   const auto take = [&](index m) {
@@ -183,6 +182,14 @@ void GramSums::add(const T* x, const double* w, index n, int threads) {
 template void GramSums::add<float>(const float*, const double*, index, int);
 template void GramSums::add<double>(const double*, const double*, index, int);
 
+std::vector<double> GramSums::open(int threads) const {
+  if (ragged_w_.empty()) return tile_;
+  std::vector<Piece> last = {{0, static_cast<index>(ragged_w_.size()), tile_}};
+  last.front().sums.resize(width_, 0.0);
+  sum_pieces<float>(ragged_x_.data(), ragged_w_.data(), last, threads);
+  return std::move(last.front().sums);
+}
+
 void GramSums::total(double* out, int threads) const {
   const auto unpack_sums = [&](const std::vector<double>& sums) {
     if (single_) {
@@ -193,10 +200,9 @@ void GramSums::total(double* out, int threads) const {
   };
   // A copy of the sums of few rows, in memory that the system gives anew, would take as long as a tenth of them.
   if (tree_.empty() && ragged_w_.empty() && !tile_.empty()) return unpack_sums(tile_);
-  std::vector<Piece> last = {{0, static_cast<index>(ragged_w_.size()), tile_}};
-  last.front().sums.resize(width_, 0.0);
-  if (last.front().n > 0) sum_pieces<float>(ragged_x_.data(), ragged_w_.data(), last, threads);
-  unpack_sums(tree_.total(std::move(last.front().sums)));
+  std::vector<double> last = open(threads);
+  last.resize(width_, 0.0);
+  unpack_sums(tree_.total(std::move(last)));
 }
 
 void weighted_gram(const Design& rows, const double* w, bool single, double* out, int threads) {

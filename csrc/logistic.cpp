@@ -59,19 +59,6 @@ void add_to_sum(const T* x, const double* values, std::int64_t i, std::int64_t m
   }
 }
 
-// One pass over rows first ... last - 1: adds to sum (q) the rows of the design times the values that
-// f(i, m, eta, values) gives m rows from row i on.
-template <typename T, typename F>
-void sum_rows(const T* x, const double* coef, std::int64_t p, std::int64_t q, std::int64_t first, std::int64_t last,
-              double* sum, const F& f) {
-  for_cached_rows(x, p, first, last, [&](std::int64_t i, std::int64_t m) {
-    double eta[kMostRows], values[kMostRows];
-    predict(x, coef, p, q, i, i + m, eta);
-    f(i, m, eta, values);
-    add_to_sum(x, values, i, m, p, q, sum);
-  });
-}
-
 // values (m) = the weighted residuals of m samples from sample i on
 void weighted_residuals(const double* eta, const double* y, const double* weight, std::int64_t i, std::int64_t m,
                         double* values) {
@@ -94,78 +81,6 @@ void for_blocks(std::int64_t n, std::int64_t block, int threads, const F& f) {
 
 }  // namespace
 
-LogisticSums::LogisticSums(std::int64_t p, bool intercept, int order, const double* coef, bool single)
-    : p_(p),
-      q_(p + (intercept ? 1 : 0)),
-      order_(order),
-      width_(1 + (order >= 1 ? q_ : 0)),
-      coef_(coef, coef + q_),
-      tile_(width_, 0.0),
-      hessian_(p, intercept, single) {
-  if (order < 0 || order > 2) throw std::invalid_argument("LogisticSums: order is out of range");
-}
-
-template <typename T>
-void LogisticSums::add(const T* x, const double* y, const double* weight, std::int64_t n, int threads) {
-  if (n == 0) return;
-  // Tiles by absolute row number: the first goes on with the open one, and the last may stay open.
-  const std::int64_t tiles = (tile_rows_ + n + kTileRows - 1) / kTileRows;
-  std::vector<double> sums(tiles * width_, 0.0);
-  std::copy(tile_.begin(), tile_.end(), sums.begin());
-  std::vector<double> curvatures(order_ >= 2 ? n : 0);
-  for_blocks(tiles, tiles_of_task(q_), threads, [&](std::int64_t from, std::int64_t to) {
-    for (std::int64_t tile = from; tile < to; ++tile) {
-      double* out = sums.data() + tile * width_;
-      const std::int64_t first = std::max<std::int64_t>(0, tile * kTileRows - tile_rows_);
-      const std::int64_t last = std::min(n, (tile + 1) * kTileRows - tile_rows_);
-      const auto add_losses = [&](std::int64_t i, std::int64_t m, const double* eta) {
-        for (std::int64_t k = 0; k < m; ++k) {
-          const double w = weight == nullptr ? 1.0 : weight[i + k];
-          out[0] += w * point::log_loss(eta[k], y[i + k]);
-          if (order_ >= 2) curvatures[i + k] = w * point::curvature(eta[k]);
-        }
-      };
-      if (order_ >= 1) {
-        const auto use = [&](std::int64_t i, std::int64_t m, const double* eta, double* values) {
-          add_losses(i, m, eta);
-          weighted_residuals(eta, y, weight, i, m, values);
-        };
-        sum_rows(x, coef_.data(), p_, q_, first, last, out + 1, use);
-      } else {
-        for_cached_rows(x, p_, first, last, [&](std::int64_t i, std::int64_t m) {
-          double eta[kMostRows];
-          predict(x, coef_.data(), p_, q_, i, i + m, eta);
-          add_losses(i, m, eta);
-        });
-      }
-    }
-  });
-  tile_rows_ = (tile_rows_ + n) % kTileRows;
-  const std::int64_t whole = tile_rows_ == 0 ? tiles : tiles - 1;
-  for (std::int64_t tile = 0; tile < whole; ++tile) {
-    std::vector<double> node = tree_.zeros(width_);
-    std::copy_n(sums.data() + tile * width_, width_, node.data());
-    tree_.push(std::move(node), 0);
-  }
-  if (tile_rows_ == 0) {
-    std::fill(tile_.begin(), tile_.end(), 0.0);
-  } else {
-    std::copy_n(sums.data() + whole * width_, width_, tile_.data());
-  }
-  if (order_ >= 2) hessian_.add(x, curvatures.data(), n, threads);
-}
-
-template void LogisticSums::add<float>(const float*, const double*, const double*, std::int64_t, int);
-template void LogisticSums::add<double>(const double*, const double*, const double*, std::int64_t, int);
-
-void LogisticSums::total(double* loss, double* gradient, double* hessian, int threads) const {
-  // Adding zeros changes no sum, so a tile of no rows at the right end is no tile.
-  const std::vector<double> sums = tree_.total(tile_);
-  if (loss != nullptr) *loss = sums[0];
-  if (order_ >= 1 && gradient != nullptr) std::copy_n(sums.data() + 1, q_, gradient);
-  if (order_ >= 2 && hessian != nullptr) hessian_.total(hessian, threads);
-}
-
 void linear_predictor(const Design& rows, const double* coef, std::int64_t b, double* eta, int threads) {
   const std::int64_t p = rows.p, q = rows.q();
   with_elements(rows, [&](const auto* x) {
@@ -181,51 +96,82 @@ void linear_predictor(const Design& rows, const double* coef, std::int64_t b, do
   });
 }
 
-void sum_of_rows(const Design& rows, const double* factors, std::int64_t b, double* sum, int threads) {
-  const std::int64_t p = rows.p, q = rows.q(), tiles = (rows.n + kTileRows - 1) / kTileRows;
-  const std::int64_t most = std::max<std::int64_t>(1, kWaveMemory / (8 * std::max<std::int64_t>(1, b * q)));
-  TreeSum tree;
-  for (std::int64_t done = 0; done < tiles; done += most) {
-    std::vector<std::vector<double>> sums;
-    for (std::int64_t tile = done; tile < std::min(tiles, done + most); ++tile) sums.push_back(tree.zeros(b * q));
-    with_elements(rows, [&](const auto* x) {
-      parallel_for(static_cast<std::int64_t>(sums.size()), threads, [&](std::int64_t task) {
-        const std::int64_t first = (done + task) * kTileRows, last = std::min(rows.n, first + kTileRows);
-        for_cached_rows(x, p, first, last, [&](std::int64_t i, std::int64_t m) {
-          for (std::int64_t j = 0; j < b; ++j) {
-            double values[kMostRows];
-            for (std::int64_t k = 0; k < m; ++k) values[k] = factors[(i + k) * b + j];
-            add_to_sum(x, values, i, m, p, q, sums[task].data() + j * q);
-          }
-        });
-      });
+RowSums::RowSums(std::int64_t p, bool intercept, std::int64_t b, std::int64_t first_row)
+    : TiledSums(b * (p + intercept), kTileRows, first_row), p_(p), q_(p + intercept), b_(b) {
+  if (p < 0 || b < 0) throw std::invalid_argument("RowSums: p or b is negative");
+}
+
+// Applies f(first, last, sums) to the rows of every tile among the next n.
+template <typename F>
+void RowSums::add_tiles(std::int64_t n, int threads, const F& f) {
+  struct Tile {
+    std::int64_t first, last;
+    std::vector<double> sums;
+  };
+  check_open();
+  const std::int64_t most = std::max<std::int64_t>(1, kWaveMemory / (8 * std::max<std::int64_t>(1, width_)));
+  for (std::int64_t done = 0; done < n;) {
+    std::vector<Tile> tiles;
+    while (done < n && static_cast<std::int64_t>(tiles.size()) < most) {
+      const std::int64_t open = tiles.empty() ? open_rows_ : 0, rows = std::min(n - done, kTileRows - open);
+      tiles.push_back({done, done + rows, open > 0 ? std::move(tile_) : tree_.zeros(width_)});
+      done += rows;
+    }
+    const auto n_tiles = static_cast<std::int64_t>(tiles.size());
+    for_blocks(n_tiles, tiles_of_task(width_), threads, [&](std::int64_t from, std::int64_t to) {
+      for (std::int64_t t = from; t < to; ++t) f(tiles[t].first, tiles[t].last, tiles[t].sums.data());
     });
-    for (std::vector<double>& tile : sums) tree.push(std::move(tile), 0);
+    for (Tile& tile : tiles) end_tile(std::move(tile.sums), tile.last - tile.first);
   }
-  const std::vector<double> total = tree.total(std::vector<double>(b * q, 0.0));
-  std::copy(total.begin(), total.end(), sum);
+}
+
+template <typename T>
+void RowSums::add(const T* x, const double* factors, std::int64_t n, int threads) {
+  add_tiles(n, threads, [&](std::int64_t first, std::int64_t last, double* sums) {
+    for_cached_rows(x, p_, first, last, [&](std::int64_t i, std::int64_t m) {
+      for (std::int64_t j = 0; j < b_; ++j) {
+        double values[kMostRows];
+        for (std::int64_t k = 0; k < m; ++k) values[k] = factors[(i + k) * b_ + j];
+        add_to_sum(x, values, i, m, p_, q_, sums + j * q_);
+      }
+    });
+  });
+}
+
+template <typename T>
+void RowSums::add_residuals(const T* x, const double* coef, const double* y, const double* weight, std::int64_t n,
+                            double* eta, int threads) {
+  add_tiles(n, threads, [&](std::int64_t first, std::int64_t last, double* sums) {
+    for_cached_rows(x, p_, first, last, [&](std::int64_t i, std::int64_t m) {
+      double values[kMostRows];
+      predict(x, coef, p_, q_, i, i + m, eta + i);
+      weighted_residuals(eta + i, y, weight, i, m, values);
+      add_to_sum(x, values, i, m, p_, q_, sums);
+    });
+  });
+}
+
+template void RowSums::add<float>(const float*, const double*, std::int64_t, int);
+template void RowSums::add<double>(const double*, const double*, std::int64_t, int);
+
+void RowSums::total(double* out) const {
+  std::vector<double> last = tile_;
+  last.resize(width_, 0.0);
+  const std::vector<double> sums = tree_.total(std::move(last));
+  std::copy(sums.begin(), sums.end(), out);
+}
+
+void sum_of_rows(const Design& rows, const double* factors, std::int64_t b, double* sum, int threads) {
+  RowSums sums(rows.p, rows.intercept, b);
+  with_elements(rows, [&](const auto* x) { sums.add(x, factors, rows.n, threads); });
+  sums.total(sum);
 }
 
 void gradient(const Design& rows, const double* coef, const double* y, const double* weight, double* eta, double* sum,
               int threads) {
-  const std::int64_t q = rows.q(), tiles = (rows.n + kTileRows - 1) / kTileRows;
-  std::vector<std::vector<double>> sums(tiles);
-  with_elements(rows, [&](const auto* x) {
-    for_blocks(tiles, tiles_of_task(q), threads, [&](std::int64_t from, std::int64_t to) {
-      for (std::int64_t tile = from; tile < to; ++tile) {
-        sums[tile].assign(q, 0.0);
-        sum_rows(x, coef, rows.p, q, tile * kTileRows, std::min(rows.n, (tile + 1) * kTileRows), sums[tile].data(),
-                 [=](std::int64_t i, std::int64_t m, const double* at, double* values) {
-                   std::copy_n(at, m, eta + i);
-                   weighted_residuals(at, y, weight, i, m, values);
-                 });
-      }
-    });
-  });
-  TreeSum tree;
-  for (std::vector<double>& tile : sums) tree.push(std::move(tile), 0);
-  const std::vector<double> total = tree.total(std::vector<double>(q, 0.0));
-  std::copy(total.begin(), total.end(), sum);
+  RowSums sums(rows.p, rows.intercept, 1);
+  with_elements(rows, [&](const auto* x) { sums.add_residuals(x, coef, y, weight, rows.n, eta, threads); });
+  sums.total(sum);
 }
 
 namespace {

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from commands import COMMAND
 
 import augcore
 
@@ -57,6 +58,22 @@ def simd_levels(run_python) -> list[str]:
         for level in ("baseline", "v3", "v4")
         if run_python(probe, check=False, AUGCORE_SIMD=level).returncode == 0
     ]
+
+
+# ---- the command -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess]:
+    """Calls the command in an empty folder, "here"."""
+    (tmp_path / "here").mkdir()
+
+    def call(*arguments: object, **options: Any) -> subprocess.CompletedProcess:
+        words = [*COMMAND, *(word if isinstance(word, bytes) else str(word) for word in arguments)]
+        options = {"cwd": tmp_path / "here", "timeout": 120, "check": False, **options}
+        return subprocess.run(words, capture_output=True, text=True, **options)
+
+    return call
 
 
 # ---- experiments -----------------------------------------------------------------------------------------------------

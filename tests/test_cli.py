@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import ctypes
 import importlib
 import json
 import os
@@ -11,7 +10,6 @@ import resource
 import shlex
 import signal
 import subprocess
-import sys
 import time
 import tomllib
 from collections.abc import Callable, Iterator
@@ -20,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import COMMAND, assert_one_line, give_up_privileges
 
 import augcore
 from augcore import _files
@@ -27,21 +26,6 @@ from augcore.experiments import runner
 from augcore.experiments.config import parse
 
 Augcore = Callable[..., subprocess.CompletedProcess]
-
-COMMAND = [sys.executable, "-m", "augcore"]
-
-
-@pytest.fixture
-def command(tmp_path: Path) -> Augcore:
-    """Calls the command in an empty folder."""
-    (tmp_path / "here").mkdir()
-
-    def call(*arguments: object, **options: Any) -> subprocess.CompletedProcess:
-        words = [*COMMAND, *(word if isinstance(word, bytes) else str(word) for word in arguments)]
-        options = {"cwd": tmp_path / "here", "timeout": 120, "check": False, **options}
-        return subprocess.run(words, capture_output=True, text=True, **options)
-
-    return call
 
 
 @pytest.fixture
@@ -58,16 +42,6 @@ def _toml(path: Path, settings: dict[str, Any]) -> Path:
 
     path.write_text("".join(f"{key} = {inline(value)}\n" for key, value in settings.items()))
     return path
-
-
-def _assert_one_line(process: subprocess.CompletedProcess, code: int, *words: str) -> None:
-    """An exit code, and exactly one line on stderr, which is an error of ours with these words."""
-    assert process.returncode == code, process.stderr
-    assert process.stderr.startswith("augcore: ")
-    assert process.stderr.count("\n") == 1, process.stderr
-    assert process.stdout == ""
-    for word in words:
-        assert word in process.stderr
 
 
 # ---- asking for what there is ----------------------------------------------------------------------------------------
@@ -135,9 +109,9 @@ def test_run_plot_report(command: Augcore, tiny: Path, tmp_path: Path) -> None:
     assert (folder / "results.csv").read_bytes() == before
 
     again = command("run", tiny, "--out", folder)
-    _assert_one_line(again, 2, "not empty", "--resume")
+    assert_one_line(again, 2, "not empty", "--resume")
     other = command("run", tiny, "--resume", "--set", "seed=5")
-    _assert_one_line(other, 2, "seed", "tiny-3", "cannot be resumed")
+    assert_one_line(other, 2, "seed", "tiny-3", "cannot be resumed")
     assert (folder / "results.csv").read_bytes() == before
 
 
@@ -175,7 +149,7 @@ def test_nobody_reads_the_results_and_a_terminal_without_width(command: Augcore,
     ],
 )
 def test_bad_usage(command: Augcore, tmp_path: Path, arguments: list[str], words: list[str]) -> None:
-    _assert_one_line(command("run", *arguments), 2, *words)
+    assert_one_line(command("run", *arguments), 2, *words)
     assert not list((tmp_path / "here").iterdir())
 
 
@@ -191,15 +165,15 @@ def test_bad_options(command: Augcore, arguments: list[str]) -> None:
 
 def test_odd_environment(command: Augcore) -> None:
     process = command("run", "smoke", env={**os.environ, "SOURCE_DATE_EPOCH": "abc"})
-    _assert_one_line(process, 2, "SOURCE_DATE_EPOCH", "'abc'")
+    assert_one_line(process, 2, "SOURCE_DATE_EPOCH", "'abc'")
 
 
 def test_files_that_are_not_there_or_not_toml(command: Augcore, tmp_path: Path) -> None:
-    _assert_one_line(command("run", "no.toml"), 1, "no.toml", "No such file")
+    assert_one_line(command("run", "no.toml"), 1, "no.toml", "No such file")
     (tmp_path / "bad.toml").write_text("= 3")
-    _assert_one_line(command("run", tmp_path / "bad.toml"), 2, "bad.toml", "not a TOML file")
-    _assert_one_line(command("plot", "nowhere"), 1, "nowhere")
-    _assert_one_line(command("report", "nowhere"), 1, "nowhere")
+    assert_one_line(command("run", tmp_path / "bad.toml"), 2, "bad.toml", "not a TOML file")
+    assert_one_line(command("plot", "nowhere"), 1, "nowhere")
+    assert_one_line(command("report", "nowhere"), 1, "nowhere")
 
 
 # ---- runs that fail --------------------------------------------------------------------------------------------------
@@ -209,9 +183,9 @@ def test_broken_folder(command: Augcore, tmp_path: Path) -> None:
     folder = tmp_path / "broken"
     folder.mkdir()
     (folder / "config.json").write_text('{"format": 1')
-    _assert_one_line(command("run", "--resume", "--out", folder), 1, "config.json", "damaged")
-    _assert_one_line(command("plot", folder), 1, "broken")
-    _assert_one_line(command("report", folder), 1, "broken")
+    assert_one_line(command("run", "--resume", "--out", folder), 1, "config.json", "damaged")
+    assert_one_line(command("plot", folder), 1, "broken")
+    assert_one_line(command("report", folder), 1, "broken")
 
 
 def test_debug_shows_the_traceback(command: Augcore, tmp_path: Path) -> None:
@@ -225,25 +199,18 @@ def test_debug_shows_the_traceback(command: Augcore, tmp_path: Path) -> None:
 def test_folder_in_use(command: Augcore, tiny: Path, tmp_path: Path) -> None:
     (tmp_path / "busy").mkdir()
     with _files.locked(tmp_path / "busy"):
-        _assert_one_line(command("run", tiny, "--out", tmp_path / "busy"), 1, "busy", "another process")
-
-
-def _give_up_privileges() -> None:
-    """Makes permissions count for root as well, in the program that is about to be started."""
-    drop_from_bounding_set, override, read_search = 24, 1, 2
-    for capability in (override, read_search):
-        ctypes.CDLL(None).prctl(drop_from_bounding_set, capability, 0, 0, 0)
+        assert_one_line(command("run", tiny, "--out", tmp_path / "busy"), 1, "busy", "another process")
 
 
 def test_folder_that_cannot_be_written(command: Augcore, tiny: Path, tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(0o555)
-    process = command("run", tiny, "--out", closed / "run", preexec_fn=_give_up_privileges)
-    _assert_one_line(process, 1, "Permission denied", "closed/run")
+    process = command("run", tiny, "--out", closed / "run", preexec_fn=give_up_privileges)
+    assert_one_line(process, 1, "Permission denied", "closed/run")
 
 
 def test_folder_that_is_a_file(command: Augcore, tiny: Path) -> None:
-    _assert_one_line(command("run", tiny, "--out", tiny), 1, "tiny.toml", "Not a directory")
+    assert_one_line(command("run", tiny, "--out", tiny), 1, "tiny.toml", "Not a directory")
 
 
 def test_files_that_grow_too_large(command: Augcore, tiny: Path, tmp_path: Path) -> None:

@@ -16,20 +16,24 @@ PACKAGE = ROOT / "python" / "augcore"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 BASE = {"_validate", "_dispatch", "_random", "_errors", "_files", "_download"}
-BASE |= {"_batch", "_coordinates", "_matrices", "_multinomial", "_own_warp", "_strata", "_validate_models", "_words"}
+BASE |= {"_batch", "_coordinates", "_matrices", "_multinomial", "_own_warp", "_samples", "_strata", "_words"}
+BASE |= {"_validate_models"}
 # What each module of the package may import from the package, the base layer aside.
 MAY_IMPORT = {
     "transforms": set(),
     "linear_model": set(),
     "policies": set(),
+    "dpp": set(),
     "datasets": {"transforms"},
     "features": {"transforms"},
     "influence": {"linear_model"},
     "scores": {"influence", "linear_model"},
+    "streaming": {"scores", "influence", "linear_model"},
     "augmentations": {"transforms"},
     "reference": set(),
 }
-EVERYTHING = {*MAY_IMPORT, "experiments", "benchmarks", "cli"}
+EVERYTHING = {*MAY_IMPORT, "integrations", "experiments", "benchmarks", "cli"}
+MAY_IMPORT["integrations"] = {*MAY_IMPORT} - {"reference"}
 MAY_IMPORT["experiments"] = EVERYTHING - {"cli", "reference", "benchmarks"}
 MAY_IMPORT["benchmarks"] = EVERYTHING - {"cli", "experiments"}
 MAY_IMPORT["cli"] = EVERYTHING

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 import textwrap
@@ -158,20 +159,66 @@ def test_sums_over_more_leaves_than_are_held_at_a_time():
 @pytest.mark.parametrize("n", [1, 255, 256, 513, 2049, 6500])
 def test_blocks_and_threads_do_not_change_a_bit_of_the_sums(n, single):
     X, w = problem(n, 40)
-    y = (w > 0.5).astype(float)
-    coef = np.linspace(-0.2, 0.2, 41)
+    factors = np.column_stack([w, 1.0 - w])
 
     def bits(edges, threads):
-        sums = _dispatch.LogisticSums(40, True, 2, coef, single=single)
+        gram, rows = _dispatch.GramSums(40, True, single), _dispatch.RowSums(40, True, 2)
         for start, stop in zip([0, *edges], [*edges, n], strict=True):
-            sums.add(X[start:stop], y[start:stop], w[start:stop], threads)
-        loss, gradient, hessian = sums.total(threads)
-        return np.float64(loss).tobytes() + gradient.tobytes() + hessian.tobytes()
+            gram.add(X[start:stop], w[start:stop], threads)
+            rows.add(X[start:stop], factors[start:stop], threads)
+        return gram.total(threads).tobytes() + rows.total(threads).tobytes()
 
+    assert bits([], 1) == (
+        _dispatch.weighted_gram(X, True, w, 1, single).tobytes() + _dispatch.sum_of_rows(X, True, factors, 1).tobytes()
+    )
     whole = bits([], 1)
     for edges in ([], [n // 3], list(range(0, n, 100)), [0, 0, n], list(range(0, n, 2048)), list(range(2047, n, 2047))):
         for threads in THREADS:
             assert bits(edges, threads) == whole
+
+
+@pytest.mark.parametrize("single", [False, True])
+@pytest.mark.parametrize("n", [2048, 9000, 30_000])
+def test_sums_of_ranges_of_tiles_give_the_bits_of_one(n, single):
+    """Each range is summed on its own, and whole trees are merged before they reach the last."""
+    X, w = problem(n, 12)
+    whole = [_dispatch.weighted_gram(X, True, w, 1, single), _dispatch.sum_of_rows(X, True, w[:, None], 1)]
+    tile = _dispatch.gram_tile_rows(13)
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        cuts = sorted({0, n, *(tile * rng.integers(0, n // tile + 1, 4)).tolist()})
+        middle = cuts[len(cuts) // 2]
+        for kind, wanted in zip((0, 1), whole, strict=True):
+
+            def empty(first, kind=kind):
+                return _dispatch.RowSums(12, True, 1, first) if kind else _dispatch.GramSums(12, True, single, first)
+
+            halves = []
+            for bounds in (cuts[: cuts.index(middle) + 1], cuts[cuts.index(middle) :]):
+                half = empty(bounds[0])
+                for first, last in itertools.pairwise(bounds):
+                    part = empty(first)
+                    part.add(X[first:last], w[first:last, None] if kind else w[first:last], 1)
+                    half.absorb(part.nodes(1))
+                halves.append(half.nodes(1))
+            total = empty(0)
+            for nodes in halves:
+                total.absorb(nodes)
+            assert total.total(1).tobytes() == wanted.tobytes()
+
+
+def test_sums_take_no_nodes_of_another_width_or_place():
+    sums = _dispatch.GramSums(3, False)
+    with pytest.raises(ValueError, match="width"):
+        sums.absorb(_nodes(7))
+    with pytest.raises(ValueError, match="begins here"):
+        _dispatch.RowSums(2, False, 1, 512).absorb(_nodes(2, level=1))
+    with pytest.raises(ValueError, match="first of a tile"):
+        _dispatch.RowSums(2, False, 1, 511)
+
+
+def _nodes(width, level=0):
+    return _dispatch.Nodes(np.array([level]), np.ones((1, width)), np.empty(0))
 
 
 @pytest.mark.parametrize("q", WIDTHS)

@@ -133,8 +133,7 @@ y = np.zeros(20_000)
 
 def work():
     while True:
-        sums = _dispatch.LogisticSums(100, True, 2, np.zeros(101))
-        sums.add(X, y, None, 2)
+        _dispatch.GramSums(100, True).add(X, y, 2)
 
 threading.Thread(target=work, daemon=True).start()
 time.sleep(0.2)

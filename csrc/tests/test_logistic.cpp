@@ -28,30 +28,57 @@ struct Problem {
 };
 
 struct Sums {
-  double loss;
   std::vector<double> gradient, hessian;
-  bool operator==(const Sums& other) const {
-    return loss == other.loss && gradient == other.gradient && hessian == other.hessian;
+  bool operator==(const Sums& other) const { return gradient == other.gradient && hessian == other.hessian; }
+};
+
+// The weighted residuals and curvatures of the samples.
+struct Values {
+  std::vector<double> residual, curvature;
+
+  explicit Values(const Problem& problem) : residual(problem.n), curvature(problem.n) {
+    std::vector<double> eta(problem.n);
+    const Design rows{problem.x.data(), Dtype::float64, problem.n, problem.p, true};
+    augcore::linear_predictor(rows, problem.coef.data(), 1, eta.data(), 1);
+    augcore::residual(eta.data(), problem.y.data(), problem.n, residual.data(), 1);
+    augcore::curvature(eta.data(), problem.n, curvature.data(), 1);
+    for (std::int64_t i = 0; i < problem.n; ++i) {
+      residual[i] *= problem.weight[i];
+      curvature[i] *= problem.weight[i];
+    }
   }
 };
 
-Sums sum_in_blocks(const Problem& problem, std::int64_t block, int threads) {
-  const std::int64_t q = problem.p + 1;
-  augcore::LogisticSums sums(problem.p, true, 2, problem.coef.data());
-  for (std::int64_t first = 0; first < problem.n; first += block) {
-    sums.add(problem.x.data() + first * problem.p, problem.y.data() + first, problem.weight.data() + first,
-             std::min(block, problem.n - first), threads);
+// The sums of rows first ... last - 1, added block by block.
+template <typename S>
+void add_rows(const Problem& problem, const std::vector<double>& factors, std::int64_t first, std::int64_t last,
+              std::int64_t block, int threads, S& sums) {
+  for (std::int64_t i = first; i < last; i += block) {
+    sums.add(problem.x.data() + i * problem.p, factors.data() + i, std::min(block, last - i), threads);
   }
-  Sums result{0.0, std::vector<double>(q), std::vector<double>(q * q)};
-  sums.total(&result.loss, result.gradient.data(), result.hessian.data(), threads);
+}
+
+Sums totals(const Problem& problem, const augcore::RowSums& rows, const augcore::GramSums& gram) {
+  const std::int64_t q = problem.p + 1;
+  Sums result{std::vector<double>(q), std::vector<double>(q * q)};
+  rows.total(result.gradient.data());
+  gram.total(result.hessian.data(), 1);
   return result;
+}
+
+Sums sum_in_blocks(const Problem& problem, std::int64_t block, int threads) {
+  const Values values(problem);
+  augcore::RowSums rows(problem.p, true, 1);
+  augcore::GramSums gram(problem.p, true, false);
+  add_rows(problem, values.residual, 0, problem.n, block, threads, rows);
+  add_rows(problem, values.curvature, 0, problem.n, block, threads, gram);
+  return totals(problem, rows, gram);
 }
 
 void sums_equal_their_definition() {
   const Problem problem(700, 9);
   const std::int64_t q = problem.p + 1;
   const Sums sums = sum_in_blocks(problem, problem.n, 1);
-  double loss = 0.0;
   std::vector<double> gradient(q, 0.0), hessian(q * q, 0.0);
   for (std::int64_t i = 0; i < problem.n; ++i) {
     std::vector<double> row(problem.x.begin() + i * problem.p, problem.x.begin() + (i + 1) * problem.p);
@@ -60,13 +87,11 @@ void sums_equal_their_definition() {
     for (std::int64_t j = 0; j < q; ++j) eta += row[j] * problem.coef[j];
     const double probability = 1.0 / (1.0 + std::exp(-eta));
     const double w = problem.weight[i];
-    loss -= w * std::log(problem.y[i] > 0.5 ? probability : 1.0 - probability);
     for (std::int64_t j = 0; j < q; ++j) {
       gradient[j] += w * (probability - problem.y[i]) * row[j];
       for (std::int64_t k = 0; k < q; ++k) hessian[j * q + k] += w * probability * (1 - probability) * row[j] * row[k];
     }
   }
-  CHECK(std::fabs(sums.loss - loss) < 1e-9);
   for (std::int64_t j = 0; j < q; ++j) CHECK(std::fabs(sums.gradient[j] - gradient[j]) < 1e-9);
   for (std::int64_t j = 0; j < q * q; ++j) CHECK(std::fabs(sums.hessian[j] - hessian[j]) < 1e-9);
 }
@@ -79,6 +104,64 @@ void blocks_and_threads_do_not_change_a_bit() {
       for (const int threads : {1, 2, 3, 8}) CHECK(sum_in_blocks(problem, block, threads) == whole);
     }
   }
+}
+
+// Ranges of whole tiles that are summed elsewhere, and the rest after the last of them.
+void nodes_of_ranges_give_the_same_bits() {
+  const std::int64_t tile = augcore::GramSums::tile_rows(6);
+  const Problem problem(11 * tile + 37, 5);
+  const Values values(problem);
+  const Sums whole = sum_in_blocks(problem, problem.n, 1);
+  for (const std::vector<std::int64_t>& cuts :
+       {std::vector<std::int64_t>{1, 2, 3, 9}, std::vector<std::int64_t>{5}, std::vector<std::int64_t>{3, 4, 11}}) {
+    augcore::RowSums rows(problem.p, true, 1);
+    augcore::GramSums gram(problem.p, true, false);
+    std::int64_t first = 0;
+    for (std::size_t c = 0; c <= cuts.size(); ++c) {
+      const std::int64_t last = c < cuts.size() ? cuts[c] * tile : problem.n;
+      augcore::RowSums some_rows(problem.p, true, 1, first);
+      augcore::GramSums some_gram(problem.p, true, false, first);
+      add_rows(problem, values.residual, first, last, 700, 2, some_rows);
+      add_rows(problem, values.curvature, first, last, 900, 2, some_gram);
+      for (const auto& node : some_rows.nodes()) rows.push(node.values, node.level);
+      for (const auto& node : some_gram.nodes()) gram.push(node.values, node.level);
+      CHECK_EQ(some_gram.open(1).empty(), c < cuts.size());
+      if (!some_rows.open().empty()) rows.close(some_rows.open());
+      if (!some_gram.open(1).empty()) gram.close(some_gram.open(1));
+      first = last;
+    }
+    CHECK(totals(problem, rows, gram) == whole);
+  }
+}
+
+template <typename F>
+bool refused(const F& f) {
+  try {
+    f();
+  } catch (const std::invalid_argument&) {
+    return true;
+  }
+  return false;
+}
+
+void nodes_that_do_not_fit_are_refused() {
+  augcore::TreeSum tree(3);
+  CHECK(refused([&] { tree.push({1.0}, 1); }));
+  CHECK(refused([&] { tree.push({1.0}, -1); }));
+  CHECK(refused([&] { tree.push({1.0}, 64); }));
+  tree.push({1.0}, 0);
+  tree.push({1.0}, 2);
+  CHECK(refused([&] { tree.total({0.0}); }));
+  CHECK(refused([] { augcore::TreeSum below(-1); }));
+  CHECK(refused([] { augcore::RowSums between(2, true, 1, augcore::kTileRows + 1); }));
+  augcore::RowSums rows(2, false, 1);
+  CHECK(refused([&] { rows.push({1.0}, 0); }));
+  CHECK(refused([&] { rows.close({1.0, 2.0, 3.0}); }));
+  const double x[] = {1.0, 2.0}, factor[] = {3.0};
+  rows.add(x, factor, 1, 1);
+  CHECK(refused([&] { rows.push({1.0, 2.0}, 0); }));
+  rows.close({1.0, 2.0});
+  CHECK(refused([&] { rows.add(x, factor, 1, 1); }));
 }
 
 void one_pass_gives_the_predictors_and_the_gradient() {
@@ -181,6 +264,8 @@ void points_at_their_limits() {
 int main() {
   sums_equal_their_definition();
   blocks_and_threads_do_not_change_a_bit();
+  nodes_of_ranges_give_the_same_bits();
+  nodes_that_do_not_fit_are_refused();
   one_pass_gives_the_predictors_and_the_gradient();
   the_exponential_is_exact_to_an_ulp();
   the_tree_is_the_documented_one();

@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 _SUBMODULES = (
     "augmentations",
     "datasets",
+    "dpp",
     "experiments",
     "features",
     "influence",
@@ -22,6 +23,7 @@ _SUBMODULES = (
     "policies",
     "reference",
     "scores",
+    "streaming",
     "transforms",
 )
 
@@ -39,6 +41,7 @@ __all__ = [
 if TYPE_CHECKING:
     from augcore import augmentations as augmentations
     from augcore import datasets as datasets
+    from augcore import dpp as dpp
     from augcore import experiments as experiments
     from augcore import features as features
     from augcore import influence as influence
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
     from augcore import policies as policies
     from augcore import reference as reference
     from augcore import scores as scores
+    from augcore import streaming as streaming
     from augcore import transforms as transforms
 else:
 

@@ -5,7 +5,7 @@ Arguments are checked before they come here (`_validate`): arrays are C-contiguo
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,28 +36,6 @@ def build_facts() -> dict[str, str]:
 
 
 # ---- logistic regression ---------------------------------------------------------------------------------------------
-
-
-class LogisticSums:
-    """Loss, gradient and Hessian at given coefficients, summed over blocks of samples: see logistic.hpp.
-
-    single: the Hessian, and it alone, is summed in single precision.
-    """
-
-    def __init__(self, p: int, intercept: bool, order: int, coef: Floats, single: bool = False) -> None:
-        from augcore import _logistic
-
-        self._q, self._order = p + intercept, order
-        self._sums = _logistic.LogisticSums(p, intercept, order, coef, single)
-
-    def add(self, X: NDArray[Any], y: Floats, weight: Floats | None, threads: int) -> None:
-        self._sums.add(X, y, weight, threads)
-
-    def total(self, threads: int) -> tuple[float, Floats, Floats]:
-        """Loss, gradient (q,) and Hessian (q, q); those beyond the order are empty."""
-        gradient = np.empty(self._q if self._order >= 1 else 0)
-        hessian = np.empty((self._q, self._q) if self._order >= 2 else (0, 0))
-        return self._sums.total(gradient, hessian, threads), gradient, hessian
 
 
 def linear_predictor(X: NDArray[Any], intercept: bool, coef: Floats, threads: int) -> Floats:
@@ -165,20 +143,81 @@ def inverse_quadratic_form(
 # ---- products with the design (X, 1) ---------------------------------------------------------------------------------
 
 
-class GramSums:
-    """`weighted_gram` over blocks of rows: the same bits for any blocks."""
+class Nodes(NamedTuple):
+    """Sums over a range of whole tiles, from left to right: of 2^levels[i] tiles each; see tree_sum.hpp.
 
-    def __init__(self, p: int, intercept: bool, single: bool = False) -> None:
+    last: the sums over the rows after the last whole tile, empty where there are none.
+    """
+
+    levels: NDArray[np.int64]
+    values: Floats
+    last: Floats
+
+
+class _Sums:
+    """Sums over the rows of a design, fed block by block: the same bits for any blocks."""
+
+    _sums: Any
+
+    def nodes(self, threads: int) -> Nodes:
+        """What has been summed, to be absorbed elsewhere."""
+        count, width = self._sums.size()
+        levels, values = np.empty(count, dtype=np.int64), np.empty((count, width))
+        self._sums.copy_nodes(levels, values)
+        return Nodes(levels, values, np.array(self._sums.open(threads), dtype=np.float64))
+
+    def absorb(self, nodes: Nodes) -> None:
+        """Add the sums over the rows that come next; nothing comes after nodes with a `last`."""
+        for level, values in zip(nodes.levels.tolist(), nodes.values, strict=True):
+            self._sums.push(values, level)
+        if nodes.last.size:
+            self._sums.close(nodes.last)
+
+
+def gram_tile_rows(q: int) -> int:
+    """The rows of a tile of `GramSums` for q columns, which is whole tiles of every other sum."""
+    from augcore import _logistic
+
+    return _logistic.gram_tile_rows(q)
+
+
+class GramSums(_Sums):
+    """`weighted_gram` over blocks of rows.
+
+    first_row: that of the first block, a multiple of rows_of_tile; those are `gram_tile_rows(q)` if 0.
+    """
+
+    def __init__(
+        self, p: int, intercept: bool, single: bool = False, first_row: int = 0, rows_of_tile: int = 0
+    ) -> None:
         from augcore import _logistic
 
         self._q = p + intercept
-        self._sums = _logistic.GramSums(p, intercept, single)
+        self._sums = _logistic.GramSums(p, intercept, single, first_row, rows_of_tile)
 
     def add(self, X: NDArray[Any], weight: Floats, threads: int) -> None:
         self._sums.add(_rows(X), _doubles(weight), threads)
 
     def total(self, threads: int) -> Floats:
         out = np.empty((self._q, self._q))
+        self._sums.total(out, threads)
+        return out
+
+
+class RowSums(_Sums):
+    """`sum_of_rows` over blocks of rows, for b factors of each; first_row as in `GramSums`."""
+
+    def __init__(self, p: int, intercept: bool, b: int, first_row: int = 0) -> None:
+        from augcore import _logistic
+
+        self._shape = b, p + intercept
+        self._sums = _logistic.RowSums(p, intercept, b, first_row)
+
+    def add(self, X: NDArray[Any], factors: Floats, threads: int) -> None:
+        self._sums.add(_rows(X), _doubles(factors), threads)
+
+    def total(self, threads: int) -> Floats:
+        out = np.empty(self._shape)
         self._sums.total(out, threads)
         return out
 
@@ -347,6 +386,44 @@ def within_budget(costs: Floats, budget: float) -> NDArray[np.int64]:
 
     out = np.empty(len(costs), dtype=np.int64)
     return out[: _sampling.within_budget(costs, budget, out)].copy()
+
+
+# ---- determinantal point processes -----------------------------------------------------------------------------------
+
+
+class SpectralKernel:
+    """V diag(eigenvalues) V' + rest (I - V V'), V = vectors (n, r): see dpp.hpp, also for leverage and reflector."""
+
+    def __init__(
+        self, vectors: Floats, eigenvalues: Floats, rest: float, leverage: Floats, reflector: Floats | None
+    ) -> None:
+        from augcore import _dpp
+
+        self._r = len(eigenvalues)
+        self._kernel = _dpp.SpectralKernel(vectors, eigenvalues, rest, leverage, reflector)
+
+    def elementary_ratios(self, k: int) -> Floats:
+        """e_j / e_(j-1) of the rest and the first m eigenvalues: (r + 1, k), in row m for j = 1 ... k."""
+        ratios = np.empty((self._r + 1, k))
+        self._kernel.elementary_ratios(ratios)
+        return ratios
+
+    def sample(
+        self, ratios: Floats, k: int, key: NDArray[np.uint64], first_draw: int, draws: int, threads: int
+    ) -> NDArray[np.intp]:
+        """Sets of k points, (draws, k), each in rising order."""
+        out = np.empty((draws, k), dtype=np.int64)
+        self._kernel.sample(ratios, key, first_draw, out, threads)
+        return out.astype(np.intp, copy=False)
+
+
+def greedy_map(points: Floats, is_kernel: bool, jitter: float, tolerance: float, k: int) -> NDArray[np.intp]:
+    """At most k points, fewer where all others depend on them; points: the kernel, or rows whose products it has."""
+    from augcore import _dpp
+
+    order = np.empty(k, dtype=np.int64)
+    found = _dpp.greedy_map(points, is_kernel, jitter, tolerance, order)
+    return order[:found].astype(np.intp, copy=False)
 
 
 # ---- warps, flips, resizing ------------------------------------------------------------------------------------------

@@ -5,22 +5,27 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import hashlib
 import io
 import math
+import operator
 import os
 import secrets
+import stat
 import struct
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from augcore._errors import FileFormatError
 
+MAX_NPY_HEADER = 2**14  # bytes; NumPy itself refuses above 10,000
 MAX_NPZ_DIRECTORY = 2**20  # bytes
 MAX_NPZ_EXPANSION = 100  # times, for what is larger than 64 MiB
 
@@ -31,9 +36,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[Any]]:
 
     What a link points to is replaced, not the link. OSError where `path` is something else than a file.
     """
-    target = Path(os.path.realpath(path))
-    if os.path.lexists(target) and not target.is_file():
-        raise OSError(errno.EINVAL, "is not a regular file", os.fspath(path))
+    target = target_of(path)
     partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
     with naming(path, partial):
         try:
@@ -47,6 +50,14 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[Any]]:
                 partial.unlink()
             raise
         sync_folder(target.parent)
+
+
+def target_of(path: str | os.PathLike[str]) -> Path:
+    """The file that is written for a path: what a link points to."""
+    target = Path(os.path.realpath(path))
+    if os.path.lexists(target) and not target.is_file():
+        raise OSError(errno.EINVAL, "is not a regular file", os.fspath(path))
+    return target
 
 
 @contextlib.contextmanager
@@ -70,10 +81,12 @@ def sync_folder(folder: Path) -> None:
 
 
 class ArrayHeader(NamedTuple):
-    """What an .npz file says of one of its arrays, known before any data is read."""
+    """What an .npz or .npy file says of an array, known before any data is read."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    fortran_order: bool = False
+    begin: int = 0  # where the data begin, in bytes
 
 
 def read_npz(
@@ -145,19 +158,24 @@ def _header(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> Array
 
 def _npy_header(stream: IO[bytes], n_bytes: int, name: str) -> ArrayHeader:
     """The header of a .npy file of n_bytes, which must agree with them."""
-    version = np.lib.format.read_magic(stream)
+    head = io.BytesIO(stream.read(MAX_NPY_HEADER))  # a length that the file states can be 4 GiB
+    version = np.lib.format.read_magic(head)
     read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
     if read is None:
         raise FileFormatError(f"{name}: .npy version {version} is not supported")
     try:
-        shape, _, dtype = read(stream)
+        with warnings.catch_warnings(action="ignore"):  # of how Python 2 wrote numbers
+            shape, fortran_order, dtype = read(head)
+        shape = tuple(operator.index(length) for length in shape)
     except Exception:  # the parsers behind it raise anything, TokenError and MemoryError among them
         raise FileFormatError(f"{name}: has no readable .npy header") from None
     if dtype.hasobject or dtype.kind == "V":
         raise FileFormatError(f"{name}: holds objects or records (dtype {dtype}), not plain values")
-    if any(length < 0 for length in shape) or stream.tell() + math.prod(shape) * dtype.itemsize != n_bytes:
-        raise FileFormatError(f"{name}: shape {shape} of {dtype} does not fit its {n_bytes} bytes")
-    return ArrayHeader(shape, dtype)
+    misfit = any(length < 0 for length in shape) or dtype.itemsize == 0
+    if misfit or head.tell() + math.prod(shape) * dtype.itemsize != n_bytes:
+        words = f"shape {shape}" if len(str(shape)) < 100 else f"a shape of {len(shape)} dimensions"
+        raise FileFormatError(f"{name}: {words} of {dtype} does not fit its {n_bytes} bytes")
+    return ArrayHeader(shape, dtype, fortran_order, head.tell())
 
 
 def _check_overlap(archive: zipfile.ZipFile) -> None:
@@ -193,14 +211,181 @@ def encode_array(values: NDArray[Any]) -> bytes:
 def decode_array(data: bytes, path: str | os.PathLike[str]) -> NDArray[Any]:
     """The array in the bytes of a .npy file; FileFormatError names the path where they are none."""
     stream = io.BytesIO(data)
+    _file_header(stream, len(data), path)
+    stream.seek(0)
+    with _impossible_shapes(path):
+        return np.lib.format.read_array(stream, allow_pickle=False)
+
+
+def _file_header(stream: IO[bytes], n_bytes: int, path: str | os.PathLike[str]) -> ArrayHeader:
     try:
-        _npy_header(stream, len(data), os.fspath(path))
+        return _npy_header(stream, n_bytes, os.fspath(path))
     except FileFormatError:
         raise
     except ValueError:  # the file does not begin as a .npy file
         raise FileFormatError(f"{os.fspath(path)}: not a .npy file") from None
-    stream.seek(0)
-    return np.lib.format.read_array(stream, allow_pickle=False)
+
+
+def open_npy(path: str | os.PathLike[str]) -> NDArray[Any]:
+    """The array in a .npy file, read-only and mapped: parts are read when they are used.
+
+    C and Fortran order, any byte order, any plain dtype. FileFormatError names the path where the file is damaged,
+    cut off, has bytes too many, or holds objects; OSError where it is none.
+    """
+    with open(path, "rb", opener=_open_without_waiting) as file:
+        facts = os.fstat(file.fileno())
+        if not stat.S_ISREG(facts.st_mode):
+            raise OSError(errno.EINVAL, "is not a regular file", os.fspath(path))
+        header = _file_header(file, facts.st_size, path)
+        order: Literal["F", "C"] = "F" if header.fortran_order else "C"
+        with naming(path), _impossible_shapes(path):
+            if 0 in header.shape:  # nothing that could be mapped
+                empty: NDArray[Any] = np.empty(header.shape, header.dtype, order)
+                empty.flags.writeable = False
+                return empty
+            return np.memmap(file, header.dtype, "r", header.begin, header.shape, order)
+
+
+@contextlib.contextmanager
+def _impossible_shapes(path: str | os.PathLike[str]) -> Iterator[None]:
+    """More dimensions, or longer ones, than NumPy knows; that they fit the size of the file is known."""
+    try:
+        yield
+    except ValueError as error:
+        raise FileFormatError(f"{os.fspath(path)}: {error}") from None
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    """Opens a pipe too, though nobody writes to it, so that it can be refused."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+class NpyWriter:
+    """A .npy file of known shape and dtype that is filled in parts, beside its place, and then put there.
+
+    The name of the partial file follows from the path, so that who was killed finds it again: `rows` then says how many
+    rows were durable. Behind the data stands a note of that, and of the `key`: what the rows depend on. A partial file
+    with another key begins anew; without a key nothing is kept. Space for all rows is taken at once, so that a full
+    disk is told before the work. Errors name the path. One process at a time: the next gets a BlockingIOError.
+
+    Used in a with block; what is not committed by its end is kept if rows of it are durable, else removed.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any] | type[np.generic],
+        *,
+        key: bytes | None = None,
+    ) -> None:
+        self.path, self.shape, self.dtype = path, shape, np.dtype(dtype)
+        self.rows = 0
+        self._committed = False
+        self._target = target_of(path)
+        self._partial = self._target.with_name(f".{self._target.name}.partial")
+        stream = io.BytesIO()
+        header = {"descr": np.lib.format.dtype_to_descr(self.dtype), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(stream, header)
+        self._head = stream.getvalue()
+        self._row_bytes = math.prod(shape[1:]) * self.dtype.itemsize
+        self._end = self._place(shape[0])
+        self._key = None if key is None else hashlib.blake2b(self._head + key, digest_size=16).digest()
+
+    def __enter__(self) -> NpyWriter:
+        with naming(self.path, self._partial):
+            self._file = _open_alone(self._partial)
+            try:
+                self.rows = self._rows_before()
+                if not self.rows:
+                    self._begin()
+            except BaseException:
+                self._close()
+                raise
+        return self
+
+    def write(self, first: int, values: NDArray[Any]) -> None:
+        """Rows from `first` on."""
+        if values.shape[1:] != self.shape[1:] or not 0 <= first <= self.shape[0] - len(values):
+            raise ValueError(f"values: rows {first} on of shape {values.shape} are not within {self.shape}")
+        rows = np.ascontiguousarray(values, self.dtype).reshape(-1)
+        with naming(self.path, self._partial):
+            self._write_at(self._place(first), rows.view(np.uint8).data if rows.size else b"")
+
+    def flush(self, rows: int) -> None:
+        """Makes what was written durable, and notes that it is the first `rows` rows."""
+        with naming(self.path, self._partial):
+            os.fsync(self._file)
+            if self._key is not None:
+                note = self._key + struct.pack("<Q", rows)
+                self._write_at(self._end, note + struct.pack("<I", zlib.crc32(note)))
+                os.fsync(self._file)
+        self.rows = rows
+
+    def commit(self) -> None:
+        """Puts the file in its place, whole and durable."""
+        with naming(self.path, self._partial):
+            os.ftruncate(self._file, self._end)
+            os.fsync(self._file)
+            os.replace(self._partial, self._target)
+            self._committed = True
+            sync_folder(self._target.parent)
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        """A partial file stays where it is of use; after a commit the name may be that of another process already."""
+        if not self._committed and (self._key is None or not self.rows):
+            with contextlib.suppress(OSError):
+                self._partial.unlink()
+        os.close(self._file)
+
+    def _begin(self) -> None:
+        os.ftruncate(self._file, 0)
+        try:
+            os.posix_fallocate(self._file, 0, self._end + _NOTE_BYTES)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # a file system that cannot
+                raise
+        self._write_at(0, self._head)
+
+    def _rows_before(self) -> int:
+        """How many rows a process before this one made durable, for the same key."""
+        found = os.pread(self._file, _NOTE_BYTES, self._end)
+        if self._key is None or len(found) != _NOTE_BYTES or not found.startswith(self._key):
+            return 0
+        (rows,), (check,) = struct.unpack("<Q", found[16:24]), struct.unpack("<I", found[24:])
+        return int(rows) if check == zlib.crc32(found[:24]) and rows <= self.shape[0] else 0
+
+    def _place(self, row: int) -> int:
+        return len(self._head) + row * self._row_bytes
+
+    def _write_at(self, place: int, data: bytes | memoryview) -> None:
+        view = memoryview(data)
+        while view:
+            written = os.pwrite(self._file, view, place)
+            place, view = place + written, view[written:]
+
+
+_NOTE_BYTES = 16 + 8 + 4
+
+
+def _open_alone(partial: Path) -> int:
+    """Opens or makes a file that only this process writes to; BlockingIOError when another one does."""
+    while True:
+        file = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if partial.exists() and os.path.samestat(partial.stat(), os.fstat(file)):
+                return file
+        except BlockingIOError:
+            os.close(file)
+            raise BlockingIOError(errno.EWOULDBLOCK, "another process is writing it", str(partial)) from None
+        except BaseException:
+            os.close(file)
+            raise
+        os.close(file)  # the other process put it in its place, or removed it, just before it let go
 
 
 def remove_partials(folder: Path) -> None:

@@ -14,8 +14,8 @@ Quantities that are tiny for points that are classified with certainty are sums 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache, partial
+from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -24,12 +24,13 @@ from numpy.typing import NDArray
 from augcore import _dispatch
 
 __all__ = [
+    "HessianSums",
     "block_rows",
     "contrasts",
     "curvature",
     "curvature_root",
-    "deviation",
-    "hessian",
+    "deviations",
+    "from_contrasts",
     "log_loss",
     "log_probabilities",
     "loss_change",
@@ -38,6 +39,8 @@ __all__ = [
     "probabilities",
     "residual",
     "summed_curvatures",
+    "tile_rows",
+    "to_contrasts",
     "unpacked",
 ]
 
@@ -106,11 +109,20 @@ def residual(logits: Floats, codes: NDArray[np.intp]) -> Floats:
     return r
 
 
-def deviation(p: Floats, k: int) -> Floats:
-    """c_k = E (e_k - p) of every point: (n, K - 1)."""
-    basis = contrasts(p.shape[1])
-    deviation: Floats = basis[:, k] - p @ basis.T
-    return deviation
+def to_contrasts(values: Floats) -> Floats:
+    """E v of every point: (n, K - 1), from (n, K); a row's digits do not depend on the others (BLAS's would)."""
+    return _dispatch.product(values, False, contrasts(values.shape[1]).T, 1)
+
+
+def from_contrasts(z: Floats) -> Floats:
+    """E' z of every point: (n, K), from (n, K - 1)."""
+    return _dispatch.product(z, False, contrasts(z.shape[1] + 1), 1)
+
+
+def deviations(p: Floats) -> list[Floats]:
+    """c_k = E (e_k - p) of every point, for each class: K of (n, K - 1)."""
+    basis, mean = contrasts(p.shape[1]), to_contrasts(p)
+    return [basis[:, k] - mean for k in range(p.shape[1])]
 
 
 def curvature(p: Floats) -> Floats:
@@ -118,8 +130,7 @@ def curvature(p: Floats) -> Floats:
     n_contrasts = p.shape[1] - 1
     packed = np.zeros((len(p), n_contrasts * (n_contrasts + 1) // 2))
     with np.errstate(under="ignore"):
-        for k in range(p.shape[1]):
-            c = deviation(p, k)
+        for k, c in enumerate(deviations(p)):
             for index, (a, b) in enumerate(pairs(n_contrasts)):
                 packed[:, index] += p[:, k] * c[:, a] * c[:, b]
     return packed
@@ -128,7 +139,7 @@ def curvature(p: Floats) -> Floats:
 def curvature_root(p: Floats) -> Floats:
     """T with S = T T', its columns sqrt(p_k) c_k: (n, K - 1, K)."""
     with np.errstate(under="ignore"):
-        return np.stack([np.sqrt(p[:, k, None]) * deviation(p, k) for k in range(p.shape[1])], axis=2)
+        return np.stack([np.sqrt(p[:, k, None]) * c for k, c in enumerate(deviations(p))], axis=2)
 
 
 def unpacked(packed: Floats, n_contrasts: int) -> Floats:
@@ -165,21 +176,47 @@ def block_rows(p: int, n_contrasts: int) -> int:
     return min(_MOST_ROWS, max(_LEAST_ROWS, 1 << max(wanted, 1).bit_length() - 1))
 
 
-def hessian(
-    X: NDArray[Any], intercept: bool, logits: Floats, weight: Floats | None, threads: int, single: bool = False
-) -> Floats:
-    """The Hessian of the summed loss in the contrasts, `summed_curvatures`; in single precision if `single`."""
-    step = block_rows(X.shape[1], logits.shape[1] - 1)
+class HessianSums:
+    """sum_i S_i (x) x_i x_i' over blocks of points, in the layout of `summed_curvatures`: the same bits for any blocks.
 
-    def blocks() -> Iterator[tuple[Floats, Gram]]:
-        for first in range(0, len(X), step):
-            rows = slice(first, first + step)
-            packed = curvature(probabilities(logits[rows]))
-            if weight is not None:
-                packed *= weight[rows, None]
-            yield packed, partial(_dispatch.weighted_gram, X[rows], intercept, threads=threads, single=single)
+    S_i are weighted and packed as by `curvature`; a binary model has one contrast. first_row: that of the first block,
+    a multiple of `tile_rows`.
+    """
 
-    return summed_curvatures(blocks(), logits.shape[1] - 1, X.shape[1] + intercept)
+    def __init__(self, p: int, intercept: bool, n_contrasts: int, single: bool = False, first_row: int = 0) -> None:
+        self._shape = n_contrasts, p + intercept
+        rows = tile_rows(p + intercept, n_contrasts)
+        self._grams = [_dispatch.GramSums(p, intercept, single, first_row, rows) for _ in pairs(n_contrasts)]
+
+    def add(self, X: NDArray[Any], curvatures: Floats, threads: int) -> None:
+        for index, gram in enumerate(self._grams):
+            gram.add(X, curvatures[:, index], threads)
+
+    def nodes(self, threads: int) -> _dispatch.Nodes:
+        """Those of every pair of contrasts, one after the other."""
+        nodes = [gram.nodes(threads) for gram in self._grams]
+        values, last = (np.concatenate(parts, axis=-1) for parts in list(zip(*nodes, strict=True))[1:])
+        return _dispatch.Nodes(nodes[0].levels, values, last)
+
+    def absorb(self, nodes: _dispatch.Nodes) -> None:
+        m = len(self._grams)
+        parts = zip(np.split(nodes.values, m, axis=1), np.split(nodes.last, m), strict=True)
+        for gram, (values, last) in zip(self._grams, parts, strict=True):
+            gram.absorb(_dispatch.Nodes(nodes.levels, np.ascontiguousarray(values), last))
+
+    def total(self, threads: int) -> Floats:
+        n_contrasts, q = self._shape
+        if n_contrasts == 1:
+            return self._grams[0].total(threads)
+        total = np.empty((n_contrasts, q, n_contrasts, q))
+        for gram, (k, m) in zip(self._grams, pairs(n_contrasts), strict=True):
+            total[k, :, m] = total[m, :, k] = gram.total(threads)  # each block is symmetric
+        return total.reshape(n_contrasts * q, n_contrasts * q)
+
+
+def tile_rows(q: int, n_contrasts: int) -> int:
+    """Rows of the tiles of `HessianSums` for q columns: whole tiles of all other sums too."""
+    return _dispatch.gram_tile_rows(q * n_contrasts)
 
 
 def summed_curvatures(blocks: Iterable[tuple[Floats, Gram]], n_contrasts: int, q: int) -> Floats:

@@ -497,5 +497,31 @@ def places(name: str, value: Any, n: int) -> NDArray[np.intp]:
     if values.ndim != 1:
         raise ValueError(f"{name}: expected 1 dimension, got shape {values.shape}")
     if len(values) and (values.min() < 0 or values.max() >= n):
-        raise ValueError(f"{name}: must be between 0 and {n - 1}")
+        raise ValueError(f"{name}: must be between 0 and {n - 1}, got {values.min()} to {values.max()}")
     return values.astype(np.intp)
+
+
+# ---- kernels of point processes --------------------------------------------------------------------------------------
+
+
+def kernel(name: str, value: Any) -> tuple[NDArray[np.float64], float]:
+    """A symmetric matrix, a copy in float64, and the unit of rounding of what was given."""
+    values = real_array(name, value, ndim=2)
+    if values.shape[0] != values.shape[1]:
+        raise ValueError(f"{name}: expected a square matrix, got shape {values.shape}")
+    unit = float(np.finfo(values.dtype).eps)
+    values = values.astype(np.float64)
+    largest = np.abs(values).max(initial=0.0)
+    difference = np.abs(values / 2 - values.T / 2).max(initial=0.0)
+    if difference > math.sqrt(unit) * largest / 2:
+        raise ValueError(f"{name}: is not symmetric, entries differ by {2 * (difference / largest):.3g} of the largest")
+    return values / 2 + values.T / 2, unit
+
+
+def subset(name: str, value: Any, n: int) -> NDArray[np.int64]:
+    """Distinct indices of n points, in rising order."""
+    given = places(name, value, n)
+    points: NDArray[np.int64] = np.unique(given).astype(np.int64)
+    if len(points) != len(given):
+        raise ValueError(f"{name}: has duplicates, {len(given)} indices of {len(points)} points")
+    return points

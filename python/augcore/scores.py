@@ -36,6 +36,7 @@ from augcore._random import Rng
 from augcore.influence.points import Points, points_of
 from augcore.linear_model import LogisticRegression
 from augcore.linear_model.fitted import FittedLogistic
+from augcore.linear_model.objective import DenseObjective
 
 __all__ = [
     "SCORES",
@@ -63,13 +64,13 @@ SVM_FOLDS = 4
 SVM_MAX_MAGNITUDE = 1e9
 
 # The items of the stream that `random` takes: far from those of an order with the same rng, which it must not resemble.
-_RANDOM_ITEMS = 2**62
+RANDOM_ITEMS = 2**62
 
 
 # ---- the model -------------------------------------------------------------------------------------------------------
 
 
-def _fitted(model: Any) -> FittedLogistic:
+def fitted_model(model: Any) -> FittedLogistic:
     if not hasattr(model, "coef_"):
         raise ValueError(f"model: is not a fitted logistic regression, got {_validate.describe(model)}; call fit first")
     if isinstance(model, FittedLogistic):
@@ -80,7 +81,7 @@ def _fitted(model: Any) -> FittedLogistic:
         raise ValueError(f"model: {error}") from None
 
 
-def _coefficients(model: FittedLogistic, X: ArrayLike) -> dict[str, Any]:
+def coefficients_of(model: FittedLogistic, X: ArrayLike) -> dict[str, Any]:
     """The arguments that every function of `influence` takes from a model of as many features as X has."""
     shape: tuple[int, ...] = getattr(X, "shape", ())  # of a list the checks of `influence` tell
     if len(shape) == 2 and shape[1] != model.coef_.shape[1]:
@@ -106,11 +107,13 @@ def _is_of_few(model: FittedLogistic, X: ArrayLike) -> bool:
     if model._factor is not None or model._last is None:
         return False
     fit = model._last[0]
-    return 2 * len(fit.X) < fit.width and fit.weight is None and isinstance(X, np.ndarray) and np.array_equal(X, fit.X)
+    if not isinstance(fit, DenseObjective) or 2 * fit.n >= fit.width or fit.weight is not None:
+        return False
+    return isinstance(X, np.ndarray) and np.array_equal(X, fit.X)
 
 
 def _points(model: FittedLogistic, X: ArrayLike, y: ArrayLike, threads: int | None) -> Points:
-    return points_of(X, y, **_coefficients(model, X), threads=threads)
+    return points_of(X, y, **coefficients_of(model, X), threads=threads)
 
 
 # ---- leave-one-out ---------------------------------------------------------------------------------------------------
@@ -160,14 +163,14 @@ def loo_influence(
     numpy.linalg.LinAlgError
         If H is singular to working precision.
     """
-    fitted = _fitted(model)
+    fitted = fitted_model(model)
     hessian = _hessian(fitted, X, sample_weight, hessian_l2, damping)
     if fit_X is not None or fit_y is not None or fit_sample_weight is not None:
         hessian["factor"] = None
     return influence.loo_influence(
         X,
         y,
-        **_coefficients(fitted, X),
+        **coefficients_of(fitted, X),
         **hessian,
         sample_weight=sample_weight,
         fit_X=fit_X,
@@ -197,11 +200,11 @@ def loo_loss_change(
     (n,) ndarray of float64
         In nats; +inf where the fit would break down without the point.
     """
-    fitted = _fitted(model)
+    fitted = fitted_model(model)
     return influence.loo_loss_change(
         X,
         y,
-        **_coefficients(fitted, X),
+        **coefficients_of(fitted, X),
         **_hessian(fitted, X, sample_weight, hessian_l2, damping),
         sample_weight=sample_weight,
         threads=threads,
@@ -227,11 +230,11 @@ def leverage(
     -------
     (n,) ndarray of float64
     """
-    fitted = _fitted(model)
+    fitted = fitted_model(model)
     return influence.leverage(
         X,
         y,
-        **_coefficients(fitted, X),
+        **coefficients_of(fitted, X),
         **_hessian(fitted, X, sample_weight, hessian_l2, damping),
         sample_weight=sample_weight,
         threads=threads,
@@ -266,7 +269,7 @@ def loss(
     TypeError
         If an argument has a wrong type or dtype.
     """
-    return influence.log_loss(X, y, **_coefficients(_fitted(model), X), threads=threads)
+    return influence.log_loss(X, y, **coefficients_of(fitted_model(model), X), threads=threads)
 
 
 def margin(
@@ -283,7 +286,7 @@ def margin(
     -------
     (n,) ndarray of float64
     """
-    return influence.margin(X, y, **_coefficients(_fitted(model), X), threads=threads)
+    return influence.margin(X, y, **coefficients_of(fitted_model(model), X), threads=threads)
 
 
 def entropy(
@@ -297,7 +300,7 @@ def entropy(
     -------
     (n,) ndarray of float64
     """
-    fitted = _fitted(model)
+    fitted = fitted_model(model)
     any_label = np.full(_validate_models.sparse_or_dense_design("X", X).shape[0], fitted.classes_[0])
 
     def mean_loss(part: Points) -> Floats:
@@ -319,7 +322,7 @@ def el2n(
     -------
     (n,) ndarray of float64
     """
-    fitted = _fitted(model)
+    fitted = fitted_model(model)
     per_logit = math.sqrt(2.0) if len(fitted.coef_) == 1 else 1.0
     return per_logit * _points(fitted, X, y, threads).each(lambda part: part.residual_norm())
 
@@ -336,7 +339,7 @@ def gradient_norm(
     -------
     (n,) ndarray of float64
     """
-    points = _points(_fitted(model), X, y, threads)
+    points = _points(fitted_model(model), X, y, threads)
     return points.each(lambda part: part.residual_norm() * part.row_norms())
 
 
@@ -491,7 +494,7 @@ def random(
     (n,) ndarray of float64
     """
     n = _validate_models.sparse_or_dense_design("X", X).shape[0]
-    return _dispatch.uniforms(_random.key(rng), _RANDOM_ITEMS, n, _validate.threads(threads))
+    return _dispatch.uniforms(_random.key(rng), RANDOM_ITEMS, n, _validate.threads(threads))
 
 
 # ---- the registry ----------------------------------------------------------------------------------------------------

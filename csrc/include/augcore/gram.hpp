@@ -15,7 +15,7 @@ namespace augcore {
 
 // sum_i w_i x_i x_i', fed block by block: the same bits for any blocks and any number of threads. Rows are summed in
 // order within tiles of tile_rows(q), the tiles as tree_sum.hpp says.
-class AUGCORE_API GramSums {
+class AUGCORE_API GramSums : public TiledSums {
  public:
   // More for wide rows, where every level of the tree takes as much memory as half of the result.
   static constexpr std::int64_t tile_rows(std::int64_t q) {
@@ -24,11 +24,15 @@ class AUGCORE_API GramSums {
     return rows;
   }
 
-  GramSums(std::int64_t p, bool intercept, bool single);
+  // rows_of_tile: a power of two times tile_rows(q), where other sums are to share the tiles; 0 stands for that itself.
+  GramSums(std::int64_t p, bool intercept, bool single, std::int64_t first_row = 0, std::int64_t rows_of_tile = 0);
 
   // The next n samples: x (n x p) of float or double, w (n).
   template <typename T>
   void add(const T* x, const double* w, std::int64_t n, int threads);
+
+  // The sums of the rows after the last whole tile, empty where there are none.
+  std::vector<double> open(int threads) const;
 
   // out: q x q, symmetric.
   void total(double* out, int threads) const;
@@ -44,11 +48,6 @@ class AUGCORE_API GramSums {
   std::int64_t p_;
   std::int64_t q_;
   bool single_;
-  std::int64_t tile_rows_;
-  std::int64_t width_;          // doubles of the tiles of one triangle
-  std::vector<double> tile_;    // the sums of the open tile, empty where it has no rows yet
-  std::int64_t open_rows_ = 0;  // of the open tile
-  TreeSum tree_;
   // The rows since the last whole float sum.
   std::vector<float> ragged_x_;
   std::vector<double> ragged_w_;

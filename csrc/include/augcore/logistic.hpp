@@ -6,36 +6,39 @@
 
 #include "augcore/api.hpp"
 #include "augcore/design.hpp"
-#include "augcore/gram.hpp"
 #include "augcore/tree_sum.hpp"
 
 namespace augcore {
 
-// Sums over samples of the weighted log loss, its gradient and its Hessian at given coefficients, fed block by block:
-// the same bits for any blocks and any number of threads.
-class AUGCORE_API LogisticSums {
+// sum_i f_i x_i', for b numbers f_i of each sample, fed block by block: the same bits for any blocks and any number of
+// threads. See tree_sum.hpp.
+class AUGCORE_API RowSums : public TiledSums {
  public:
-  // order 0: the loss; 1: and the gradient; 2: and the Hessian, in single precision if that is wanted (see gram.hpp).
-  // coef: q values, the intercept last.
-  LogisticSums(std::int64_t p, bool intercept, int order, const double* coef, bool single = false);
+  RowSums(std::int64_t p, bool intercept, std::int64_t b, std::int64_t first_row = 0);
 
-  // The next n samples: x (n x p) of float or double, y (n) of 0 and 1, weight (n) or null (all ones).
+  // The next n samples: x (n x p) of float or double, factors (n x b).
   template <typename T>
-  void add(const T* x, const double* y, const double* weight, std::int64_t n, int threads);
+  void add(const T* x, const double* factors, std::int64_t n, int threads);
 
-  // loss: 1 value; gradient: q; hessian: q x q, symmetric. What is beyond the order may be null.
-  void total(double* loss, double* gradient, double* hessian, int threads) const;
+  // The next n samples, with their weighted residuals at coef (q) for factors; eta (n) is their linear predictor. y
+  // holds 0 and 1; weight may be null (all ones).
+  template <typename T>
+  void add_residuals(const T* x, const double* coef, const double* y, const double* weight, std::int64_t n, double* eta,
+                     int threads);
+
+  // The sums of the rows after the last whole tile, empty where there are none.
+  const std::vector<double>& open() const { return tile_; }
+
+  // out: b x q.
+  void total(double* out) const;
 
  private:
+  template <typename F>
+  void add_tiles(std::int64_t n, int threads, const F& f);
+
   std::int64_t p_;
   std::int64_t q_;
-  int order_;
-  std::int64_t width_;  // of one tile's sums of loss and gradient
-  std::vector<double> coef_;
-  std::vector<double> tile_;  // the sums of the open tile
-  std::int64_t tile_rows_ = 0;
-  TreeSum tree_;
-  GramSums hessian_;
+  std::int64_t b_;
 };
 
 // eta (n x b) = the design times each of b vectors coef (b x q)
@@ -44,8 +47,7 @@ AUGCORE_API void linear_predictor(const Design& rows, const double* coef, std::i
 // sum (b x q) = factors' (n x b) times the design
 AUGCORE_API void sum_of_rows(const Design& rows, const double* factors, std::int64_t b, double* sum, int threads);
 
-// One pass over the samples: eta, and sum (q), the gradient of the weighted log loss that LogisticSums gives. weight
-// (n) may be null (all ones).
+// One pass over the samples: eta, and sum (q), the gradient of the weighted log loss. weight (n) may be null (all ones).
 AUGCORE_API void gradient(const Design& rows, const double* coef, const double* y, const double* weight, double* eta,
                           double* sum, int threads);
 

@@ -13,6 +13,7 @@ __all__ = ["LIBRARIES", "find_libraries", "library", "set_threads"]
 # Module to import -> what it is called.
 LIBRARIES = {
     "numpy": "NumPy",
+    "dppy.finite_dpps": "DPPy",
     "cv2": "OpenCV",
     "torch": "torch",
     "kornia": "kornia",
@@ -28,6 +29,8 @@ LIBRARIES = {
     "captum.influence": "captum",
     "pydvl.influence.torch": "pyDVL",
     "llvmlite.binding": "llvmlite",
+    "dask.array": "Dask",
+    "distributed": "Distributed",
 }
 
 

@@ -45,7 +45,7 @@ class _Gradients:
             positive = _validate_models.binary_codes(y_name, y, classes, n)
             return cls(design, _dispatch.residual(np.ascontiguousarray(eta[:, 0]), positive, design.threads)[:, None])
         codes = _validate_models.class_codes(y_name, y, classes, n)
-        return cls(design, _multinomial.residual(eta, codes) @ _multinomial.contrasts(len(coef)).T)
+        return cls(design, _multinomial.to_contrasts(_multinomial.residual(eta, codes)))
 
     def columns(self, rows: slice) -> Floats:
         """The gradients of some points as columns: (d, rows)."""

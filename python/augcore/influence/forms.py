@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from augcore.influence.points import Points, dense
 from augcore.linear_model import HessianFactor
 from augcore.linear_model.newton import DENSE_LIMIT
 
-__all__ = ["SOLVERS", "Inverse", "invert", "matching_factor", "penalty"]
+__all__ = ["SOLVERS", "Inverse", "PointSet", "check_size", "factored_inverse", "invert", "matching_factor", "penalty"]
 
 Floats = NDArray[np.float64]
 
@@ -72,18 +72,36 @@ class Inverse:
         return forms
 
 
+class PointSet(Protocol):
+    """What a factor of H is made of, and an `Inverse` for: `Points`, or those that are read block by block."""
+
+    @property
+    def n(self) -> int: ...
+    @property
+    def q(self) -> int: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    @property
+    def n_contrasts(self) -> int: ...
+    @property
+    def fit_intercept(self) -> bool: ...
+    @property
+    def coef(self) -> Floats: ...
+    @property
+    def threads(self) -> int: ...
+    def hessian(self, single: bool) -> Floats: ...
+    def prepare(self, factor: HessianFactor) -> Floats: ...
+
+
 def invert(points: Points, fitted: Points, ridge: float, factor: Any, solver: str) -> tuple[Points, Inverse]:
     """H^-1 at the fitted points, and the points to score in coordinates that it takes."""
     _validate.choice("solver", solver, SOLVERS)
-    single = _single_pays(points)
-    if factor is not None:
-        known = _check_factor(factor, points, solver)
-        return points, Inverse(points.prepare(known), single=single and _bears_single(known))
-    if not _takes_dual(fitted, ridge, solver):
-        _check_size(fitted, solver)
-        found = _factor_in_single(fitted, ridge) if single and _single_pays(fitted) else None
-        known = found or _factor(fitted, ridge)
-        return points, Inverse(points.prepare(known), single=found is not None)
+    if factor is not None and solver == "dual":
+        raise ValueError("factor: solver='dual' makes its own")
+    if factor is not None or not _takes_dual(fitted, ridge, solver):
+        if factor is None and solver == "auto":
+            check_size(fitted)
+        return points, factored_inverse(points, fitted, ridge, factor)
 
     from scipy.linalg import qr
 
@@ -102,6 +120,16 @@ def invert(points: Points, fitted: Points, ridge: float, factor: Any, solver: st
     return (within, Inverse(prepared)) if points is fitted else (points, Inverse(prepared, basis))
 
 
+def factored_inverse(points: PointSet, fitted: PointSet, ridge: float, factor: Any = None) -> Inverse:
+    """H^-1 for the points, by the factor of H at the fitted points, or by the given one."""
+    single = _single_pays(points)
+    if factor is not None:
+        known = matching_factor(factor, points.coef, points.fit_intercept)
+        return Inverse(points.prepare(known), single=single and _bears_single(known))
+    found = _factor_in_single(fitted, ridge) if single and _single_pays(fitted) else None
+    return Inverse(points.prepare(found or _factor(fitted, ridge)), single=found is not None)
+
+
 def _takes_dual(fitted: Points, ridge: float, solver: str) -> bool:
     if solver == "dual" and ridge == 0:
         raise ValueError("solver: 'dual' needs l2 + damping above 0")
@@ -110,18 +138,19 @@ def _takes_dual(fitted: Points, ridge: float, solver: str) -> bool:
     return solver == "dual" and fitted.n > 0
 
 
-def _check_size(fitted: Points, solver: str) -> None:
+def check_size(fitted: PointSet) -> None:
+    """Refuses an H that is too large to be formed without being asked for."""
     d = fitted.n_contrasts * fitted.q
-    if solver == "auto" and d > DENSE_LIMIT:
+    if d > DENSE_LIMIT:
         raise ValueError(
             f"X: the Hessian has {d:,} rows, and 'auto' forms no more than {DENSE_LIMIT:,}; take "
             f"sketched_quadratic_form, or solver='cholesky' if there are {2.4e-8 * d * d:,.0f} GB of memory"
         )
 
 
-def _single_pays(points: Points) -> bool:
+def _single_pays(points: PointSet) -> bool:
     blocks = points.n_contrasts * (points.n_contrasts + 1) // 2
-    return bool(points.X.dtype == np.float32 and points.n * blocks * points.q**2 >= _SINGLE_OPERATIONS)
+    return bool(points.dtype == np.float32 and points.n * blocks * points.q**2 >= _SINGLE_OPERATIONS)
 
 
 def _bears_single(factor: HessianFactor) -> bool:
@@ -130,7 +159,7 @@ def _bears_single(factor: HessianFactor) -> bool:
     return bool(in_range and factor.reciprocal_condition >= _SINGLE_CONDITION)
 
 
-def _factor_in_single(fitted: Points, ridge: float) -> HessianFactor | None:
+def _factor_in_single(fitted: PointSet, ridge: float) -> HessianFactor | None:
     """None where single precision does not do."""
     with contextlib.suppress(np.linalg.LinAlgError):
         hessian = _hessian(fitted, ridge, single=True)
@@ -140,12 +169,12 @@ def _factor_in_single(fitted: Points, ridge: float) -> HessianFactor | None:
     return None
 
 
-def _factor(fitted: Points, ridge: float) -> HessianFactor:
+def _factor(fitted: PointSet, ridge: float) -> HessianFactor:
     hessian = _hessian(fitted, ridge, single=False)
     return HessianFactor.of(hessian, fitted.fit_intercept, fitted.n_contrasts, fitted.threads)
 
 
-def _hessian(fitted: Points, ridge: float, single: bool) -> Floats:
+def _hessian(fitted: PointSet, ridge: float, single: bool) -> Floats:
     """H = sum_i w_i S_i (x) x_i x_i' + ridge I over the fitted points, the intercepts not penalised."""
     hessian = fitted.hessian(single)
     features = np.arange(len(hessian))
@@ -153,12 +182,6 @@ def _hessian(fitted: Points, ridge: float, single: bool) -> Floats:
         features = features[features % fitted.q != fitted.q - 1]
     hessian[features, features] += ridge
     return hessian
-
-
-def _check_factor(factor: Any, points: Points, solver: str) -> HessianFactor:
-    if solver == "dual":
-        raise ValueError("factor: solver='dual' makes its own")
-    return matching_factor(factor, points.coef, points.fit_intercept)
 
 
 def matching_factor(factor: Any, coef: Floats, intercept: bool) -> HessianFactor:

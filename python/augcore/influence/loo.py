@@ -150,7 +150,7 @@ def loo_loss_change(
     points = points_of(X, y, coef, intercept, classes=classes, sample_weight=sample_weight, threads=threads)
     points, inverse = invert(points, points, penalty(l2, hessian_l2, damping, factor), factor, solver)
     change = points.each(lambda part: part.loss_change(inverse.forms(part)))
-    change[points.last_of_their_class()] = np.inf
+    change[points.last_of_their_class(points.members())] = np.inf
     return change
 
 

@@ -51,6 +51,11 @@ class Points(ABC):
         return int(self.X.shape[0])
 
     @property
+    def dtype(self) -> np.dtype[Any]:
+        dtype: np.dtype[Any] = self.X.dtype
+        return dtype
+
+    @property
     @abstractmethod
     def n_contrasts(self) -> int: ...
 
@@ -83,22 +88,31 @@ class Points(ABC):
         """A score of every point from a score of the points of a block."""
         return np.concatenate([score(part) for part in self.blocks()])
 
-    def last_of_their_class(self) -> NDArray[np.bool_]:
-        """The points without which a class is empty: no model can be fitted to the rest."""
+    def members(self) -> NDArray[np.intp]:
+        """How many points with a weight each class has."""
         codes = self.codes.astype(np.intp)
-        counted = np.ones(self.n, dtype=bool) if self.weight is None else self.weight > 0
-        members = np.bincount(codes[counted], minlength=len(self.classes))
-        lonely: NDArray[np.bool_] = counted & (members[codes] == 1)
-        return lonely
+        return np.bincount(codes if self.weight is None else codes[self.weight > 0], minlength=len(self.classes))
+
+    def last_of_their_class(self, members: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
+        """The points without which a class of so many members is empty: no model can be fitted to the rest."""
+        lonely: NDArray[np.bool_] = members[self.codes.astype(np.intp)] == 1
+        return lonely if self.weight is None else lonely & (self.weight > 0)
 
     @staticmethod
     @abstractmethod
     def codes_of(name: str, labels: Any, classes: NDArray[Any], length: int) -> NDArray[Any]:
         """Labels as the kernels know them."""
 
-    @abstractmethod
     def hessian(self, single: bool) -> Floats:
         """Of the weighted sum of the losses, without a penalty: (C q, C q). `single`: products in float32."""
+        sums = _multinomial.HessianSums(self.X.shape[1], self.fit_intercept, self.n_contrasts, single)
+        for part in self.blocks():
+            sums.add(part.X, part.curvatures(), self.threads)
+        return sums.total(self.threads)
+
+    @abstractmethod
+    def curvatures(self) -> Floats:
+        """The weighted curvatures of the points of a block, packed as `_multinomial.HessianSums` takes them."""
 
     @abstractmethod
     def prepare(self, factor: HessianFactor) -> Floats:
@@ -167,14 +181,11 @@ class BinaryPoints(Points):
     def _logits(self) -> Floats:
         return _dispatch.linear_predictor(self.X, self.fit_intercept, self.coef[0], self.threads)
 
-    def hessian(self, single: bool) -> Floats:
-        sums = _dispatch.GramSums(self.X.shape[1], self.fit_intercept, single)
-        for part in self.blocks():
-            curvature = _dispatch.curvature(part.logits, self.threads)
-            if part.weight is not None:
-                curvature *= part.weight
-            sums.add(part.X, curvature, self.threads)
-        return sums.total(self.threads)
+    def curvatures(self) -> Floats:
+        curvature = _dispatch.curvature(self.logits, self.threads)
+        if self.weight is not None:
+            curvature *= self.weight
+        return curvature[:, None]
 
     def prepare(self, factor: HessianFactor) -> Floats:
         return factor.lower
@@ -219,12 +230,11 @@ class SoftmaxPoints(Points):
     def _logits(self) -> Floats:
         return _dispatch.product(self.X, self.fit_intercept, np.ascontiguousarray(self.coef.T), self.threads)
 
-    def hessian(self, single: bool) -> Floats:
-        size = self.n_contrasts * self.q
-        total = np.zeros((size, size))
-        for part in self.blocks():
-            total += _multinomial.hessian(part.X, self.fit_intercept, part.logits, part.weight, self.threads, single)
-        return total
+    def curvatures(self) -> Floats:
+        packed = _multinomial.curvature(_multinomial.probabilities(self.logits))
+        if self.weight is not None:
+            packed *= self.weight[:, None]
+        return packed
 
     def prepare(self, factor: HessianFactor) -> Floats:
         """The blocks (H^-1)_kl, l <= k: (C (C + 1) / 2, q, q). Each is symmetric, as the blocks of H are.
@@ -276,12 +286,8 @@ class SoftmaxPoints(Points):
     def _weights(self) -> Floats:
         return np.ones(self.n) if self.weight is None else self.weight
 
-    def _contrast_residual(self) -> Floats:
-        r: Floats = self.residual() @ _multinomial.contrasts(len(self.coef)).T
-        return r
-
     def influence(self, forms: Floats) -> Floats:
-        r = self._contrast_residual()
+        r = _multinomial.to_contrasts(self.residual())
         squares = np.einsum("ik,ikl,il->i", r, _multinomial.unpacked(forms, self.n_contrasts), r)
         scores: Floats = -(self._weights() * np.maximum(squares, 0.0))
         return scores
@@ -295,7 +301,7 @@ class SoftmaxPoints(Points):
         """With S = T T' (I - w S A)^-1 is that of the symmetric I - w T' A T, by Woodbury's identity."""
         n_classes = len(self.coef)
         w = self._weights()[:, None]
-        r = self._contrast_residual()[:, :, None]
+        r = _multinomial.to_contrasts(self.residual())[:, :, None]
         a = _multinomial.unpacked(forms, self.n_contrasts)
         root = _multinomial.curvature_root(_multinomial.probabilities(self.logits))
         spread = a @ root
@@ -305,7 +311,7 @@ class SoftmaxPoints(Points):
         gaps[lost] = 1.0
         along = (vectors.swapaxes(1, 2) @ (spread.swapaxes(1, 2) @ r))[:, :, 0] / gaps
         moves = w * ((a @ r)[:, :, 0] + w * (spread @ (vectors @ along[:, :, None]))[:, :, 0])
-        change = _multinomial.loss_change(self.logits, self.codes, moves @ _multinomial.contrasts(n_classes))
+        change = _multinomial.loss_change(self.logits, self.codes, _multinomial.from_contrasts(moves))
         return np.where(lost, np.inf, np.maximum(change, 0.0))
 
 

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from augcore import _dispatch, _validate, _validate_models
 from augcore.linear_model.factor import HessianFactor
 from augcore.linear_model.newton import DENSE_LIMIT, Minimum, minimise
-from augcore.linear_model.objective import Objective, objective_of, split_parameters
+from augcore.linear_model.objective import DenseObjective, objective_of, split_parameters
 
 __all__ = ["LooRefit", "retrain_loo"]
 
@@ -96,10 +96,10 @@ def retrain_loo(
         If the Hessian is singular to working precision: lower C.
     """
     objective, n_classes = _objective(X, y, C, sample_weight, threads)
-    n = len(objective.X)
+    n = objective.n
     chosen = np.arange(n) if indices is None else _points("indices", indices, n)
-    if len(objective.penalty) > DENSE_LIMIT:
-        raise ValueError(f"X: refits take at most {DENSE_LIMIT} parameters, got {len(objective.penalty)}")
+    if objective.n_parameters > DENSE_LIMIT:
+        raise ValueError(f"X: refits take at most {DENSE_LIMIT} parameters, got {objective.n_parameters}")
     full = _FullFit.of(objective)
     last = _last_of_their_class(objective, n_classes)
     m, rows = len(chosen), n_classes if n_classes > 2 else 1
@@ -129,7 +129,7 @@ def _points(name: str, indices: ArrayLike, n: int) -> NDArray[np.int64]:
 
 def _objective(
     X: ArrayLike, y: ArrayLike, C: float, sample_weight: ArrayLike | None, threads: int | None
-) -> tuple[Objective, int]:
+) -> tuple[DenseObjective, int]:
     design = _validate.design("X", X)
     labels = _validate_models.label_array("y", y)
     if len(labels) != len(design):
@@ -143,13 +143,13 @@ def _objective(
     return objective_of(design, codes, len(classes), weight, l2, True, _validate.threads(threads)), len(classes)
 
 
-def _last_of_their_class(objective: Objective, n_classes: int) -> NDArray[np.intp]:
-    counted = np.ones(len(objective.X), dtype=bool) if objective.weight is None else objective.weight > 0
+def _last_of_their_class(objective: DenseObjective, n_classes: int) -> NDArray[np.intp]:
+    counted = np.ones(objective.n, dtype=bool) if objective.weight is None else objective.weight > 0
     alone = np.flatnonzero(np.bincount(objective.codes[counted], minlength=n_classes) == 1)
     return np.flatnonzero(counted & np.isin(objective.codes, alone))
 
 
-def _minimum(objective: Objective, start: Floats, lower: Floats | None = None) -> Minimum:
+def _minimum(objective: DenseObjective, start: Floats, lower: Floats | None = None) -> Minimum:
     minimum = minimise(objective, start, _TOLERANCE, 200, lower)
     if not minimum.converged:  # as a rule by rounding alone
         gradient = objective.worst(objective.evaluate(minimum.theta)[1]) / objective.weight_sum
@@ -169,15 +169,15 @@ def _minimum(objective: Objective, start: Floats, lower: Floats | None = None) -
 class _FullFit:
     """The fit to all points: parameters, losses, curvatures (n, c, c) of c contrasts, and the factor."""
 
-    objective: Objective
+    objective: DenseObjective
     theta: Floats
     losses: Floats
     curvature: Floats
     factor: HessianFactor
 
     @classmethod
-    def of(cls, objective: Objective) -> _FullFit:
-        minimum = _minimum(objective, np.zeros(len(objective.penalty)))
+    def of(cls, objective: DenseObjective) -> _FullFit:
+        minimum = _minimum(objective, np.zeros(objective.n_parameters))
         z = objective.predict(minimum.theta)
         factor = HessianFactor.of(objective.hessian(z), True, objective.n_contrasts, objective.threads)
         curvature = objective.curvature(z).reshape(len(z), objective.n_contrasts, objective.n_contrasts)
@@ -241,7 +241,7 @@ class _Corrections:
 class _Many:
     """The objectives without each of m points, evaluated side by side."""
 
-    def __init__(self, objective: Objective, left_out: NDArray[np.intp]) -> None:
+    def __init__(self, objective: DenseObjective, left_out: NDArray[np.intp]) -> None:
         self.objective = objective
         self.left_out = left_out
 
@@ -250,13 +250,13 @@ class _Many:
         objective = self.objective
         m, c = len(thetas), objective.n_contrasts
         right = np.ascontiguousarray(thetas.reshape(m * c, objective.width).T)
-        z = _dispatch.product(objective.X, True, right, objective.threads).reshape(len(objective.X), m, c)
-        return np.ascontiguousarray(z.transpose(1, 0, 2)).reshape(m, len(objective.X), *(c,) * (c > 1))
+        z = _dispatch.product(objective.X, True, right, objective.threads).reshape(objective.n, m, c)
+        return np.ascontiguousarray(z.transpose(1, 0, 2)).reshape(m, objective.n, *(c,) * (c > 1))
 
     def gradients(self, thetas: Floats, which: NDArray[np.intp]) -> Floats:
         """(m, q)."""
         objective = self.objective
-        n, m, c = len(objective.X), len(thetas), objective.n_contrasts
+        n, m, c = objective.n, len(thetas), objective.n_contrasts
         residuals = np.empty((n, m, c))
         for k, z in enumerate(self.predict(thetas)):
             residuals[:, k] = objective.residual(z).reshape(n, c)
@@ -268,7 +268,7 @@ class _Many:
     def refit(self, k: int, theta: Floats, lower: Floats) -> Floats:
         """One refit by the general method."""
         objective = self.objective
-        weight = np.ones(len(objective.X)) if objective.weight is None else objective.weight.copy()
+        weight = np.ones(objective.n) if objective.weight is None else objective.weight.copy()
         weight[self.left_out[k]] = 0.0
         rest = objective_of(
             objective.X, objective.codes, objective.n_contrasts + 1, weight, objective.l2, True, objective.threads

@@ -15,9 +15,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from augcore import _files, _multinomial, _validate, _validate_models
 from augcore._errors import FileFormatError
+from augcore._samples import Samples
 from augcore.linear_model.fitted import DTYPES, FittedLogistic
 from augcore.linear_model.newton import minimise
 from augcore.linear_model.objective import Objective, objective_of, split_parameters
+from augcore.linear_model.streamed import StreamedObjective
 
 __all__ = ["LogisticRegression"]
 
@@ -56,6 +58,15 @@ def _need_no_conversion(X: Any, y: Any) -> bool:
 def _are_numbers_of_classes(classes: NDArray[Any]) -> bool:
     """Whether labels are whole numbers, which cannot be the values of a regression."""
     return classes.dtype.kind in "biu" or (classes.dtype.kind == "f" and bool((classes == np.trunc(classes)).all()))
+
+
+def _check_classes(classes: NDArray[Any], members: NDArray[np.integer[Any]], fit_intercept: bool) -> None:
+    """members: how many samples with a weight each class has."""
+    present = classes[members > 0]
+    if len(present) < 2:
+        raise ValueError(f"y: one class only ({present.tolist()}); a classifier can't train on one class")
+    if len(present) < len(classes) and fit_intercept:
+        raise ValueError("sample_weight: all weights of a class are zero, so its intercept has no finite estimate")
 
 
 class LogisticRegression(FittedLogistic):
@@ -154,18 +165,43 @@ class LogisticRegression(FittedLogistic):
             X, classes, codes, weight = self._check_data(X, y, sample_weight)
         objective = objective_of(X, codes, len(classes), weight, l2, fit_intercept, threads)
         start, lower = self._start(objective) if warm else (None, None)
+        return self._minimise(objective, classes, tol, max_iter, start, lower)
+
+    def _fit_samples(self, samples: Samples, may_round: bool = True) -> Self:
+        """`fit` of samples that are read block by block, from the start.
+
+        FloatingPointError if their X is rounded, unless it may not be, and does not fit float32.
+        """
+        l2, fit_intercept, tol, max_iter, threads = self._check_parameters()
+        seen = samples.survey()
+        if seen.weight_sum == 0:
+            raise ValueError("sample_weight: all weights are zero")
+        _check_classes(seen.classes, seen.members, fit_intercept)
+        objective = StreamedObjective(samples, seen, l2, fit_intercept, threads, may_round)
+        return self._minimise(objective, seen.classes, tol, max_iter)
+
+    def _minimise(
+        self,
+        objective: Objective,
+        classes: NDArray[Any],
+        tol: float,
+        max_iter: int,
+        start: Floats | None = None,
+        lower: Floats | None = None,
+    ) -> Self:
         if start is None:
-            start = np.zeros(len(objective.penalty))
+            start = np.zeros(objective.n_parameters)
         minimum = minimise(objective, start, tol, max_iter, lower)
         if not minimum.converged:
             warnings.warn(
                 f"the fit has not reached tol={tol} after {minimum.iterations} steps; raise max_iter or tol, lower C, "
                 "or scale the features",
                 ConvergenceWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
-        coef, intercept = split_parameters(minimum.theta, len(classes), fit_intercept)
-        self._set_fitted(coef, intercept, classes, np.array([minimum.iterations]), l2, fit_intercept)
+        coef, intercept = split_parameters(minimum.theta, len(classes), objective.fit_intercept)
+        iterations = np.array([minimum.iterations])
+        self._set_fitted(coef, intercept, classes, iterations, objective.l2, objective.fit_intercept)
         self._last = objective, minimum
         return self
 
@@ -189,18 +225,15 @@ class LogisticRegression(FittedLogistic):
         weight = _validate.sample_weight("sample_weight", sample_weight, len(y))
         if weight is not None and not weight.any():
             raise ValueError("sample_weight: all weights are zero")
-        present = classes if weight is None else classes[np.unique(codes[weight > 0])]
-        if len(present) < 2:
-            raise ValueError(f"y: one class only ({present.tolist()}); a classifier can't train on one class")
-        if len(present) < len(classes) and self.fit_intercept:
-            raise ValueError("sample_weight: all weights of a class are zero, so its intercept has no finite estimate")
+        counted = codes if weight is None else codes[weight > 0]
+        _check_classes(classes, np.bincount(counted, minlength=len(classes)), self.fit_intercept)
         return X, classes, codes, weight
 
     def _start(self, objective: Objective) -> tuple[Floats | None, Floats | None]:
         """The parameters of the last fit, and its last factor, where they have the shapes of this one."""
         if not hasattr(self, "coef_"):
             return None, None
-        p = objective.X.shape[1]
+        p = objective.width - objective.fit_intercept
         rows = objective.n_contrasts + 1 if objective.n_contrasts > 1 else 1
         if self.coef_.shape != (rows, p):
             return None, None

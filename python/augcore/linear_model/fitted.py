@@ -54,10 +54,16 @@ class FittedLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             if self._last is None:
                 raise AttributeError("factor_: this model was loaded or converted, not fitted; it has no Hessian")
             objective, minimum = self._last
-            hessian = objective.hessian_at(minimum.theta)
+            hessian = objective.hessian(minimum.z)
             self._factor = HessianFactor.of(hessian, objective.fit_intercept, objective.n_contrasts, objective.threads)
             self._last = None
         return self._factor
+
+    def _without_data(self) -> Self:
+        """A copy with the coefficients alone, neither the data of the fit nor a factor."""
+        alone = type(self).__new__(type(self))
+        alone.__dict__.update(self.__dict__, _last=None, _factor=None)
+        return alone
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the data of the fit, but with `factor_` where there is one that is not large."""

@@ -20,6 +20,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +58,7 @@ class Minimum:
     """theta, z there, the steps taken, whether the gradient is small enough, and the last factor, if any."""
 
     theta: Floats
-    z: Floats
+    z: Any
     iterations: int
     converged: bool
     lower: Floats | None
@@ -126,7 +127,7 @@ class _QuasiNewton:
         self.objective = objective
         self.lower = lower
         self.sizes: list[float] = []
-        self.correction = _Correction(len(objective.penalty))
+        self.correction = _Correction(objective.n_parameters)
         self.correction.scale = 4.0 / objective.weight_sum if lower is None else 1.0
         self.solved: Floats | None = None
         self.cost, self.cheap = _hessian_cost(objective)
@@ -139,7 +140,7 @@ class _QuasiNewton:
         self.solved = None
         self.sizes = []
 
-    def direction(self, z: Floats, gradient: Floats, size: float, tolerance: float) -> Floats:
+    def direction(self, z: Any, gradient: Floats, size: float, tolerance: float) -> Floats:
         """The step from z, where the largest component of the gradient is `size`."""
         self.sizes.append(size)
         if self._refresh_pays(size, tolerance):
@@ -194,7 +195,7 @@ class _NewtonCG:
         """Steps on this objective follow."""
         self.objective = objective
 
-    def direction(self, z: Floats, gradient: Floats, size: float, tolerance: float) -> Floats:
+    def direction(self, z: Any, gradient: Floats, size: float, tolerance: float) -> Floats:
         """The step from z, where the largest component of the gradient is `size`."""
         objective = self.objective
         curvature = objective.curvature(z)
@@ -256,14 +257,14 @@ def _damped_factor(hessian: Floats, threads: int) -> Floats:
 
 def _hessian_cost(objective: Objective) -> tuple[float, bool]:
     """Of a Hessian and its factor in steps, and whether that is too little to think about."""
-    size, width, n = len(objective.penalty), objective.width, len(objective.X)
+    size, width, n = objective.n_parameters, objective.width, objective.n
     step = objective.n_contrasts * n * width + _STEP_OVERHEAD
     gram = objective.n_contrasts * (objective.n_contrasts + 1) / 2 * n * width * width / _GRAM_SPEED
     cost = (gram + size**3 / _FACTOR_SPEED) / step
     return cost, cost <= _CHEAP or size * size * (n + size / 3.0) <= _CHEAP_OPERATIONS
 
 
-def _factor(objective: Objective, z: Floats, single: bool) -> Floats:
+def _factor(objective: Objective, z: Any, single: bool) -> Floats:
     """Of the Hessian at z: of one in single precision if that is wanted, and does to be positive definite."""
     if single:
         hessian = objective.hessian(z, single=True)
@@ -272,16 +273,15 @@ def _factor(objective: Objective, z: Floats, single: bool) -> Floats:
     return _damped_factor(objective.hessian(z), objective.threads)
 
 
-def _search(objective: Objective, theta: Floats, z: Floats, step: Floats, end: Floats, slope: float) -> float:
+def _search(objective: Objective, theta: Floats, z: Any, step: Floats, end: Any, slope: float) -> float:
     """The length of a step to `end`, in z, where the slope is a tenth of what it was, in size."""
-    dz = end - z
     at_start = float(np.sum(objective.penalty * theta * step))
     bent = float(np.sum(objective.penalty * step * step))
     low, low_slope = 0.0, slope
     high, high_slope = math.inf, math.inf
     length = 1.0
     for _ in range(_LINE_STEPS):
-        here = float(np.sum(dz * objective.residual(z + length * dz))) + at_start + length * bent
+        here = objective.slope(z, end, length) + at_start + length * bent
         if abs(here) <= _SLOPE_LEFT * abs(slope):
             break
         if here < 0.0:

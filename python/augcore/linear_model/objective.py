@@ -1,31 +1,111 @@
 """The objective of a fit: sum_i w_i log_loss_i + l2/2 |coef|^2, binary or softmax, the intercept not penalised.
 
 The parameters are one vector: the coefficients with the intercept last, of a softmax model those of its K - 1
-contrasts, one after the other (`augcore._multinomial`). The design matrix is read in two kinds of passes only:
-`predict` (the linear predictors z of all points) and `gradient` (from the residuals at z); all else is arithmetic on z.
+contrasts, one after the other (`augcore._multinomial`). Of samples in memory the design matrix is read in two kinds of
+passes only: `predict` (the linear predictors z of all points) and `gradient` (from the residuals at z); all else is
+arithmetic on z. Samples that come block by block are read anew for each sum (`streamed`), with the same bits.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import cached_property
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from augcore import _dispatch, _multinomial
 
-__all__ = ["BinaryObjective", "Objective", "SoftmaxObjective", "objective_of", "split_parameters"]
+__all__ = [
+    "BinaryObjective",
+    "DenseObjective",
+    "Objective",
+    "SoftmaxObjective",
+    "objective_of",
+    "split_parameters",
+]
 
 Floats = NDArray[np.float64]
 
 
-@dataclass
 class Objective(ABC):
-    """The penalised objective of one data set; X, codes and weight are in the form the kernels take.
+    """What a fit minimises: all that `newton` asks of it. `z` is what `evaluate` gives it, and means nothing to it.
 
-    z is (n,) for a binary model and (n, K - 1) for a softmax one.
+    Attributes: n, width (of (X, 1)), n_contrasts, fit_intercept, threads, penalty (of each parameter), weight_sum.
+    """
+
+    n: int
+    l2: float
+    fit_intercept: bool
+    n_contrasts: int
+    threads: int
+    width: int
+    weight_sum: float
+
+    @cached_property
+    def penalty(self) -> Floats:
+        penalty = np.full((self.n_contrasts, self.width), self.l2)
+        if self.fit_intercept:
+            penalty[:, -1] = 0.0
+        return penalty.ravel()
+
+    @property
+    def n_parameters(self) -> int:
+        return self.n_contrasts * self.width
+
+    def worst(self, gradient: Floats) -> float:
+        """The largest component of the gradient in the coefficients of the classes, in size."""
+        if self.n_contrasts > 1:
+            basis = _multinomial.contrasts(self.n_contrasts + 1)
+            gradient = basis.T @ gradient.reshape(self.n_contrasts, self.width)
+        return float(np.max(np.abs(gradient)))
+
+    def hessian(self, z: Any, single: bool = False) -> Floats:
+        """(q, q) for q parameters; of float tiles if `single`."""
+        total = self._summed_hessian(z, single)
+        total[np.diag_indices_from(total)] += self.penalty
+        return total
+
+    def shared_hessian(self, curvature: Any) -> Floats:
+        """One block (width, width) that stands for every contrast: the Gram matrix of the mean curvature."""
+        block = self._mean_gram(curvature)
+        block[np.diag_indices_from(block)] += self.penalty[: self.width]
+        return block
+
+    @abstractmethod
+    def evaluate(self, theta: Floats) -> tuple[Any, Floats]:
+        """z and the gradient at theta."""
+
+    @abstractmethod
+    def slope(self, z: Any, end: Any, length: float) -> float:
+        """The derivative of the loss along the line from z to end, at z + length (end - z)."""
+
+    @abstractmethod
+    def rounded(self) -> Objective | None:
+        """Almost the same objective, whose X is read faster, where there is one."""
+
+    @abstractmethod
+    def curvature(self, z: Any) -> Any:
+        """The second derivatives of the losses at z, for the two functions that take them."""
+
+    @abstractmethod
+    def curvature_product(self, curvature: Any, vector: Floats) -> Floats:
+        """The Hessian times a vector, from the `curvature` of all points."""
+
+    @abstractmethod
+    def _summed_hessian(self, z: Any, single: bool) -> Floats: ...
+
+    @abstractmethod
+    def _mean_gram(self, curvature: Any) -> Floats: ...
+
+
+@dataclass
+class DenseObjective(Objective):
+    """The penalised objective of samples in memory; X, codes and weight are in the form the kernels take.
+
+    z are the linear predictors: (n,) for a binary model and (n, K - 1) for a softmax one.
     """
 
     X: NDArray[Any]
@@ -37,48 +117,64 @@ class Objective(ABC):
     threads: int
 
     def __post_init__(self) -> None:
+        self.n = len(self.X)
         self.width = self.X.shape[1] + self.fit_intercept
-        penalty = np.full((self.n_contrasts, self.width), self.l2)
-        if self.fit_intercept:
-            penalty[:, -1] = 0.0
-        self.penalty = penalty.ravel()
-        self.weight_sum = float(len(self.X)) if self.weight is None else float(np.sum(self.weight))
+
+    @cached_property
+    def weight_sum(self) -> float:  # type: ignore[override]
+        return float(self.n) if self.weight is None else self._summed(self.weight)
+
+    def _summed(self, values: Floats) -> float:
+        """The sum over the samples, of all columns: over the tiles that all sums are taken over."""
+        columns = values.reshape(self.n, -1)
+        return float(np.sum(_dispatch.sum_of_rows(np.empty((self.n, 0)), True, columns, self.threads)))
+
+    def evaluate(self, theta: Floats) -> tuple[Floats, Floats]:
+        z = self.predict(theta)
+        return z, self.gradient(self.residual(z), theta)
 
     def gradient(self, residual: Floats, theta: Floats) -> Floats:
         """From the weighted residuals at theta."""
-        columns = residual.reshape(len(self.X), self.n_contrasts)
+        columns = residual.reshape(self.n, self.n_contrasts)
         total = _dispatch.sum_of_rows(self.X, self.fit_intercept, columns, self.threads).ravel()
         total += self.penalty * theta
         return total
 
-    def evaluate(self, theta: Floats) -> tuple[Floats, Floats]:
-        """z and the gradient at theta."""
-        z = self.predict(theta)
-        return z, self.gradient(self.residual(z), theta)
+    def slope(self, z: Floats, end: Floats, length: float) -> float:
+        return self._summed(self.along(z, end, length))
+
+    def along(self, z: Floats, end: Floats, length: float) -> Floats:
+        """The terms of the slope: (n,) or (n, K - 1)."""
+        dz = end - z
+        terms: Floats = dz * self.residual(z + length * dz)
+        return terms
 
     def rounded(self) -> Objective | None:
-        """Almost the same objective, whose X is read faster, where there is one."""
         return None
 
-    def hessian(self, z: Floats, single: bool = False) -> Floats:
-        """(q, q) for q parameters; of float tiles if `single`."""
-        total = self._summed_hessian(z, single)
-        total[np.diag_indices_from(total)] += self.penalty
-        return total
-
-    def hessian_at(self, theta: Floats) -> Floats:
-        """The Hessian at theta."""
-        return self.hessian(self.predict(theta))
-
     def curvature_product(self, curvature: Floats, vector: Floats) -> Floats:
-        """The Hessian times a vector, from the `curvature` of all points: two passes over X."""
         return self.gradient(self.bend(curvature, self.predict(vector)), vector)
 
-    def shared_hessian(self, curvature: Floats) -> Floats:
-        """One block (width, width) that stands for every contrast: the Gram matrix of the mean curvature."""
-        block = _dispatch.weighted_gram(self.X, self.fit_intercept, self.mean_curvature(curvature), self.threads)
-        block[np.diag_indices_from(block)] += self.penalty[: self.width]
-        return block
+    def part(self, rows: slice) -> Self:
+        """The same objective of some of the samples."""
+        weight = None if self.weight is None else self.weight[rows]
+        return replace(self, X=self.X[rows], codes=self.codes[rows], weight=weight)
+
+    def add_curvatures(self, sums: _multinomial.HessianSums, z: Floats) -> None:
+        """Add these samples to a Hessian."""
+        softmax = self.n_contrasts > 1
+        step = _multinomial.block_rows(self.X.shape[1], self.n_contrasts) if softmax else max(1, self.n)
+        for first in range(0, self.n, step):
+            rows = slice(first, first + step)
+            sums.add(self.X[rows], self.part(rows).packed_curvature(z[rows]), self.threads)
+
+    def _summed_hessian(self, z: Floats, single: bool) -> Floats:
+        sums = _multinomial.HessianSums(self.X.shape[1], self.fit_intercept, self.n_contrasts, single)
+        self.add_curvatures(sums, z)
+        return sums.total(self.threads)
+
+    def _mean_gram(self, curvature: Floats) -> Floats:
+        return _dispatch.weighted_gram(self.X, self.fit_intercept, self.mean_curvature(curvature), self.threads)
 
     @abstractmethod
     def predict(self, theta: Floats) -> Floats:
@@ -97,6 +193,10 @@ class Objective(ABC):
         """The unweighted second derivatives in z: (n,), or (n, K - 1, K - 1)."""
 
     @abstractmethod
+    def packed_curvature(self, z: Floats) -> Floats:
+        """The weighted second derivatives in z, packed as `_multinomial.HessianSums` takes them."""
+
+    @abstractmethod
     def bend(self, curvature: Floats, dz: Floats) -> Floats:
         """The weighted curvatures times dz."""
 
@@ -104,20 +204,13 @@ class Objective(ABC):
     def mean_curvature(self, curvature: Floats) -> Floats:
         """(n,) weighted, the mean over the contrasts."""
 
-    @abstractmethod
-    def worst(self, gradient: Floats) -> float:
-        """The largest component of the gradient in the coefficients of the classes, in size."""
-
-    @abstractmethod
-    def _summed_hessian(self, z: Floats, single: bool) -> Floats: ...
-
     def _weighted(self, values: Floats) -> Floats:
         if self.weight is not None:
             values *= self.weight.reshape(-1, *(1,) * (values.ndim - 1))
         return values
 
 
-class BinaryObjective(Objective):
+class BinaryObjective(DenseObjective):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.y = self.codes.astype(np.float64)
@@ -148,47 +241,30 @@ class BinaryObjective(Objective):
     def curvature(self, z: Floats) -> Floats:
         return _dispatch.curvature(z, self.threads)
 
+    def packed_curvature(self, z: Floats) -> Floats:
+        return self.mean_curvature(self.curvature(z))[:, None]
+
     def bend(self, curvature: Floats, dz: Floats) -> Floats:
         return self._weighted(curvature * dz)
 
     def mean_curvature(self, curvature: Floats) -> Floats:
         return self._weighted(curvature.copy())
 
-    def worst(self, gradient: Floats) -> float:
-        return float(np.abs(gradient).max())
 
-    def hessian_at(self, theta: Floats) -> Floats:
-        # Predictors and curvatures of rows that stay in the cache; the bits are those of `hessian`.
-        sums = _dispatch.LogisticSums(self.X.shape[1], self.fit_intercept, 2, theta)
-        sums.add(self.X, self.y, self.weight, self.threads)
-        total = sums.total(self.threads)[2]
-        total[np.diag_indices_from(total)] += self.penalty
-        return total
-
-    def _summed_hessian(self, z: Floats, single: bool) -> Floats:
-        curvature = self.mean_curvature(self.curvature(z))
-        return _dispatch.weighted_gram(self.X, self.fit_intercept, curvature, self.threads, single)
-
-
-class SoftmaxObjective(Objective):
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.basis = _multinomial.contrasts(self.n_contrasts + 1)
-
+class SoftmaxObjective(DenseObjective):
     def predict(self, theta: Floats) -> Floats:
         rows = theta.reshape(self.n_contrasts, self.width)
         return _dispatch.linear_predictor(self.X, self.fit_intercept, rows, self.threads)
 
     def _logits(self, z: Floats) -> Floats:
         """(n, K), class after class in memory: sums and maxima over the classes are then taken over whole vectors."""
-        logits: Floats = (self.basis.T @ z.T).T
-        return logits
+        return np.asfortranarray(_multinomial.from_contrasts(z))
 
     def losses(self, z: Floats) -> Floats:
         return _multinomial.log_loss(self._logits(z), self.codes)
 
     def residual(self, z: Floats) -> Floats:
-        return self._weighted(_multinomial.residual(self._logits(z), self.codes) @ self.basis.T)
+        return self._weighted(_multinomial.to_contrasts(_multinomial.residual(self._logits(z), self.codes)))
 
     def curvature(self, z: Floats) -> Floats:
         packed = _multinomial.curvature(_multinomial.probabilities(self._logits(z)))
@@ -197,17 +273,14 @@ class SoftmaxObjective(Objective):
             full[:, k, m] = full[:, m, k] = packed[:, index]
         return full
 
+    def packed_curvature(self, z: Floats) -> Floats:
+        return self._weighted(_multinomial.curvature(_multinomial.probabilities(self._logits(z))))
+
     def bend(self, curvature: Floats, dz: Floats) -> Floats:
         return self._weighted(np.einsum("nkm,nm->nk", curvature, dz))
 
     def mean_curvature(self, curvature: Floats) -> Floats:
         return self._weighted(np.einsum("nkk->n", curvature) / self.n_contrasts)
-
-    def worst(self, gradient: Floats) -> float:
-        return float(np.max(np.abs(self.basis.T @ gradient.reshape(self.n_contrasts, self.width))))
-
-    def _summed_hessian(self, z: Floats, single: bool) -> Floats:
-        return _multinomial.hessian(self.X, self.fit_intercept, self._logits(z), self.weight, self.threads, single)
 
 
 def objective_of(
@@ -218,7 +291,7 @@ def objective_of(
     l2: float,
     fit_intercept: bool,
     threads: int,
-) -> Objective:
+) -> DenseObjective:
     """codes: 0 ... n_classes - 1."""
     kind = BinaryObjective if n_classes == 2 else SoftmaxObjective
     return kind(X, codes, weight, l2, fit_intercept, n_classes - 1, threads)

@@ -1,0 +1,1 @@
+"""augcore inside other tools, a module for each."""

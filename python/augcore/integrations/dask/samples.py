@@ -1,0 +1,237 @@
+"""Samples in Dask arrays: sums and scores of their chunks, on the workers that hold them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import augcore
+from augcore import _dispatch, _multinomial, _validate, _validate_models
+from augcore._samples import (
+    Add,
+    Block,
+    Empty,
+    Samples,
+    Survey,
+    SurveyOfBlock,
+    checked_rows,
+    joined_survey,
+    survey_of_block,
+)
+
+if TYPE_CHECKING:
+    from dask.array import Array
+
+__all__ = ["FAN_IN", "DaskSamples", "check_platform", "computed", "dask_module", "platform"]
+
+Floats = NDArray[np.float64]
+
+FAN_IN = 8  # results of tasks that one task merges
+_PART_BYTES = 1 << 24  # of X, of a part of a chunk: it stays in the last cache between the passes over it
+
+
+def dask_module() -> Any:
+    try:
+        import dask
+        import dask.array
+    except ImportError as error:
+        raise ImportError(f"{error}; Dask arrays need the extra: pip install 'augcore[dask]'") from error
+    return dask
+
+
+# ---- what runs on a worker -------------------------------------------------------------------------------------------
+
+
+def platform() -> str:
+    """What the last bits of a result depend on."""
+    return f"augcore {augcore.__version__} at level {_dispatch.build_facts()['simd']}"
+
+
+def check_platform(expected: str) -> None:
+    if platform() != expected:
+        raise RuntimeError(
+            f"a worker has {platform()}, but this process {expected}: their results have different last digits; "
+            "install the same version everywhere, and set AUGCORE_SIMD to the lowest level"
+        )
+
+
+def _block(first: int, X: Any, y: Any, weight: Any) -> Block:
+    return Block(first, checked_rows(X), np.asarray(y), None if weight is None else np.asarray(weight, np.float64))
+
+
+def _parts(block: Block) -> list[Block]:
+    """A block in parts of whole tiles."""
+    step = max(512, _PART_BYTES // max(1, block.X.itemsize * block.X.shape[1]) // 512 * 512)
+    cuts = [slice(start, start + step) for start in range(0, len(block.y), step)]
+    weights = [None if block.weight is None else block.weight[cut] for cut in cuts]
+    return [Block(block.first + c.start, block.X[c], block.y[c], w) for c, w in zip(cuts, weights, strict=True)]
+
+
+def _survey_chunk(expected: str, first: int, X: Any, y: Any, weight: Any) -> SurveyOfBlock:
+    check_platform(expected)
+    block = _block(first, X, y, _validate.sample_weight("sample_weight", weight, len(y)))
+    _validate.magnitudes("X", block.X)
+    return survey_of_block(block)
+
+
+def _labels_of_chunk(y: Any) -> NDArray[Any]:
+    return np.unique(_validate_models.label_array("y", np.asarray(y)))
+
+
+def _sum_chunk(
+    expected: str, work: tuple[Empty, Add], threads: int, first: int, X: Any, y: Any, weight: Any
+) -> tuple[int, _dispatch.Nodes]:
+    """The first row, and the nodes of the sums over a chunk."""
+    check_platform(expected)
+    empty, add = work
+    sums = empty(first)
+    for part in _parts(_block(first, X, y, weight)):
+        add(sums, part)
+    return first, sums.nodes(threads)
+
+
+def _merge(
+    work: tuple[Empty, Add], threads: int, nodes: Sequence[tuple[int, _dispatch.Nodes]]
+) -> tuple[int, _dispatch.Nodes]:
+    """The nodes of neighbouring ranges of rows, as those of one."""
+    first = nodes[0][0]
+    sums = work[0](first)
+    for _, part in nodes:
+        sums.absorb(part)
+    return first, sums.nodes(threads)
+
+
+def _score_chunk(
+    expected: str, function: Callable[[Block], Floats], first: int, X: Any, y: Any, weight: Any
+) -> NDArray[Any]:
+    check_platform(expected)
+    return np.concatenate([function(part) for part in _parts(_block(first, X, y, weight))])
+
+
+# ---- the samples -----------------------------------------------------------------------------------------------------
+
+
+class DaskSamples(Samples):
+    """Samples in Dask arrays, in chunks of whole tiles."""
+
+    def __init__(self, X: Any, y: Any, weight: Any = None, *, threads: int | None, persist: bool) -> None:
+        dask = dask_module()
+        X = _rows(X)
+        self.n, self.p = X.shape
+        self.dtype = np.dtype(np.float32) if X.dtype == np.float32 else np.dtype(np.float64)
+        self.threads = 1 if threads is None else _validate.threads(threads)
+        self._expected = platform()
+        y = _column("y", y, X)
+        weight = None if weight is None else _column("sample_weight", weight, X)
+        labels = [dask.delayed(_labels_of_chunk)(chunk) for chunk in y.to_delayed(optimize_graph=False).ravel()]
+        self.classes = np.unique(
+            np.concatenate(computed(labels, {"y": y.to_delayed(optimize_graph=False).ravel()}, y.chunks[0]))
+        )
+        edges = _edges(X.chunks[0], _multinomial.tile_rows(self.p + 1, max(1, len(self.classes) - 1)))
+        arrays = [X.rechunk((edges, (self.p,))), y.rechunk((edges,))]
+        arrays += [] if weight is None else [weight.rechunk((edges,))]
+        arrays = list(dask.persist(*arrays)) if persist else arrays
+        # Not optimized: of persisted chunks nothing would be left that a cluster keeps them for.
+        columns = [array.to_delayed(optimize_graph=False).ravel() for array in arrays]
+        columns += [[None] * len(edges)] if weight is None else []
+        self.edges = edges
+        firsts = np.cumsum([0, *edges[:-1]]).tolist()
+        self._chunks = list(zip(firsts, *columns, strict=True))
+        self._seen: Survey | None = None
+
+    def survey(self) -> Survey:
+        if self._seen is None:
+            dask = dask_module()
+            self._seen = joined_survey(
+                iter(self._compute([dask.delayed(_survey_chunk)(self._expected, *chunk) for chunk in self._chunks]))
+            )
+        return self._seen
+
+    def sums(self, empty: Empty, add: Add, what: str, *key: NDArray[Any]) -> Floats:
+        dask = dask_module()
+        work = dask.delayed((empty, add), traverse=False)
+        of_chunk, merge = dask.delayed(_sum_chunk, pure=False), dask.delayed(_merge, pure=False)
+        nodes = [of_chunk(self._expected, work, self.threads, *chunk) for chunk in self._chunks]
+        while len(nodes) > 1:
+            groups = [nodes[i : i + FAN_IN] for i in range(0, len(nodes), FAN_IN)]
+            nodes = [merge(work, self.threads, group) if len(group) > 1 else group[0] for group in groups]
+        sums = empty(0)
+        sums.absorb(self._compute(nodes)[0][1])
+        return sums.total(self.threads)
+
+    def map(self, function: Callable[[Block], Floats], chunks: tuple[int, ...]) -> Array:
+        """A function of every sample, as a lazy array in the given chunks."""
+        dask = dask_module()
+        shared = dask.delayed(function, traverse=False)
+        of_chunk = dask.delayed(_score_chunk, pure=False)
+        values = [
+            dask.array.from_delayed(of_chunk(self._expected, shared, *chunk), (rows,), np.float64)
+            for chunk, rows in zip(self._chunks, self.edges, strict=True)
+        ]
+        scores: Array = dask.array.concatenate(values).rechunk((chunks,))
+        return scores
+
+    def _compute(self, tasks: list[Any]) -> list[Any]:
+        names = ("X", "y", "sample_weight")
+        columns = list(zip(*self._chunks, strict=True))[1:]
+        chunks = {name: column for name, column in zip(names, columns, strict=True) if column[0] is not None}
+        return computed(tasks, chunks, self.edges)
+
+
+def computed(tasks: list[Any], chunks: Mapping[str, Sequence[Any]], rows: Sequence[int]) -> list[Any]:
+    """The results of tasks; where they fail because a chunk of an array cannot be had, the error names it."""
+    dask = dask_module()
+    try:
+        return list(dask.compute(*tasks))
+    except (ValueError, TypeError, FloatingPointError):
+        raise  # what the chunks hold
+    except Exception as cause:
+        for name, column in chunks.items():
+            for number, chunk in enumerate(column):
+                try:
+                    dask.compute(dask.delayed(len)(chunk))
+                except Exception as error:
+                    first = sum(rows[:number])
+                    where = f"chunk {number} (rows {first} to {first + rows[number]})"
+                    raise RuntimeError(f"{name}: {where} cannot be read: {error}") from cause
+        raise
+
+
+def _rows(X: Any) -> Any:
+    """A Dask array of rows, in chunks of all columns."""
+    dask = dask_module()
+    if not isinstance(X, dask.array.Array):
+        raise TypeError(f"X: expected a dask.array.Array, got {_validate.describe(X)}")
+    if X.ndim != 2 or X.shape[1] == 0:
+        raise ValueError(f"X: expected shape (n, p) with at least one column, got {X.shape}")
+    if math.isnan(X.shape[0]):
+        raise ValueError("X: the sizes of its chunks are not known; call compute_chunk_sizes() on it first")
+    if X.shape[0] == 0:
+        raise ValueError("X: has no samples")
+    if X.dtype.kind not in "iuf" or (X.dtype.kind == "f" and X.dtype.itemsize not in (4, 8)):
+        raise TypeError(f"X: expected float32, float64 or integers, got dtype {X.dtype}")
+    return X.rechunk({1: X.shape[1]})
+
+
+def _column(name: str, values: Any, X: Any) -> Any:
+    """One value for each row of X, in the same chunks."""
+    dask = dask_module()
+    if not isinstance(values, dask.array.Array):
+        values = _validate.array(name, values)
+    if values.ndim != 1 or values.shape[0] != len(X):
+        raise ValueError(f"{name}: expected shape ({len(X)},), got {values.shape}")
+    if isinstance(values, np.ndarray):
+        return dask.array.from_array(values, chunks=(X.chunks[0],))
+    return values.rechunk((X.chunks[0],))
+
+
+def _edges(chunks: tuple[int, ...], tile: int) -> tuple[int, ...]:
+    """Chunks of whole tiles, the last apart, that move few rows: every edge goes to the nearest tile's."""
+    n = sum(chunks)
+    inner = {round(edge / tile) * tile for edge in np.cumsum(chunks)[:-1].tolist()}
+    edges = sorted({0, n, *(edge for edge in inner if edge < n)})
+    return tuple(np.diff(edges).tolist())

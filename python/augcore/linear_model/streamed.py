@@ -1,0 +1,134 @@
+"""The objective of samples that are read block by block, for the same Newton method as that of samples in memory.
+
+Nothing is kept of a sample between two passes: the linear predictors z of `newton` are here the parameters that they
+are computed from, and every sum is a pass over all samples. Each block is an objective in memory, and the sums run over
+the same tiles, so the fit takes the same steps and ends at the same bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augcore import _dispatch, _multinomial, _validate_models
+from augcore._samples import Block, Samples, Survey
+from augcore.linear_model.objective import DenseObjective, Objective, objective_of
+
+__all__ = ["StreamedObjective"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Of an objective, apart from the samples; as_single: X is rounded to float32."""
+
+    classes: NDArray[Any]
+    l2: float
+    fit_intercept: bool
+    threads: int
+    as_single: bool = False
+
+    def part(self, block: Block) -> DenseObjective:
+        """The objective of a block. FloatingPointError if its X is to be rounded and does not fit float32."""
+        X, n_classes = block.X, len(self.classes)
+        if self.as_single:
+            with np.errstate(over="raise", under="ignore"):
+                X = X.astype(np.float32)
+        codes = _validate_models.class_codes("y", block.y, self.classes, len(block.y))
+        return objective_of(X, codes, n_classes, block.weight, self.l2, self.fit_intercept, self.threads)
+
+
+# What is added to the sums: functions of a module, so that they can be sent to other processes.
+
+
+def _add_factors(
+    factors: Callable[..., Floats], settings: Settings, points: tuple[Floats, ...], sums: Any, block: Block
+) -> None:
+    part = settings.part(block)
+    sums.add(part.X, factors(part, *points).reshape(part.n, -1), settings.threads)
+
+
+def _residual(part: DenseObjective, theta: Floats) -> Floats:
+    return part.residual(part.predict(theta))
+
+
+def _bent(part: DenseObjective, theta: Floats, vector: Floats) -> Floats:
+    return part.bend(part.curvature(part.predict(theta)), part.predict(vector))
+
+
+def _add_slope(settings: Settings, theta: Floats, end: Floats, length: float, sums: Any, block: Block) -> None:
+    part = settings.part(block)
+    terms = part.along(part.predict(theta), part.predict(end), length)
+    sums.add(np.empty((part.n, 0)), terms.reshape(part.n, -1), settings.threads)
+
+
+def _add_curvatures(settings: Settings, theta: Floats, sums: Any, block: Block) -> None:
+    part = settings.part(block)
+    part.add_curvatures(sums, part.predict(theta))
+
+
+def _add_mean_curvature(settings: Settings, theta: Floats, sums: Any, block: Block) -> None:
+    part = settings.part(block)
+    sums.add(part.X, part.mean_curvature(part.curvature(part.predict(theta))), settings.threads)
+
+
+@dataclass
+class StreamedObjective(Objective):
+    """The penalised objective of samples that are read block by block; z is theta."""
+
+    samples: Samples
+    seen: Survey
+    l2: float
+    fit_intercept: bool
+    threads: int
+    may_round: bool = True
+    as_single: bool = False
+
+    def __post_init__(self) -> None:
+        self.n = self.seen.n
+        self.width = self.samples.p + self.fit_intercept
+        self.n_contrasts = len(self.seen.classes) - 1
+        self.weight_sum = float(self.n) if self.seen.weight_sum is None else self.seen.weight_sum
+        self._settings = Settings(self.seen.classes, self.l2, self.fit_intercept, self.threads, self.as_single)
+
+    def rounded(self) -> Objective | None:
+        if self.samples.dtype == np.float32 or self.n_contrasts > 1 or not self.may_round:
+            return None
+        return replace(self, as_single=True)
+
+    def evaluate(self, theta: Floats) -> tuple[Floats, Floats]:
+        return theta, self._gradient(_residual, "gradient", theta, theta)
+
+    def curvature(self, z: Floats) -> Floats:
+        return z
+
+    def curvature_product(self, curvature: Floats, vector: Floats) -> Floats:
+        return self._gradient(_bent, "curvature product", vector, curvature, vector)
+
+    def _gradient(self, factors: Callable[..., Floats], what: str, at: Floats, *points: Floats) -> Floats:
+        empty = partial(_dispatch.RowSums, self.samples.p, self.fit_intercept, self.n_contrasts)
+        total = self._sums(empty, partial(_add_factors, factors, self._settings, points), what, *points).ravel()
+        total += self.penalty * at
+        return total
+
+    def slope(self, z: Floats, end: Floats, length: float) -> float:
+        empty = partial(_dispatch.RowSums, 0, True, self.n_contrasts)
+        add = partial(_add_slope, self._settings, z, end, length)
+        return float(np.sum(self._sums(empty, add, "slope", z, end, np.array([length]))))
+
+    def _summed_hessian(self, z: Floats, single: bool) -> Floats:
+        empty = partial(_multinomial.HessianSums, self.samples.p, self.fit_intercept, self.n_contrasts, single)
+        return self._sums(empty, partial(_add_curvatures, self._settings, z), "Hessian", z, np.array([single]))
+
+    def _mean_gram(self, curvature: Floats) -> Floats:
+        empty = partial(_dispatch.GramSums, self.samples.p, self.fit_intercept, False)
+        return self._sums(empty, partial(_add_mean_curvature, self._settings, curvature), "shared Hessian", curvature)
+
+    def _sums(self, empty: Any, add: Any, what: str, *key: NDArray[Any]) -> Floats:
+        return self.samples.sums(empty, add, what, *key, np.array([self.as_single]))
