@@ -332,7 +332,9 @@ class Reservoir:
 
     def __init__(self, policy: str, k: int, rng: Rng = None) -> None:
         if _validate.choice("policy", policy, POLICIES) not in _OWN:
-            raise ValueError(f"policy: {policy!r} cannot choose from a stream; those that can: {', '.join(_OWN)}")
+            raise ValueError(
+                f"policy: {policy!r} cannot choose from a stream; those that can: {', '.join(map(repr, _OWN))}"
+            )
         self._policy, self._k = policy, _validate.integer("k", k, 0, np.iinfo(np.int64).max)
         self._key, self._next = _random.key(rng), 0
         self._kept = _dispatch.Reservoir(policy, self._key, self._k)
