@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "linear_model": set(),
     "policies": set(),
     "strata": set(),
+    "dpp": set(),
     "datasets": {"transforms"},
     "features": {"transforms"},
     "influence": {"linear_model"},

@@ -31,6 +31,11 @@ Points = NDArray[np.intp]
 _UNIT = float(np.finfo(np.float64).eps)
 
 
+def _zero(size: int, unit: float = _UNIT) -> float:
+    """What may come of rounding beside 1, in an eigenvalue of a matrix of that size."""
+    return (size + 10) * unit
+
+
 def k_dpp(L: ArrayLike, k: int, rng: Rng = None, *, project: bool = False) -> Points:
     """Draw k distinct points from the k-DPP with kernel L.
 
@@ -109,7 +114,7 @@ def greedy_map(L: ArrayLike, k: int) -> Points:
     array([0, 2])
     """
     kernel, unit = _validate.kernel("L", L)
-    return _greedy(_ldexp(kernel, -_exponent(kernel)), True, 0.0, len(kernel) * unit, k)
+    return _greedy(_ldexp(kernel, -_exponent(kernel)), True, 0.0, _zero(len(kernel), unit), k)
 
 
 class KDPP:
@@ -147,9 +152,9 @@ class KDPP:
 
     Notes
     -----
-    An eigenvalue of L counts as 0 within n u of the largest in size, u being the unit of rounding of the dtype of L
-    (2.2e-16, float32 1.2e-7), a singular value of the features within max(n, p) 2.2e-16 of the largest. Everything
-    is computed in float64, in units in which the kernel is about 1, so its scale may be any that floats have.
+    An eigenvalue of L counts as 0 within (n + 10) u of the largest in size, u being the unit of rounding of the dtype
+    of L (2.2e-16, float32 1.2e-7); a singular value of the features within (max(n, p) + 10) 2.2e-16 of the largest.
+    Everything is computed in float64, in units in which the kernel is about 1, so any scale that floats have will do.
 
     A draw is a function of the kernel, k and rng, for any number of threads. Machines on which NumPy's BLAS or the
     instruction set of augcore differ round differently: their draws differ where a random number is within about 1e-13
@@ -187,10 +192,10 @@ class KDPP:
         else:
             self._points, self._jitter = _rows(features, scores, jitter)
             self._spectrum = _of_rows(self._points, self._jitter)
-            self._tolerance, self._is_kernel = max(self._points.shape) * _UNIT, False
+            self._tolerance, self._is_kernel = _zero(max(self._points.shape)), False
         self.n = len(self._points)
         self.rank = self.n if self._spectrum.rest > 0 else len(self._spectrum.eigenvalues)
-        self._ratios = self._spectrum.kernel().elementary_ratios(0)
+        self._ratios = np.empty((len(self._spectrum.eigenvalues) + 1, 0))
 
     def sample(self, k: int, rng: Rng = None, *, size: int | None = None, threads: int | None = None) -> Points:
         """Draw k distinct points, or `size` independent sets of them.
@@ -323,9 +328,10 @@ def _reflector(vectors: Floats) -> Floats:
     if r == 0:
         return vectors
     left, sizes, right = linalg.svd(vectors[:r], check_finite=False)
-    reflector = vectors @ right.T
+    reflector: Floats = vectors @ right.T
     reflector[:r] += left
-    return reflector / np.sqrt(1.0 + sizes)
+    reflector /= np.sqrt(1.0 + sizes)
+    return reflector
 
 
 def _of_matrix(L: Any, scores: Any, jitter: float, project: bool) -> tuple[Floats, _Spectrum, float]:
@@ -342,7 +348,7 @@ def _of_matrix(L: Any, scores: Any, jitter: float, project: bool) -> tuple[Float
         both = max(exponent, _exponent(jitter))
         matrix = _ldexp(matrix, exponent - both)
         np.fill_diagonal(matrix, np.diagonal(matrix) + math.ldexp(jitter, -both))
-    tolerance = len(matrix) * unit
+    tolerance = _zero(len(matrix), unit)
     if len(matrix) == 0:
         return matrix, _Spectrum(matrix, np.empty(0)), tolerance
     eigenvalues, vectors = linalg.eigh(matrix, check_finite=False)
@@ -351,8 +357,8 @@ def _of_matrix(L: Any, scores: Any, jitter: float, project: bool) -> tuple[Float
     if eigenvalues[0] < -tolerance * largest:
         if not project:
             raise ValueError(
-                f"L: is indefinite, its most negative eigenvalue is {eigenvalues[0] / largest:.3g} times the largest in "
-                "size; project=True replaces negative eigenvalues by 0"
+                f"L: is indefinite, its most negative eigenvalue is {eigenvalues[0] / largest:.3g} times the largest "
+                "in size; project=True replaces negative eigenvalues by 0"
             )
         matrix = (vectors[:, kept] * eigenvalues[kept]) @ vectors[:, kept].T
     return matrix, _Spectrum(vectors[:, kept], eigenvalues[kept]), tolerance
@@ -368,7 +374,8 @@ def _rows(features: Any, scores: Any, jitter: float) -> tuple[Floats, float]:
         rows, exponent = rows * quality[:, np.newaxis], exponent + of_scores
     if not jitter:
         return rows, 0.0
-    both = max(exponent, (_exponent(jitter) + 1) // 2) if rows.any() else (_exponent(jitter) + 1) // 2
+    of_jitter = (_exponent(jitter) + 1) // 2
+    both = max(exponent, of_jitter) if rows.any() else of_jitter
     small = math.ldexp(jitter, -2 * both)
     if small < 1e-290:
         raise ValueError(f"jitter: must be 0 or at least 1e-290 times the kernel, got {jitter!r}")
@@ -382,7 +389,7 @@ def _of_rows(rows: Floats, jitter: float) -> _Spectrum:
     if min(rows.shape) == 0:
         return _Spectrum(np.empty((len(rows), 0)), np.empty(0), jitter)
     vectors, sizes, _ = linalg.svd(rows, full_matrices=False, check_finite=False)
-    kept = sizes > max(rows.shape) * _UNIT * sizes[0]
+    kept = sizes > _zero(max(rows.shape)) * sizes[0]
     return _Spectrum(vectors[:, kept], sizes[kept] ** 2 + jitter, jitter if kept.sum() < len(rows) else 0.0)
 
 

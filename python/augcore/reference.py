@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from itertools import permutations
+from itertools import combinations, permutations
 from typing import Any
 
 import numpy as np
@@ -469,3 +469,31 @@ def opencv4_resize(images: Images, rectangles: Indices, size: tuple[int, int], i
         h0, h1 = lines[np.clip(y, 0, height - 1)] >> 4, lines[np.clip(y + 1, 0, height - 1)] >> 4
         out[k] = np.clip((((b0 * h0) >> 16) + ((b1 * h1) >> 16) + 2) >> 2, 0, 255)
     return out
+
+
+# ---- determinantal point processes -----------------------------------------------------------------------------------
+
+
+def elementary_symmetric(eigenvalues: ArrayLike, k: int) -> list[Fraction]:
+    """e_0 ... e_k of the eigenvalues, exactly."""
+    found = [Fraction(1)] + [Fraction(0)] * k
+    for value in np.asarray(eigenvalues, dtype=np.float64).tolist():
+        found = [e + Fraction(value) * (found[j - 1] if j else 0) for j, e in enumerate(found)]
+    return found
+
+
+def k_dpp_probabilities(L: Floats, k: int) -> dict[tuple[int, ...], float]:
+    """The probability of every set of k points: its determinant over the sum of all."""
+    sets = list(combinations(range(len(L)), k))
+    weights = np.array([np.linalg.det(L[np.ix_(points, points)]) if k else 1.0 for points in sets])
+    return dict(zip(sets, (weights / weights.sum()).tolist(), strict=True))
+
+
+def greedy_map(L: Floats, k: int) -> list[int]:
+    """Each next point makes the determinant largest; of points that are equal but for rounding the first."""
+    chosen: list[int] = []
+    for _ in range(k):
+        others = [i for i in range(len(L)) if i not in chosen]
+        sizes = [np.linalg.slogdet(L[np.ix_([*chosen, i], [*chosen, i])])[1] for i in others]
+        chosen.append(next(i for i, size in zip(others, sizes, strict=True) if size >= max(sizes) - 1e-12))
+    return chosen

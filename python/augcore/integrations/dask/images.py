@@ -147,7 +147,7 @@ def _by_chunk(images: Any, function: Callable[..., Any], parameters: dict[str, A
         return unchanged
     call = dask.delayed(function, pure=False)
     results, first = [], 0
-    for chunk, rows in zip(images.to_delayed().ravel(), images.chunks[0], strict=True):
+    for chunk, rows in zip(images.to_delayed(optimize_graph=False).ravel(), images.chunks[0], strict=True):
         value = call(chunk, **of_rows(slice(first, first + rows)))
         results.append(dask.array.from_delayed(value, (rows, *example.shape[1:]), example.dtype))
         first += rows

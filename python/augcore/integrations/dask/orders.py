@@ -56,14 +56,15 @@ def order(scores: Array, policy: str, rng: Rng = None, *, k: int | None = None) 
     empty = policies.Reservoir(policy, count, rng)
     shared = dask.delayed(empty, traverse=False)
     firsts = np.cumsum([0, *scores.chunks[0][:-1]]).tolist()
-    nodes = [
-        dask.delayed(_choose_chunk, pure=False)(platform(), shared, first, chunk)
-        for first, chunk in zip(firsts, scores.to_delayed().ravel(), strict=True)
-    ]
+    chunks = scores.to_delayed(optimize_graph=False).ravel()
+    choose = dask.delayed(_choose_chunk, pure=False)
+    nodes = [choose(platform(), shared, first, chunk) for first, chunk in zip(firsts, chunks, strict=True)]
     while len(nodes) > 1:
         groups = [nodes[i : i + FAN_IN] for i in range(0, len(nodes), FAN_IN)]
         nodes = [dask.delayed(_merge_chosen, pure=False)(shared, group) for group in groups]
-    chosen: policies.Reservoir = computed(nodes, {"scores": scores.to_delayed().ravel()}, scores.chunks[0])[0]
+    chosen: policies.Reservoir = computed(
+        nodes, {"scores": scores.to_delayed(optimize_graph=False).ravel()}, scores.chunks[0]
+    )[0]
     return chosen.order()
 
 

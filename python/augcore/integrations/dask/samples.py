@@ -127,17 +127,20 @@ class DaskSamples(Samples):
         self._expected = platform()
         y = _column("y", y, X)
         weight = None if weight is None else _column("sample_weight", weight, X)
-        labels = [dask.delayed(_labels_of_chunk)(chunk) for chunk in y.to_delayed().ravel()]
-        self.classes = np.unique(np.concatenate(computed(labels, {"y": y.to_delayed().ravel()}, y.chunks[0])))
+        labels = [dask.delayed(_labels_of_chunk)(chunk) for chunk in y.to_delayed(optimize_graph=False).ravel()]
+        self.classes = np.unique(
+            np.concatenate(computed(labels, {"y": y.to_delayed(optimize_graph=False).ravel()}, y.chunks[0]))
+        )
         edges = _edges(X.chunks[0], _multinomial.tile_rows(self.p + 1, max(1, len(self.classes) - 1)))
         arrays = [X.rechunk((edges, (self.p,))), y.rechunk((edges,))]
         arrays += [] if weight is None else [weight.rechunk((edges,))]
         arrays = list(dask.persist(*arrays)) if persist else arrays
-        chunks = [array.to_delayed().ravel() for array in arrays]
-        chunks += [[None] * len(edges)] if weight is None else []
+        # Not optimized: of persisted chunks nothing would be left that a cluster keeps them for.
+        columns = [array.to_delayed(optimize_graph=False).ravel() for array in arrays]
+        columns += [[None] * len(edges)] if weight is None else []
         self.edges = edges
         firsts = np.cumsum([0, *edges[:-1]]).tolist()
-        self._chunks = list(zip(firsts, *chunks, strict=True))
+        self._chunks = list(zip(firsts, *columns, strict=True))
         self._seen: Survey | None = None
 
     def survey(self) -> Survey:
