@@ -350,44 +350,6 @@ def policy_order(policy: str, scores: NDArray[Any], key: NDArray[np.uint64], k: 
     return order.astype(np.intp, copy=False)
 
 
-<<<<<<< HEAD
-# ---- determinantal point processes -----------------------------------------------------------------------------------
-
-
-class SpectralKernel:
-    """V diag(eigenvalues) V' + rest (I - V V'), V = vectors (n, r): see dpp.hpp, also for leverage and reflector."""
-
-    def __init__(
-        self, vectors: Floats, eigenvalues: Floats, rest: float, leverage: Floats, reflector: Floats | None
-    ) -> None:
-        from augcore import _dpp
-
-        self._r = len(eigenvalues)
-        self._kernel = _dpp.SpectralKernel(vectors, eigenvalues, rest, leverage, reflector)
-
-    def elementary_ratios(self, k: int) -> Floats:
-        """e_j / e_(j-1) of the rest and the first m eigenvalues: (r + 1, k), in row m for j = 1 ... k."""
-        ratios = np.empty((self._r + 1, k))
-        self._kernel.elementary_ratios(ratios)
-        return ratios
-
-    def sample(
-        self, ratios: Floats, k: int, key: NDArray[np.uint64], first_draw: int, draws: int, threads: int
-    ) -> NDArray[np.intp]:
-        """Sets of k points, (draws, k), each in rising order."""
-        out = np.empty((draws, k), dtype=np.int64)
-        self._kernel.sample(ratios, key, first_draw, out, threads)
-        return out.astype(np.intp, copy=False)
-
-
-def greedy_map(points: Floats, is_kernel: bool, jitter: float, tolerance: float, k: int) -> NDArray[np.intp]:
-    """At most k points, fewer where all others depend on them; points: the kernel, or rows whose products it has."""
-    from augcore import _dpp
-
-    order = np.empty(k, dtype=np.int64)
-    found = _dpp.greedy_map(points, is_kernel, jitter, tolerance, order)
-    return order[:found].astype(np.intp, copy=False)
-=======
 class Reservoir:
     """The k points of the smallest keys, chosen in one pass: see reservoir.hpp."""
 
@@ -424,7 +386,44 @@ def within_budget(costs: Floats, budget: float) -> NDArray[np.int64]:
 
     out = np.empty(len(costs), dtype=np.int64)
     return out[: _sampling.within_budget(costs, budget, out)].copy()
->>>>>>> sampling
+
+
+# ---- determinantal point processes -----------------------------------------------------------------------------------
+
+
+class SpectralKernel:
+    """V diag(eigenvalues) V' + rest (I - V V'), V = vectors (n, r): see dpp.hpp, also for leverage and reflector."""
+
+    def __init__(
+        self, vectors: Floats, eigenvalues: Floats, rest: float, leverage: Floats, reflector: Floats | None
+    ) -> None:
+        from augcore import _dpp
+
+        self._r = len(eigenvalues)
+        self._kernel = _dpp.SpectralKernel(vectors, eigenvalues, rest, leverage, reflector)
+
+    def elementary_ratios(self, k: int) -> Floats:
+        """e_j / e_(j-1) of the rest and the first m eigenvalues: (r + 1, k), in row m for j = 1 ... k."""
+        ratios = np.empty((self._r + 1, k))
+        self._kernel.elementary_ratios(ratios)
+        return ratios
+
+    def sample(
+        self, ratios: Floats, k: int, key: NDArray[np.uint64], first_draw: int, draws: int, threads: int
+    ) -> NDArray[np.intp]:
+        """Sets of k points, (draws, k), each in rising order."""
+        out = np.empty((draws, k), dtype=np.int64)
+        self._kernel.sample(ratios, key, first_draw, out, threads)
+        return out.astype(np.intp, copy=False)
+
+
+def greedy_map(points: Floats, is_kernel: bool, jitter: float, tolerance: float, k: int) -> NDArray[np.intp]:
+    """At most k points, fewer where all others depend on them; points: the kernel, or rows whose products it has."""
+    from augcore import _dpp
+
+    order = np.empty(k, dtype=np.int64)
+    found = _dpp.greedy_map(points, is_kernel, jitter, tolerance, order)
+    return order[:found].astype(np.intp, copy=False)
 
 
 # ---- warps, flips, resizing ------------------------------------------------------------------------------------------
