@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.cluster import KMeans
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from augcore import datasets, policies
 from augcore import strata as module
@@ -78,12 +78,26 @@ def test_auto(monkeypatch: pytest.MonkeyPatch, elements: int, k: int, least: int
 @pytest.mark.parametrize("method", METHODS)
 def test_labels_do_not_depend_on_threads(method: str) -> None:
     X = np.random.default_rng(0).normal(size=(20_000, 64)).astype(np.float32)  # no clusters: every rounding counts
-    for seed in range(3):
+    for seed in range(2):
         found = []
         for threads in (1, 2):
             with threadpool_limits(threads):
                 found.append(strata(X, 20, seed, method=method))
         np.testing.assert_array_equal(found[1], found[0])
+
+
+def test_scikit_learn_takes_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    fit, seen = KMeans.fit, []
+
+    def noted(self: KMeans, X: np.ndarray) -> KMeans:
+        seen.extend(pool["num_threads"] for pool in threadpool_info())
+        return fit(self, X)
+
+    monkeypatch.setattr(KMeans, "fit", noted)
+    with threadpool_limits(2):
+        strata(blobs()[0], 3, 0)
+        assert 2 in {pool["num_threads"] for pool in threadpool_info()}
+    assert set(seen) == {1}
 
 
 def test_rng() -> None:
