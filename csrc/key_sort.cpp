@@ -279,7 +279,7 @@ class ItemArray : public Items {
 void order_of(const std::vector<Item>& items, std::int64_t k, std::int64_t* order, int threads, int depth) {
   const auto n = static_cast<std::int64_t>(items.size());
   const bool sorted = std::is_sorted(items.begin(), items.end());
-  if (!sorted && n > kLongRun && depth <= kMaxDepth) {
+  if (!sorted && n > kLongRun && n <= UINT32_MAX && depth <= kMaxDepth) {
     KeySort(ItemArray(items), n, k, threads, depth).run(order);
     return;
   }
