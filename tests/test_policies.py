@@ -364,6 +364,15 @@ def test_a_short_stream_is_chosen_whole(policy):
     assert reservoir.order().tolist() == order(scores, policy, 5).tolist()
 
 
+@pytest.mark.parametrize("k", [2**62, 2**63 - 1])
+def test_a_stream_of_which_all_is_wanted(k):
+    scores = np.random.default_rng(22).normal(size=9000)
+    reservoir = Reservoir("random_proportional", k, 1)
+    for block in cut(9000, 5000, 7):
+        reservoir.add(scores[block])
+    np.testing.assert_array_equal(reservoir.order(), order(scores, "random_proportional", 1))
+
+
 def test_reservoirs_keep_what_they_chose_when_they_travel():
     scores = np.random.default_rng(17).normal(size=3000)
     there = Reservoir("random_softmax_proportional", 20, np.random.default_rng(2))

@@ -266,6 +266,18 @@ def test_keys_that_all_but_agree_are_told_apart(policy, width):
     np.testing.assert_array_equal(_dispatch.policy_order(policy, scores, key, n, 2), key_order(policy, scores, key))
 
 
+@pytest.mark.parametrize("mantissa", [1.0, 1.4427, 1.9999999])
+@pytest.mark.parametrize("policy", POLICIES)
+def test_the_bound_that_spares_keys_is_one(policy, mantissa):
+    """The limit is the largest of the kept keys, and many keys are just below it: none of them may be passed over."""
+    n, key = 40_000, make_key(31, 13)
+    scores = np.ldexp(mantissa, np.random.default_rng(31).integers(-3, 3, n))
+    kept = _dispatch.Reservoir(policy, key, 1500)
+    for first in range(0, n, 2000):
+        kept.add(scores[first : first + 2000], first, 1)
+    np.testing.assert_array_equal(kept.chosen(1)[2], key_order(policy, scores, key)[:1500])
+
+
 def test_a_misleading_sample_costs_time_but_no_point():
     """The smallest keys are few and stand together, or the sample sees little else."""
     n = 200_000

@@ -130,8 +130,6 @@ POLICIES: dict[str, Policy] = {
     "deterministic_proportional": deterministic_proportional,
     "deterministic_inverse_proportional": deterministic_inverse_proportional,
 }
-
-
 _OWN = tuple(POLICIES)
 
 
@@ -171,8 +169,8 @@ def order(
     Parameters
     ----------
     scores : (n,) array-like of float32, float64 or integers
-        Scores of the points; their size counts, not their sign. Finite. A memory-mapped array is read once, from its
-        beginning to its end; where k is a small part of n, in memory for k points and a few blocks.
+        Scores of the points; their size counts, not their sign. Finite. Of a memory-mapped array a few pages
+        are looked at and then all is read once; where k is a small part of n, in memory for k points and a few blocks.
     policy : str
         A name in `POLICIES`.
     rng : int, numpy.random.Generator or None
@@ -307,7 +305,8 @@ class Reservoir:
 
     Points may come in blocks of any size and in any order, on any number of machines: reservoirs with the same policy,
     k and rng that saw parts of the points are merged by `candidates` and `absorb`. The choice is that of `order` for
-    all the scores at once. A point that is added twice is counted twice.
+    all the scores at once. Whoever adds a point twice may get it twice. A reservoir may be pickled, even before points
+    are added: its copies draw alike.
 
     Parameters
     ----------

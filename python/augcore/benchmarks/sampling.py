@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from augcore import _dispatch, _random, get_num_threads, policies, set_num_threads
+from augcore import _dispatch, _random, policies
 from augcore.benchmarks.timing import seconds, turns
 
 __all__ = ["Entry", "FileRow", "GrowthRow", "Results", "Row", "compare"]
@@ -250,8 +250,8 @@ def compare(
     -------
     Results
     """
-    before = get_num_threads()
-    set_num_threads(threads)
+    before = _dispatch.get_num_threads()
+    _dispatch.set_num_threads(threads)
     try:
         cases = [(n, n) for n in sizes] + [part]
         total = len(cases) + 2 * len(growth) + (file is not None)
@@ -266,6 +266,6 @@ def compare(
         progress("timing a file", len(rows) + len(grown), total)
         from_file = None if file is None else _file_row(*file, folder)
     finally:
-        set_num_threads(before)
+        _dispatch.set_num_threads(before)
     progress("timing", 1, 1)
     return Results(threads, repeats, rows, grown, from_file)
