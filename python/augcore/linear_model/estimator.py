@@ -176,6 +176,8 @@ class LogisticRegression(FittedLogistic):
         seen = samples.survey()
         if seen.weight_sum == 0:
             raise ValueError("sample_weight: all weights are zero")
+        if seen.classes.dtype.kind == "f" and not _are_numbers_of_classes(seen.classes):
+            check_classification_targets(seen.classes)
         _check_classes(seen.classes, seen.members, fit_intercept)
         objective = StreamedObjective(samples, seen, l2, fit_intercept, threads, may_round)
         return self._minimise(objective, seen.classes, tol, max_iter)

@@ -95,7 +95,8 @@ class StreamedObjective(Objective):
         self.width = self.samples.p + self.fit_intercept
         self.n_contrasts = len(self.seen.classes) - 1
         self.weight_sum = float(self.n) if self.seen.weight_sum is None else self.seen.weight_sum
-        self._settings = Settings(self.seen.classes, self.l2, self.fit_intercept, self.threads, self.as_single)
+        threads = self.threads or self.samples.threads
+        self._settings = Settings(self.seen.classes, self.l2, self.fit_intercept, threads, self.as_single)
 
     def rounded(self) -> Objective | None:
         if self.samples.dtype == np.float32 or self.n_contrasts > 1 or not self.may_round:

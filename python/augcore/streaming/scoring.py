@@ -117,12 +117,7 @@ def score(
         If the Hessian is singular to working precision.
     """
     _check_samples(samples)
-    if out is None:
-        out = np.empty(samples.n)
-    elif not isinstance(out, np.ndarray) or out.dtype not in (np.float32, np.float64) or out.shape != (samples.n,):
-        raise ValueError(
-            f"out: expected an array of float32 or float64 and shape ({samples.n},), got {_validate.describe(out)}"
-        )
+    out = np.empty(samples.n) if out is None else _checked_output(out, samples.n)
     function = score_of_blocks(model, samples, criterion, hessian_l2, damping, rng)
     for start, values in samples.each(function, "scores", _validate.integer("first", first, 0, samples.n)):
         out[start : start + len(values)] = values
@@ -144,11 +139,10 @@ def score_of_blocks(
     ridge = penalty(fitted.l2, hessian_l2, damping)
     if criterion not in streamed.FORMULAS:
         return partial(_score, SCORES[criterion], fitted._without_data(), samples.threads)
-    seen = samples.survey()
-    points = streamed.StreamedPoints.of(samples, seen.classes, **coefficients)
+    points = streamed.StreamedPoints.of(samples, samples.survey().classes, **coefficients)
     own = hessian_l2 is None and damping == 0
     factor = getattr(fitted, "factor_", None) if own else None
-    return streamed.leave_one_out(criterion, points, seen, ridge, factor)
+    return streamed.leave_one_out(criterion, points, ridge, factor)
 
 
 def _random_score(key: _random.Words, threads: int, block: Block) -> Floats:
@@ -158,6 +152,16 @@ def _random_score(key: _random.Words, threads: int, block: Block) -> Floats:
 def _score(function: Any, model: Any, threads: int, block: Block) -> Floats:
     values: Floats = function(model, block.X, block.y, sample_weight=block.weight, threads=threads or None)
     return values
+
+
+def _checked_output(out: Any, n: int) -> NDArray[Any]:
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out: expected an ndarray or None, got {_validate.describe(out)}")
+    if out.dtype not in (np.float32, np.float64) or out.shape != (n,) or not out.flags.writeable:
+        raise ValueError(
+            f"out: expected a writable array of float32 or float64 and shape ({n},), got {_validate.describe(out)}"
+        )
+    return out
 
 
 def _check_samples(samples: Any) -> None:

@@ -57,7 +57,8 @@ def fit(
     Returns
     -------
     LogisticRegression
-        Fitted; its `factor_` takes one more pass over the samples when it is first asked for.
+        Fitted; its `factor_` takes one more pass over the samples when it is first asked for. Until then the model
+        keeps what is persisted.
 
     Raises
     ------
@@ -72,9 +73,7 @@ def fit(
         If `tol` was not reached.
     """
     samples = DaskSamples(X, y, sample_weight, threads=threads, persist=_validate.flag("persist", persist))
-    return fit_samples(
-        samples, C=C, fit_intercept=fit_intercept, tol=tol, max_iter=max_iter, threads=samples.threads or None
-    )
+    return fit_samples(samples, C=C, fit_intercept=fit_intercept, tol=tol, max_iter=max_iter)
 
 
 def score(
@@ -119,11 +118,10 @@ def _leave_one_out(
     threads: int | None,
     persist: bool,
 ) -> Array:
-    samples = DaskSamples(X, y, sample_weight, threads=threads, persist=_validate.flag("persist", persist))
-    seen = samples.survey()
-    points = streamed.StreamedPoints.of(samples, seen.classes, coef, intercept, classes)
     ridge = penalty(l2, hessian_l2, damping, factor)
-    return samples.map(streamed.leave_one_out(name, points, seen, ridge, factor), X.chunks[0])
+    samples = DaskSamples(X, y, sample_weight, threads=threads, persist=_validate.flag("persist", persist))
+    points = streamed.StreamedPoints.of(samples, samples.classes, coef, intercept, classes)
+    return samples.map(streamed.leave_one_out(name, points, ridge, factor), X.chunks[0])
 
 
 def loo_influence(
