@@ -31,19 +31,24 @@ def fit(
     fit_intercept: bool = True,
     tol: float = 1e-8,
     max_iter: int = 100,
+    few_passes: bool = False,
     threads: int | None = None,
 ) -> LogisticRegression:
     """Fit a logistic regression to samples that are read block by block.
 
-    The same bits as `LogisticRegression.fit` of the samples in memory (where the features are float64 and there is no
-    memory for its copy of them in float32, that takes other steps). Each step is a pass over the samples, a Hessian one
-    more.
+    The same bits as `LogisticRegression.fit` of the samples in memory, unless `few_passes` (where the features are
+    float64 and there is no memory for its copy of them in float32, that takes other steps). Each step is a pass over
+    the samples, a Hessian one more.
 
     Parameters
     ----------
     samples : Blocks
     C, fit_intercept, tol, max_iter, threads
         As those of `augcore.linear_model.LogisticRegression`.
+    few_passes : bool, default=False
+        Sum the Hessian in the pass of every gradient, and take Newton's steps: a third of the passes or less, each with
+        the arithmetic of a Hessian. Pays where reading takes longer than that, as from disks and networks. The minimum
+        is the same to `tol`, not to the last bit; beyond 20,000 parameters it has no effect.
 
     Returns
     -------
@@ -63,7 +68,7 @@ def fit(
     _check_samples(samples)
     model = LogisticRegression(C, fit_intercept=fit_intercept, tol=tol, max_iter=max_iter, threads=threads)
     try:
-        return model._fit_samples(samples)
+        return model._fit_samples(samples, few_passes=_validate.flag("few_passes", few_passes))
     except FloatingPointError:  # X does not fit float32, so that no step can be taken with it rounded
         return model._fit_samples(samples, may_round=False)
 

@@ -35,6 +35,7 @@ def fit(
     tol: float = 1e-8,
     max_iter: int = 100,
     sample_weight: Any = None,
+    few_passes: bool = False,
     threads: int | None = None,
     persist: bool = True,
 ) -> LogisticRegression:
@@ -45,6 +46,8 @@ def fit(
     X : (n, p) dask array of float32 or float64
     y : (n,) dask array or array-like
         Labels.
+    few_passes
+        As in `augcore.streaming.fit`: pays with persist=False.
     C, fit_intercept, tol, max_iter
         As those of `augcore.linear_model.LogisticRegression`.
     sample_weight : (n,) dask array, array-like or None
@@ -73,7 +76,7 @@ def fit(
         If `tol` was not reached.
     """
     samples = DaskSamples(X, y, sample_weight, threads=threads, persist=_validate.flag("persist", persist))
-    return fit_samples(samples, C=C, fit_intercept=fit_intercept, tol=tol, max_iter=max_iter)
+    return fit_samples(samples, C=C, fit_intercept=fit_intercept, tol=tol, max_iter=max_iter, few_passes=few_passes)
 
 
 def score(
