@@ -15,6 +15,9 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import dask
+import dask.array as da
+import distributed
 import numpy as np
 import pytest
 from test_streaming import BY_BLOCKS, same_fit
@@ -23,10 +26,6 @@ from augcore import augmentations, influence, policies, scores, transforms
 from augcore.integrations import dask as on_dask
 from augcore.integrations.dask import samples
 from augcore.linear_model import LogisticRegression
-
-dask = pytest.importorskip("dask")
-da = pytest.importorskip("dask.array")
-distributed = pytest.importorskip("distributed")
 
 N, P = 9000, 6
 rng = np.random.default_rng(7)
@@ -444,6 +443,23 @@ def test_a_chunk_that_vanishes_is_named(scheduler, error, persist):
     with pytest.raises(RuntimeError, match=message) as caught:
         on_dask.fit(with_a_lost_chunk(4, error), LABELS["binary"], persist=persist)
     assert isinstance(caught.value.__cause__, error)
+
+
+@pytest.mark.parametrize("few_passes", [False, True])
+def test_a_source_that_goes_bad_between_passes(few_passes):
+    """What is read anew for each pass is checked in the first."""
+    reads = []
+
+    def load() -> np.ndarray:
+        reads.append(True)
+        return X if len(reads) < 4 else changed(X, (8000, 2), np.nan)
+
+    features = da.from_delayed(dask.delayed(load)(), X.shape, X.dtype)
+    with (
+        dask.config.set(scheduler="threads"),
+        pytest.raises(ValueError, match="X: contains NaN or infinity in a later"),
+    ):
+        on_dask.fit(features, LABELS["binary"], persist=False, few_passes=few_passes)
 
 
 def test_chunks_of_labels_and_scores_that_vanish(scheduler):

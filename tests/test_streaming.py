@@ -433,6 +433,13 @@ def test_samples_that_are_others_in_a_later_pass(second, words, turn):
     assert threads_alive() == 1
 
 
+def test_more_samples_than_there_are_scores_for():
+    first = ragged(X, LABELS["binary"])
+    blocks = Blocks.from_iterable(then(first, ragged(np.r_[X, X], np.tile(LABELS["binary"], 2))), rows=512)
+    with pytest.raises(ValueError, match="read: gave more than 2600 samples"):
+        score(LogisticRegression().fit(X, LABELS["binary"]), blocks, "loss")
+
+
 def test_parts_of_other_kinds_in_one_pass():
     with pytest.raises(ValueError, match="read: the part after row 10 has other columns"):
         Blocks.from_iterable(lambda: [(X[:10], NOISY[:10] > 0), (X[:10, 1:], NOISY[:10] > 0)])

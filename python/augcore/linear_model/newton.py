@@ -246,6 +246,8 @@ def _conjugate_gradients(
 def _damped_factor(hessian: Floats, threads: int) -> Floats:
     """The factor of H, with a ridge where it is singular to working precision (separable or dependent data)."""
     scale = float(np.max(np.diag(hessian), initial=0.0)) or 1.0
+    if not math.isfinite(scale):
+        raise np.linalg.LinAlgError("the Hessian overflows; scale X or sample_weight")
     ridge = 0.0
     while True:
         damped = hessian.copy()
