@@ -211,6 +211,7 @@ def test_a_fit_that_searches_along_a_line():
     weight = random.exponential(size=600) ** 4
     searched = []
     blocks = Blocks(values, y, weight, rows=512)
+    blocks.journal = Memory()  # that tells the lengths of a line apart
     blocks.progress = lambda stage, done, total: searched.append(stage)
     same_fit(fit(blocks), LogisticRegression().fit(values, y, weight))
     assert any(stage.endswith(": slope") for stage in searched)
@@ -264,6 +265,17 @@ def test_the_last_of_a_class_has_an_infinite_loss_change():
     found = score(model, Blocks(X, y, rows=512), "loo_loss_change")
     np.testing.assert_array_equal(found, scores.loo_loss_change(model, X, y))
     assert np.isinf(found).nonzero()[0].tolist() == [2000]
+
+
+def test_members_of_a_class_are_counted_over_all_blocks():
+    y, weight = LABELS["binary"].copy(), WEIGHT + 0.5
+    y[[100, 2000]] = True
+    weight[y] = 0
+    weight[[100, 2000]] = 1
+    model = LogisticRegression().fit(X, y, weight)
+    found = score(model, Blocks(X, y, weight, rows=512), "loo_loss_change")
+    np.testing.assert_array_equal(found, scores.loo_loss_change(model, X, y, sample_weight=weight))
+    assert np.isfinite(found).all()
 
 
 @pytest.mark.parametrize("source", ["array", "parts"])
