@@ -10,6 +10,7 @@
 #include "simd/resize.inl"
 #include "simd/resize_bytes.inl"
 #include "simd/rows.inl"
+#include "simd/sampling.inl"
 #include "simd/warp.inl"
 
 #define AUGCORE_JOIN_(a, b) a##b
@@ -31,6 +32,7 @@ const Kernels AUGCORE_JOIN(kernels_, AUGCORE_LEVEL) = {
     {resize_kernels<std::uint8_t, float>, resize_kernels<std::uint8_t, double>, resize_kernels<std::uint16_t, double>,
      resize_kernels<float, double>, resize_kernels<double, double>, byte_kernels, opencv4_column},
     copy_kernels,
+    sampling_kernels,
 };
 
 }  // namespace augcore::simd

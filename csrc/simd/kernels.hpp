@@ -5,6 +5,7 @@
 
 #include "augcore/point/border.hpp"
 #include "augcore/point/interpolate.hpp"
+#include "simd/sampling.hpp"
 
 namespace augcore::simd {
 
@@ -318,6 +319,7 @@ struct Kernels {
   WarpKernels<std::uint8_t, std::int32_t> opencv4_warp;
   AllResizeKernels resize;
   CopyKernels copy;
+  SamplingKernels sampling;
 };
 
 }  // namespace augcore::simd

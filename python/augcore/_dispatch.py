@@ -204,14 +204,17 @@ class GramSums(_Sums):
         return out
 
 
-class RowSums(_Sums):
-    """`sum_of_rows` over blocks of rows, for b factors of each; first_row as in `GramSums`."""
+_TILE_ROWS = 512  # kTileRows of tree_sum.hpp
 
-    def __init__(self, p: int, intercept: bool, b: int, first_row: int = 0) -> None:
+
+class RowSums(_Sums):
+    """`sum_of_rows` over blocks of rows, for b factors of each; first_row and rows_of_tile as in `GramSums`."""
+
+    def __init__(self, p: int, intercept: bool, b: int, first_row: int = 0, rows_of_tile: int = _TILE_ROWS) -> None:
         from augcore import _logistic
 
         self._shape = b, p + intercept
-        self._sums = _logistic.RowSums(p, intercept, b, first_row)
+        self._sums = _logistic.RowSums(p, intercept, b, first_row, rows_of_tile)
 
     def add(self, X: NDArray[Any], factors: Floats, threads: int) -> None:
         self._sums.add(_rows(X), _doubles(factors), threads)
@@ -322,20 +325,70 @@ def exponential_keys(
     log_weights: Floats, key: NDArray[np.uint64], first_index: int, threads: int
 ) -> tuple[Floats, Floats]:
     """Sort keys of the items first_index, ...: high, and low where highs are equal."""
-    from augcore import _sampling
-
-    high, low = np.empty(len(log_weights)), np.empty(len(log_weights))
-    _sampling.exponential_keys(log_weights, key, first_index, high, low, threads)
-    return high, low
+    return policy_keys("log_weights", log_weights, key, first_index, threads)
 
 
 def weighted_order(log_weights: Floats, key: NDArray[np.uint64], k: int, threads: int) -> NDArray[np.intp]:
     """The first k items of a draw without replacement of all."""
+    return policy_order("log_weights", log_weights, key, k, threads)
+
+
+def policy_keys(
+    policy: str, scores: NDArray[Any], key: NDArray[np.uint64], first_index: int, threads: int
+) -> tuple[Floats, Floats]:
+    """Sort keys of the points first_index, ... under a policy; scores: (n,) float32 or float64."""
+    from augcore import _sampling
+
+    high, low = np.empty(len(scores)), np.empty(len(scores))
+    _sampling.policy_keys(_sampling.POLICIES[policy], scores, key, first_index, high, low, threads)
+    return high, low
+
+
+def policy_order(policy: str, scores: NDArray[Any], key: NDArray[np.uint64], k: int, threads: int) -> NDArray[np.intp]:
+    """The first k points in the order of their keys, equal ones by index; scores: (n,) float32 or float64."""
     from augcore import _sampling
 
     order = np.empty(k, dtype=np.int64)
-    _sampling.weighted_order(log_weights, key, order, threads)
+    _sampling.policy_order(_sampling.POLICIES[policy], scores, key, order, threads)
     return order.astype(np.intp, copy=False)
+
+
+class Reservoir:
+    """The k points of the smallest keys, chosen in one pass: see reservoir.hpp."""
+
+    def __init__(self, policy: str, key: NDArray[np.uint64], k: int) -> None:
+        from augcore import _sampling
+
+        self._kept = _sampling.Reservoir(_sampling.POLICIES[policy], key, k)
+
+    def add(self, scores: NDArray[Any], first_index: int, threads: int) -> None:
+        self._kept.add(scores, first_index, threads)
+
+    def absorb(self, high: Floats, low: Floats, index: NDArray[np.int64]) -> None:
+        self._kept.absorb(high, low, index)
+
+    def chosen(self, threads: int) -> tuple[Floats, Floats, NDArray[np.int64]]:
+        """Keys (high, low) and indices, the first to be taken first."""
+        return self._kept.chosen(lambda n: (np.empty(n), np.empty(n), np.empty(n, dtype=np.int64)), threads)
+
+
+def round_robin(
+    order: NDArray[np.intp], codes: NDArray[np.int64], limits: NDArray[np.int64], k: int
+) -> NDArray[np.intp]:
+    """k points: the first of every group, then the second, ...; codes[i] is the group of point i."""
+    from augcore import _sampling
+
+    out = np.empty(k, dtype=np.int64)
+    taken = _sampling.round_robin(np.ascontiguousarray(order, dtype=np.int64), codes, limits, out)
+    return out[:taken].astype(np.intp, copy=False)
+
+
+def within_budget(costs: Floats, budget: float) -> NDArray[np.int64]:
+    """Places of the items that are paid for, each in turn unless it costs more than is left."""
+    from augcore import _sampling
+
+    out = np.empty(len(costs), dtype=np.int64)
+    return out[: _sampling.within_budget(costs, budget, out)].copy()
 
 
 # ---- determinantal point processes -----------------------------------------------------------------------------------

@@ -185,6 +185,40 @@ def real_array(name: str, value: Any, *, ndim: int, finite: bool = True) -> NDAr
     return values
 
 
+def scores(name: str, value: Any) -> NDArray[Any]:
+    """A vector of float32, float64 or integers as it is: it may be too large to copy, or even to look at twice."""
+    values = array(name, value)
+    if values.dtype.kind not in "iuf" or (values.dtype.kind == "f" and values.dtype.itemsize not in (4, 8)):
+        raise TypeError(f"{name}: expected float32, float64 or integers, got dtype {values.dtype}")
+    if values.ndim != 1:
+        raise ValueError(f"{name}: expected 1 dimension, got shape {values.shape}")
+    return values
+
+
+def is_plain(values: NDArray[Any]) -> bool:
+    """Whether the kernels take scores as they are."""
+    return values.dtype in (np.float32, np.float64) and values.flags.c_contiguous and values.flags.aligned
+
+
+def plain_scores(values: NDArray[Any]) -> NDArray[Any]:
+    """Scores as the kernels take them, float32 or float64: a copy where they are not."""
+    if is_plain(values):
+        return values
+    single = values.dtype.kind == "f" and values.dtype.itemsize == 4
+    result = np.empty(values.shape, np.float32 if single else np.float64)
+    copy_into(result, values)
+    return result
+
+
+SCORE_BLOCK = 1 << 20
+
+
+def score_blocks(values: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Plain scores of blocks, each with the index of its first."""
+    for first in range(0, len(values), SCORE_BLOCK):
+        yield first, plain_scores(values[first : first + SCORE_BLOCK])
+
+
 def all_finite(values: NDArray[Any]) -> bool:
     """Whether no element is NaN or infinite."""
     return _within(values, sys.float_info.max)
@@ -455,6 +489,18 @@ def indices(name: str, value: Any, length: int) -> NDArray[np.int64]:
     return values.astype(np.int64)
 
 
+def places(name: str, value: Any, n: int) -> NDArray[np.intp]:
+    """A vector of indices into n points; repeats are allowed."""
+    values = array(name, value)
+    if values.dtype.kind not in "iu" and values.size:
+        raise TypeError(f"{name}: expected integers, got dtype {values.dtype}")
+    if values.ndim != 1:
+        raise ValueError(f"{name}: expected 1 dimension, got shape {values.shape}")
+    if len(values) and (values.min() < 0 or values.max() >= n):
+        raise ValueError(f"{name}: must be between 0 and {n - 1}, got {values.min()} to {values.max()}")
+    return values.astype(np.intp)
+
+
 # ---- kernels of point processes --------------------------------------------------------------------------------------
 
 
@@ -474,14 +520,8 @@ def kernel(name: str, value: Any) -> tuple[NDArray[np.float64], float]:
 
 def subset(name: str, value: Any, n: int) -> NDArray[np.int64]:
     """Distinct indices of n points, in rising order."""
-    values = array(name, value)
-    if values.ndim != 1:
-        raise ValueError(f"{name}: expected 1 dimension, got shape {values.shape}")
-    if values.dtype.kind not in "iu" and values.size:
-        raise TypeError(f"{name}: expected integers, got dtype {values.dtype}")
-    if values.size and not (values.min() >= 0 and values.max() < n):
-        raise ValueError(f"{name}: must be between 0 and {n - 1}, got {values.min()} to {values.max()}")
-    points: NDArray[np.int64] = np.unique(values).astype(np.int64)
-    if len(points) != len(values):
-        raise ValueError(f"{name}: has duplicates, {len(values)} indices of {len(points)} points")
+    given = places(name, value, n)
+    points: NDArray[np.int64] = np.unique(given).astype(np.int64)
+    if len(points) != len(given):
+        raise ValueError(f"{name}: has duplicates, {len(given)} indices of {len(points)} points")
     return points

@@ -18,6 +18,7 @@ are keyed by `rng` and the index of the point, so an order depends neither on th
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -57,16 +58,32 @@ _LOG_WEIGHTS: dict[str, Callable[[Floats], Floats]] = {
     "random_softmax_proportional": np.abs,
     "random_inverse_softmax_proportional": lambda scores: -np.abs(scores),
 }
+_NO_KEY = np.zeros(2, dtype=np.uint64)  # of policies that draw nothing
 
 
-def _checked(scores: ArrayLike, k: int | None) -> tuple[Floats, int]:
-    values = _validate.vector("scores", scores)
+def _checked(scores: ArrayLike, k: int | None) -> tuple[NDArray[Any], int]:
+    values = _validate.scores("scores", scores)
     return values, len(values) if k is None else _validate.integer("k", k, 0, len(values))
+
+
+def _take(policy: str, values: NDArray[Any], key: NDArray[np.uint64], k: int) -> Order:
+    """The first k points; scores that the kernels do not take as they are are copied, block by block if k is small."""
+    if k > len(values) // 8 or _validate.is_plain(values):
+        return _dispatch.policy_order(policy, _validate.plain_scores(values), key, k, 0)
+    kept = _dispatch.Reservoir(policy, key, k)
+    for first, block in _validate.score_blocks(values):
+        kept.add(block, first, 0)
+    return kept.chosen(0)[2].astype(np.intp, copy=False)
 
 
 def _draw(policy: str, scores: ArrayLike, rng: Rng, k: int | None) -> Order:
     values, count = _checked(scores, k)
-    return _dispatch.weighted_order(_LOG_WEIGHTS[policy](values), _random.key(rng), count, 0)
+    return _take(policy, values, _random.key(rng), count)
+
+
+def _rank(policy: str, scores: ArrayLike, k: int | None) -> Order:
+    values, count = _checked(scores, k)
+    return _take(policy, values, _NO_KEY, count)
 
 
 def baseline(scores: ArrayLike, rng: Rng = None, k: int | None = None) -> Order:
@@ -96,14 +113,12 @@ def random_inverse_softmax_proportional(scores: ArrayLike, rng: Rng = None, k: i
 
 def deterministic_proportional(scores: ArrayLike, rng: Rng = None, k: int | None = None) -> Order:
     """Largest ``|score|`` first, ties by index; `rng` is not used. Parameters and result as in `order`."""
-    values, count = _checked(scores, k)
-    return np.argsort(-np.abs(values), kind="stable")[:count]
+    return _rank("deterministic_proportional", scores, k)
 
 
 def deterministic_inverse_proportional(scores: ArrayLike, rng: Rng = None, k: int | None = None) -> Order:
     """Smallest ``|score|`` first, ties by index; `rng` is not used. Parameters and result as in `order`."""
-    values, count = _checked(scores, k)
-    return np.argsort(np.abs(values), kind="stable")[:count]
+    return _rank("deterministic_inverse_proportional", scores, k)
 
 
 POLICIES: dict[str, Policy] = {
@@ -115,6 +130,7 @@ POLICIES: dict[str, Policy] = {
     "deterministic_proportional": deterministic_proportional,
     "deterministic_inverse_proportional": deterministic_inverse_proportional,
 }
+_OWN = tuple(POLICIES)
 
 
 def register(name: str, policy: Policy) -> None:
@@ -153,8 +169,8 @@ def order(
     Parameters
     ----------
     scores : (n,) array-like of float32, float64 or integers
-        Scores of the points; their size counts, not their sign. Finite. A memory-mapped array is read once, from its
-        beginning to its end; where k is a small part of n, in memory for k points and a few blocks.
+        Scores of the points; their size counts, not their sign. Finite. Of a memory-mapped array a few pages
+        are looked at and then all is read once; where k is a small part of n, in memory for k points and a few blocks.
     policy : str
         A name in `POLICIES`.
     rng : int, numpy.random.Generator or None
@@ -204,19 +220,7 @@ def order(
     limits = _strata.allowed(found, budgets)
     total = int(limits.sum())
     count = total if k is None else _validate.integer("k", k, 0, total)
-    return _round_robin(POLICIES[policy](values, rng, None), found.codes, limits)[:count]
-
-
-def _round_robin(ordered: Order, codes: NDArray[np.int64], limits: NDArray[np.int64]) -> Order:
-    """The first of every group, then the second of every group, ...; codes[i] is the group of point i."""
-    group = codes[ordered]
-    by_group = np.argsort(group, kind="stable")
-    sizes = np.bincount(group, minlength=len(limits))
-    starts = np.cumsum(sizes) - sizes
-    turn = np.empty(len(ordered), dtype=np.intp)
-    turn[by_group] = np.arange(len(ordered)) - starts[group[by_group]]
-    given = turn < limits[group]
-    return ordered[given][np.lexsort((group[given], turn[given]))]
+    return _dispatch.round_robin(POLICIES[policy](values, rng, None), found.codes, limits, count)
 
 
 def sample(
@@ -285,16 +289,15 @@ def within_budget(order: ArrayLike, costs: ArrayLike, budget: float) -> Order:
     >>> policies.within_budget([2, 0, 1, 3], costs=[5.0, 1.0, 4.0, 2.0], budget=7.5)
     array([2, 1, 3])
     """
-    prices = _validate.vector("costs", costs)
-    if (prices < 0).any():
-        raise ValueError(f"costs: must not be negative, got {float(prices.min())!r}")
+    prices = _validate.scores("costs", costs)
+    for _, block in _validate.score_blocks(prices):
+        if not _validate.all_finite(block):
+            raise ValueError("costs: contains NaN or infinity")
+        if block.min(initial=0.0) < 0:
+            raise ValueError(f"costs: must not be negative, got {float(block.min())!r}")
+    points = _validate.places("order", order, len(prices))
     left = _validate.real("budget", budget, 0)
-    taken = []
-    for point in np.asarray(order).tolist():
-        if prices[point] <= left:
-            left -= prices[point]
-            taken.append(point)
-    return np.array(taken, dtype=np.intp)
+    return points[_dispatch.within_budget(prices[points].astype(np.float64), left)]
 
 
 class Reservoir:
@@ -302,7 +305,8 @@ class Reservoir:
 
     Points may come in blocks of any size and in any order, on any number of machines: reservoirs with the same policy,
     k and rng that saw parts of the points are merged by `candidates` and `absorb`. The choice is that of `order` for
-    all the scores at once. A point that is added twice is counted twice.
+    all the scores at once. Whoever adds a point twice may get it twice. A reservoir may be pickled, even before points
+    are added: its copies draw alike.
 
     Parameters
     ----------
@@ -326,11 +330,13 @@ class Reservoir:
     """
 
     def __init__(self, policy: str, k: int, rng: Rng = None) -> None:
-        self._policy = _validate.choice("policy", policy, [*_LOG_WEIGHTS])
-        self._k = _validate.integer("k", k, 0)
-        self._key = _random.key(rng)
-        self._next = 0
-        self._kept = np.zeros((0, 2)), np.zeros(0, dtype=np.int64)
+        if _validate.choice("policy", policy, POLICIES) not in _OWN:
+            raise ValueError(
+                f"policy: {policy!r} cannot choose from a stream; those that can: {', '.join(map(repr, _OWN))}"
+            )
+        self._policy, self._k = policy, _validate.integer("k", k, 0, np.iinfo(np.int64).max)
+        self._key, self._next = _random.key(rng), 0
+        self._kept = _dispatch.Reservoir(policy, self._key, self._k)
 
     def add(self, scores: ArrayLike, first_index: int | None = None) -> None:
         """Adds the points first_index, first_index + 1, ...
@@ -348,26 +354,61 @@ class Reservoir:
         TypeError
             If an argument has a wrong type or dtype.
         """
-        values = _validate.vector("scores", scores)
+        values = _validate.scores("scores", scores)
         first = self._next if first_index is None else _validate.integer("first_index", first_index, 0)
-        high, low = _dispatch.exponential_keys(_LOG_WEIGHTS[self._policy](values), self._key, first, 0)
+        if first + len(values) > np.iinfo(np.int64).max:
+            raise ValueError(f"first_index: indices must be below 2**63 - 1, got {first} and {len(values)} scores")
+        if not all(_validate.all_finite(block) for _, block in _validate.score_blocks(values)):
+            raise ValueError("scores: contains NaN or infinity")
+        for start, block in _validate.score_blocks(values):
+            self._kept.add(block, first + start, 0)
         self._next = first + len(values)
-        self.absorb(high, low, np.arange(first, self._next))
 
     def candidates(self) -> tuple[Floats, Floats, NDArray[np.int64]]:
-        """Keys (high, low) and indices of the points that may still be chosen, in no order: at least the first k."""
-        return self._kept[0][:, 0], self._kept[0][:, 1], self._kept[1]
+        """What `absorb` of another reservoir takes.
+
+        Returns
+        -------
+        high, low : (m,) ndarray of float64
+            Keys of the points that are chosen up to now, m at most k: a smaller high comes first, and of equal ones a
+            smaller low.
+        index : (m,) ndarray of int64
+            Their indices.
+        """
+        return self._kept.chosen(0)
 
     def absorb(self, high: ArrayLike, low: ArrayLike, index: ArrayLike) -> None:
-        """Adds the candidates of another reservoir, which saw other points."""
-        keys = np.concatenate([self._kept[0], np.stack([np.asarray(high), np.asarray(low)], axis=1)])
-        indices = np.concatenate([self._kept[1], np.asarray(index)])
-        best = np.lexsort((indices, keys[:, 1], keys[:, 0]))[: self._k]
-        self._kept = keys[best], indices[best]
+        """Adds the candidates of another reservoir of the same policy, k and rng, which saw other points.
+
+        Parameters
+        ----------
+        high, low : (m,) array-like of float64
+        index : (m,) array-like of integers
+
+        Raises
+        ------
+        ValueError
+            If they differ in length, keys have NaN or indices are negative; then nothing is added.
+        TypeError
+            If an argument has a wrong type or dtype.
+        """
+        keys = _validate.vector("high", high, finite=False)
+        self._kept.absorb(
+            keys, _validate.vector("low", low, len(keys), finite=False), _validate.indices("index", index, len(keys))
+        )
 
     def order(self) -> Order:
-        """The chosen points, best first: k, or all where fewer were added."""
-        return self._kept[1].astype(np.intp)
+        """The chosen points, best first: k, or all where fewer were added; (k,) ndarray of intp."""
+        return self._kept.chosen(0)[2].astype(np.intp, copy=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        kept = self.candidates()
+        return {"policy": self._policy, "k": self._k, "key": self._key, "next": self._next, "candidates": kept}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._policy, self._k, self._key, self._next = (state[name] for name in ("policy", "k", "key", "next"))
+        self._kept = _dispatch.Reservoir(self._policy, self._key, self._k)
+        self._kept.absorb(*state["candidates"])
 
 
 def probabilities(scores: ArrayLike, policy: str) -> Floats:
@@ -393,14 +434,25 @@ def probabilities(scores: ArrayLike, policy: str) -> Floats:
     _validate.choice("policy", policy, POLICIES)
     if policy not in _LOG_WEIGHTS:
         raise ValueError(f"policy: {policy!r} has no probabilities; those that have: {', '.join(_LOG_WEIGHTS)}")
-    values = _validate.vector("scores", scores)
-    return _normalised(_LOG_WEIGHTS[policy](values))
+    values = _validate.scores("scores", scores)
+    weights = np.empty(len(values))
+    for first, block in _validate.score_blocks(values):
+        if not _validate.all_finite(block):
+            raise ValueError("scores: contains NaN or infinity")
+        weights[first : first + len(block)] = _LOG_WEIGHTS[policy](block.astype(np.float64, copy=False))
+    return _normalised(weights)
 
 
 def _normalised(log_weights: Floats) -> Floats:
-    """exp(log_weights) over its sum, without overflow; ties at infinity share it."""
+    """exp(log_weights) over its sum, in place, without overflow; ties at infinity share it."""
     top = log_weights.max(initial=-np.inf)
+    weights = log_weights
     with np.errstate(under="ignore"):
-        weights = (log_weights == top).astype(np.float64) if np.isinf(top) else np.exp(log_weights - top)
-        result: Floats = weights / max(float(weights.sum()), 1.0)
-    return result
+        for first in range(0, len(weights), _validate.SCORE_BLOCK):
+            part = weights[first : first + _validate.SCORE_BLOCK]
+            if np.isinf(top):
+                part[:] = part == top
+            else:
+                np.exp(np.subtract(part, top, out=part), out=part)
+        weights /= max(float(weights.sum()), 1.0)
+    return weights

@@ -1,4 +1,5 @@
-// Weighted sampling without replacement by exponential keys: see point/exponential_key.hpp.
+// Orders of points under a policy, weighted sampling without replacement by exponential keys among them: see
+// point/policy.hpp and point/exponential_key.hpp.
 //
 // All randomness is a function of a 128-bit key (two words) and the index of an item, so results are the same bits for
 // any number of threads, any split into blocks and any machine.
@@ -7,6 +8,7 @@
 #include <cstdint>
 
 #include "augcore/api.hpp"
+#include "augcore/point/policy.hpp"
 
 namespace augcore {
 
@@ -22,13 +24,18 @@ AUGCORE_API void keyed_words(const std::uint64_t* key, const std::int64_t* indic
 // out[i] = log |values[i]|, -inf for 0; NaN stays NaN.
 AUGCORE_API void log_magnitudes(const double* values, std::int64_t n, double* out, int threads);
 
-// The keys of items first_index ... first_index + n - 1. Throws std::invalid_argument for a NaN.
-AUGCORE_API void exponential_keys(const double* log_weights, std::int64_t n, const std::uint64_t* key,
-                                  std::int64_t first_index, double* high, double* low, int threads);
+// point::policy_key of items first_index ... first_index + n - 1. Throws std::invalid_argument for a NaN, or an
+// infinity that is no log weight.
+AUGCORE_API void policy_keys(Policy policy, const float* scores, std::int64_t n, const std::uint64_t* key,
+                             std::int64_t first_index, double* high, double* low, int threads);
+AUGCORE_API void policy_keys(Policy policy, const double* scores, std::int64_t n, const std::uint64_t* key,
+                             std::int64_t first_index, double* high, double* low, int threads);
 
 // order[0 ... k - 1] = the items 0 ... n - 1 with the k smallest keys, smallest first: the first k of the order of all.
-// Items of equal keys stand in the order of their index. Throws std::invalid_argument for a NaN or a k not in 0 ... n.
-AUGCORE_API void weighted_order(const double* log_weights, std::int64_t n, const std::uint64_t* key, std::int64_t k,
-                                std::int64_t* order, int threads);
+// Items of equal keys stand in the order of their index. Throws as policy_keys, and for a k not in 0 ... n.
+AUGCORE_API void policy_order(Policy policy, const float* scores, std::int64_t n, const std::uint64_t* key,
+                              std::int64_t k, std::int64_t* order, int threads);
+AUGCORE_API void policy_order(Policy policy, const double* scores, std::int64_t n, const std::uint64_t* key,
+                              std::int64_t k, std::int64_t* order, int threads);
 
 }  // namespace augcore

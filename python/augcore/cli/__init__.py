@@ -1,11 +1,11 @@
-"""The command `augcore`: run an experiment, draw it, report it; choose points; time the library.
+"""The command `augcore`: run an experiment, draw it, report it; score points and choose them; time the library.
 
 Progress and errors go to stderr, results to stdout. Exit codes: 0 done, 1 failed, 2 bad usage, 130 interrupted. What a
 command needs is imported when it runs, so that --help is quick.
 
     _command    what every command is made with: errors and their exit codes, consoles, files to write
     runs        run, plot, report
-    choosing    select
+    choosing    score, select
     bench       the benchmarks, a group of commands
     facts       info
 """
@@ -27,7 +27,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _function in (runs.run, runs.plot, runs.report, choosing.select, facts.info):
+for _function in (runs.run, runs.plot, runs.report, choosing.score, choosing.select, facts.info):
     app.command()(_function)
 app.add_typer(bench.group, name="bench")
 

@@ -7,7 +7,9 @@ import functools
 import os
 import re
 import sys
+import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +18,8 @@ import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from augcore.experiments.progress import Report
 
 __all__ = [
     "BAD_USAGE",
@@ -30,9 +34,12 @@ __all__ = [
     "command",
     "console",
     "naming",
+    "of_long_stages",
     "say",
+    "tell",
     "usage_errors",
     "waiting",
+    "warnings_told",
 ]
 
 DONE, FAILED, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -60,7 +67,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             if debug:
                 traceback.print_exc()
             code, message = _explain(error)
-            typer.echo(f"augcore: {message}", err=True)
+            tell(message)
             raise typer.Exit(code) from None
 
     return call
@@ -136,6 +143,33 @@ def say(text: str) -> None:
     except BrokenPipeError:
         # Python writes what is left when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def tell(text: str) -> None:
+    """A line on stderr."""
+    typer.echo(f"augcore: {text}", err=True)
+
+
+@contextlib.contextmanager
+def warnings_told() -> Iterator[None]:
+    """Shows the warnings of the library as lines on stderr."""
+    with warnings.catch_warnings(record=True, action="always") as caught:
+        try:
+            yield
+        finally:
+            for text in dict.fromkeys(str(warning.message) for warning in caught):
+                tell(f"warning: {' '.join(text.split())}")
+
+
+def of_long_stages(report: Report, seconds: float = 2.0) -> Report:
+    """Leaves out stages that take no longer than that: a pass over small data is not worth a line."""
+    begun: dict[str, float] = {}
+
+    def call(stage: str, done: float, total: float) -> None:
+        if time.monotonic() - begun.setdefault(stage, time.monotonic()) >= seconds:
+            report(stage, done, total)
+
+    return call
 
 
 def console(*, stderr: bool = False, width: int = 60) -> Console:

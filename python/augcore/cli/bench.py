@@ -103,6 +103,88 @@ def influence(
     _present("timing self-influence and fits", measure, show, everyone, json, markdown)
 
 
+@group.command()
+@command
+def sampling(
+    peers: Peers = False,
+    threads: Threads = 1,
+    repeats: Annotated[int, typer.Option(min=1, max=1001, help="Turns, medians are shown.")] = 9,
+    large: Annotated[
+        bool, typer.Option("--large", help="Also 1,000,000 of 100,000,000 scores in a file of 400 MB.")
+    ] = False,
+    folder: Annotated[Path | None, typer.Option(help="Where that file is written meanwhile.")] = None,
+    json: JsonFile = None,
+    markdown: MarkdownFile = None,
+    debug: Debug = False,
+) -> None:
+    """Time orders of points beside NumPy's, and k-DPPs beside DPPy; results are checked first."""
+    from types import SimpleNamespace
+
+    from augcore.benchmarks import dpp, dpp_show, sampling, sampling_show
+
+    if folder is not None:
+        check_folders(folder / "scores.npy")
+
+    def measure(report: Report) -> Any:
+        file = sampling.FILE if large else None
+        where = None if folder is None else str(folder)
+        orders = sampling.compare(file=file, folder=where, threads=threads, repeats=repeats, progress=report)
+        draws = dpp.compare(dpp.CASES, dpp.PEERS if peers else (), threads=threads, repeats=repeats, progress=report)
+        return orders, draws
+
+    def more(draws: Any) -> dict[str, Any]:
+        return {"more": [dpp_show.sheet(draws)], "notes_of_more": dpp_show.notes(draws)}
+
+    show = SimpleNamespace(
+        print_table=lambda found, page, everyone: sampling_show.print_table(found[0], page, **more(found[1])),
+        to_markdown=lambda found: sampling_show.to_markdown(found[0], **more(found[1])),
+        to_json=lambda found: sampling_show.to_json(found[0], more=dpp_show.figures(found[1])),
+    )
+    _present("timing orders and k-DPPs", measure, show, True, json, markdown)
+
+
+@group.command()
+@command
+def scale(
+    peers: Peers = False,
+    threads: Threads = 1,
+    repeats: Annotated[int, typer.Option(min=1, max=101, help="Turns, medians are shown.")] = 5,
+    cases: Annotated[
+        str | None, typer.Option(metavar="NxP,...", help="Points and features instead of the usual ones.")
+    ] = None,
+    workers: Annotated[
+        str | None, typer.Option(metavar="N,...", help="Also on clusters of so many local processes, such as 1,2.")
+    ] = None,
+    folder: Annotated[Path | None, typer.Option(help="Where the files of features are written meanwhile.")] = None,
+    json: JsonFile = None,
+    markdown: MarkdownFile = None,
+    debug: Debug = False,
+) -> None:
+    """Time scores of a file of features that is mapped, not read, beside NumPy and Dask; and their growth."""
+    from augcore.benchmarks import scale_show as show
+    from augcore.benchmarks.scale import CASES, compare, parse_case
+
+    with usage_errors("--cases"):
+        chosen = [parse_case(text) for text in cases.split(",")] if cases is not None else CASES
+    with usage_errors("--workers"):
+        clusters = [_count(text) for text in workers.split(",")] if workers is not None else []
+    if folder is not None:
+        check_folders(folder / "X.npy")
+
+    def measure(report: Report) -> Any:
+        return compare(
+            chosen, peers=peers, threads=threads, repeats=repeats, workers=clusters, folder=folder, progress=report
+        )
+
+    _present("timing scores of mapped files", measure, show, True, json, markdown)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 64:
+        raise ValueError(f"expected numbers from 1 to 64, got {text!r}")
+    return int(text)
+
+
 def _present(
     title: str, measure: Callable[[Report], Any], show: Any, everyone: bool, json: Path | None, markdown: Path | None
 ) -> None:

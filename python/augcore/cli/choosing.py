@@ -1,4 +1,4 @@
-"""The command select: from a file of scores to a file of the points to augment."""
+"""The commands score and select: from files of features and labels to scores, and from scores to points."""
 
 from __future__ import annotations
 
@@ -8,9 +8,62 @@ from typing import Annotated
 
 import typer
 
-from augcore.cli._command import Debug, UsageError, check_output, command, naming, say, waiting
+from augcore.cli._command import (
+    Debug,
+    InterruptedRunError,
+    UsageError,
+    check_output,
+    command,
+    console,
+    naming,
+    of_long_stages,
+    say,
+    tell,
+    waiting,
+    warnings_told,
+)
 
-__all__ = ["select"]
+__all__ = ["score", "select"]
+
+
+@command
+def score(
+    X: Annotated[Path, typer.Argument(metavar="X.npy", help="Features, a row for each point; of any size.")],
+    y: Annotated[Path, typer.Argument(metavar="Y.npy", help="A label for each point.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="SCORES.npy", help="The file to write.")],
+    criterion: Annotated[str, typer.Option(metavar="NAME", help="A wrong one lists all.")] = "loo_influence",
+    C: Annotated[float | None, typer.Option("--C", help="Of the fit, 1 / l2; default: 1.")] = None,
+    model: Annotated[
+        Path | None, typer.Option(metavar="MODEL.npz", help="A model that was saved, instead of a fit.")
+    ] = None,
+    sample_weight: Annotated[Path | None, typer.Option(metavar="W.npy", help="Weights of the points.")] = None,
+    no_intercept: Annotated[bool, typer.Option("--no-intercept", help="Fit without one.")] = False,
+    rng: Annotated[int, typer.Option(min=0, metavar="SEED", help="For the criterion random.")] = 0,
+    threads: Annotated[int | None, typer.Option(min=1, max=1024, help="Default: all processors.")] = None,
+    debug: Debug = False,
+) -> None:
+    """Score points by a logistic model, which is fitted to them; goes on where it was interrupted or killed."""
+    from augcore import scores
+    from augcore.cli import _scoring
+    from augcore.experiments import progress
+
+    if criterion not in scores.SCORES:
+        raise UsageError(f"--criterion {criterion}: expected one of {', '.join(scores.SCORES)}")
+    if model is not None and (C is not None or no_intercept):
+        raise UsageError("--model: is fitted already; --C and --no-intercept are for a fit")
+    check_output(out, X, y, model, sample_weight)
+    job = _scoring.Job(X, y, sample_weight, model, criterion, 1.0 if C is None else C, not no_intercept, rng, threads)
+    given = {"X": X, "y": y, "sample_weight": sample_weight, "model": model}
+    try:
+        with (
+            warnings_told(),
+            naming(**given, C="--C", criterion="--criterion", l2="--C"),
+            progress.shown(console(stderr=True), f"scoring {X}") as report,
+        ):
+            n = _scoring.score(job, out, of_long_stages(report), tell)
+    except KeyboardInterrupt:
+        raise InterruptedRunError("interrupted; what is done is kept. Go on with the same command") from None
+    say(f"{out}: {criterion} of {n} points")
 
 
 @command
