@@ -22,7 +22,8 @@ constexpr std::int64_t kItemsPerCell = 2048;  // before there are kMaxCells
 constexpr std::int64_t kCellsPerTask = 16;
 constexpr std::int64_t kChunk = 1024;    // numbers that stay in the nearest cache
 constexpr std::int64_t kSampleRun = 16;  // neighbours in a sample, which are cheap to draw together
-constexpr std::int64_t kSampleRuns = 64;
+constexpr std::int64_t kFewSampleRuns = 64;
+constexpr std::int64_t kManySampleRuns = 4096;
 constexpr std::int64_t kLongRun = 2048;  // of items that only `at` tells apart: sorted as a set of their own
 constexpr int kMaxDepth = 3;             // of such sets in sets, then comparisons do it
 
@@ -66,31 +67,57 @@ class KeySort {
 
  private:
   std::vector<double> sample() const {
-    const std::int64_t runs = n_ <= kSampleRuns * kSampleRun ? 1 : kSampleRuns;
-    const std::int64_t length = runs == 1 ? n_ : kSampleRun;
-    std::vector<double> numbers(runs * length);
+    const std::int64_t runs = std::min(std::max(kFewSampleRuns, n_ / kBlock), kManySampleRuns);
+    if (n_ <= runs * kSampleRun) {
+      std::vector<double> numbers(n_);
+      items_.numbers(0, n_, numbers.data());
+      return numbers;
+    }
+    std::vector<double> numbers(runs * kSampleRun);
     for (std::int64_t run = 0; run < runs; ++run) {
-      const std::int64_t first = runs == 1 ? 0 : (n_ - length) / (runs - 1) * run;
-      items_.numbers(first, first + length, numbers.data() + run * length);
+      const std::int64_t first = (n_ - kSampleRun) / (runs - 1) * run;
+      items_.numbers(first, first + kSampleRun, numbers.data() + run * kSampleRun);
     }
     return numbers;
   }
 
-  // Where the sample has no two numbers the line is one point, with room on both sides.
+  struct Range {
+    double low = INFINITY;
+    double high = -INFINITY;
+    std::int64_t count = 0;
+  };
+
+  // The parts get cells by their share in the sample, one at least where there may be any.
   void lay_line() {
-    double low = INFINITY, high = -INFINITY;
+    Range lower, upper;
     for (const double number : sample()) {
-      if (!(number > line_.low && number < line_.high)) continue;
-      low = std::min(low, number);
-      high = std::max(high, number);
+      Range& range = number > line_.split ? upper : lower;
+      ++range.count;
+      if (!std::isfinite(number)) continue;
+      range.low = std::min(range.low, number);
+      range.high = std::max(range.high, number);
     }
-    if (low > high) low = high = 0.0;
-    const double length = std::min(high - low, std::numeric_limits<double>::max());
-    double factor = length > 0.0 ? static_cast<double>(n_cells_ - 2) * kCellWidth / length : 1.0;
-    factor = std::min(factor, line_.tolerance > 0.0 ? kNearest / line_.tolerance : kMaxFactor);
-    scale_ = {low, factor, kCellWidth, static_cast<double>(n_cells_) * kCellWidth - 1.0};
+    std::int64_t cells = 0;  // of the upper part
+    if (std::isfinite(line_.split)) {
+      cells = std::min(std::max<std::int64_t>(n_cells_ * upper.count / (lower.count + upper.count), 1), n_cells_ - 1);
+    }
+    scale_ = {line_.split, lay_part(lower, 0, n_cells_ - cells), lay_part(upper, n_cells_ - cells, cells)};
     // A position is rounded once and may be off by one more.
+    const double factor = std::max(scale_.lower.factor, cells > 0 ? scale_.upper.factor : 0.0);
     if (line_.tolerance > 0.0) near_ = static_cast<Word>(line_.tolerance * factor) + 2;
+  }
+
+  // A cell on both sides of the range is for what is beyond, if there are enough. Where the sample has no two numbers
+  // the range is one point.
+  simd::Scale::Part lay_part(const Range& range, std::int64_t cell, std::int64_t cells) const {
+    const double low = range.low <= range.high ? range.low : 0.0, high = std::max(low, range.high);
+    const double length = std::min(high - low, std::numeric_limits<double>::max());
+    const std::int64_t beyond = cells > 2 ? 1 : 0;
+    double factor = length > 0.0 ? static_cast<double>(cells - 2 * beyond) * kCellWidth / length : 1.0;
+    factor = std::min(factor, line_.tolerance > 0.0 ? kNearest / line_.tolerance : kMaxFactor);
+    const double first = static_cast<double>(cell) * kCellWidth;
+    return {low, factor, first + static_cast<double>(beyond) * kCellWidth, first,
+            first + static_cast<double>(cells) * kCellWidth - 1.0};
   }
 
   template <typename F>
@@ -252,7 +279,7 @@ class ItemArray : public Items {
 void order_of(const std::vector<Item>& items, std::int64_t k, std::int64_t* order, int threads, int depth) {
   const auto n = static_cast<std::int64_t>(items.size());
   const bool sorted = std::is_sorted(items.begin(), items.end());
-  if (!sorted && n > kLongRun && depth <= kMaxDepth) {
+  if (!sorted && n > kLongRun && n <= UINT32_MAX && depth <= kMaxDepth) {
     KeySort(ItemArray(items), n, k, threads, depth).run(order);
     return;
   }

@@ -9,12 +9,11 @@
 
 namespace augcore {
 
-// Numbers that tell the order of items: those that differ by `tolerance` or more are in it. Those at or beyond an end
-// say less: there is no need to tell them apart well.
+// Numbers that tell the order of items: those that differ by `tolerance` or more are in it. Above `split` begins a part
+// that may be far from the rest.
 struct Line {
   double tolerance = 0.0;
-  double low = -std::numeric_limits<double>::infinity();
-  double high = std::numeric_limits<double>::infinity();
+  double split = std::numeric_limits<double>::infinity();
 };
 
 // What is sorted: items at the places 0 ... n - 1.

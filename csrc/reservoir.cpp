@@ -47,9 +47,10 @@ class Reservoir::Impl {
 
 namespace {
 
+// More than there can be is as good as what leaves room for sums.
 std::int64_t checked_count(std::int64_t k) {
   if (k < 0) throw std::invalid_argument("k: must not be negative");
-  return k;
+  return std::min(k, INT64_MAX / 4);
 }
 
 }  // namespace

@@ -30,7 +30,17 @@ class Points : public Items {
       draw_.keys(scores_ + first, last - first, first, out, nullptr);
     }
   }
-  Line line() const override { return rough_ ? Line{simd::kRoughness, 0.0, simd::kRoughInfinity} : Line{}; }
+  Line line() const override {
+    if (!rough_) return {};
+    switch (draw_.policy) {
+      case Policy::proportional:
+        return {simd::kRoughness, simd::kRoughInfinity};
+      case Policy::inverse_proportional:
+        return {simd::kRoughness, -simd::kRoughInfinity / 2};
+      default:
+        return {simd::kRoughness};
+    }
+  }
   Item at(std::int64_t place) const override { return draw_.item(scores_[place], place); }
 
  private:

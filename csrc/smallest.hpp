@@ -25,8 +25,10 @@ class Smallest {
   // small.
   template <typename T>
   void add(const T* scores, std::int64_t n, std::int64_t first_index, int threads) {
+    InterruptPoller poller;  // a wave is too short to ask
     std::int64_t from = 0;
     while (from < n) {
+      poller.poll();
       const std::int64_t wave = std::min(n - from, limited_ ? std::max(kWave, k_ / 2) : std::max(kFirstWave, k_));
       std::vector<std::vector<Item>> found((wave + kDrawBlock - 1) / kDrawBlock);
       for_draw_blocks(wave, threads, [&](std::int64_t first, std::int64_t last) {

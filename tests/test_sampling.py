@@ -14,13 +14,14 @@ from scipy import stats
 
 from augcore import _dispatch, reference
 
-THREADS = (1, 2, 3, 8)
+THREADS = (1, 2, 3, 8, 16)
 # Chi-square tests fail below this: with seeds drawn afresh each would raise a false alarm once in 10,000 runs.
 FALSE_ALARM = 1e-4
 WORDS = 2**64 - 1
 GOLDEN_HIGH = ["0x1.477a7c0f19696p-3", "-0x1.f0cb9697c982ep-1", "0x1.2c6659c21c5c0p+2", "-0x1.5f9fc67eda738p+9"]
 GOLDEN_LOW = ["0x0.0p+0", "-0x1.2000000000000p-55", "0x1.0000000000000p-52", "0x1.2800000000000p-45"]
-ONE_SORT = 32768  # items up to which the kernel sorts at once; above, in buckets
+BLOCK = 16384  # items of one task
+MANY = 4096  # items above which a small part is chosen without sorting all
 
 
 def make_key(*words):
@@ -137,7 +138,7 @@ def test_keys_do_not_depend_on_threads_or_blocks(threads, cuts):
 # ---- the order -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("n", [0, 1, 2, 3, 4, 5, 9, 1000, ONE_SORT - 1, ONE_SORT, ONE_SORT + 1, 70_001])
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 4, 5, 9, 1000, MANY, MANY + 1, BLOCK, BLOCK + 1, 70_001])
 @pytest.mark.parametrize("threads", THREADS)
 def test_the_order_is_by_rising_keys(n, threads):
     log_weights = np.random.default_rng(n).normal(scale=3, size=n)
@@ -163,7 +164,7 @@ def test_the_order_is_by_rising_keys(n, threads):
 )
 @pytest.mark.parametrize("n", [300, 50_000])
 def test_the_order_of_degenerate_weights(make, n):
-    """Skewed weights put nearly all items of the large case into few buckets."""
+    """Skewed weights put nearly all items of the large case into few cells."""
     log_weights = make(n)
     expected = by_keys(log_weights, make_key(7, 7))
     for k in (1, n // 7, n):
@@ -178,6 +179,148 @@ def test_the_order_against_the_reference(scale):
     np.testing.assert_array_equal(
         _dispatch.weighted_order(log_weights, make_key(10, 11), 400, 1), reference.weighted_order(log_weights, (10, 11))
     )
+
+
+# ---- policies --------------------------------------------------------------------------------------------------------
+
+POLICIES = (
+    "baseline",
+    "random_proportional",
+    "random_inverse_proportional",
+    "random_softmax_proportional",
+    "random_inverse_softmax_proportional",
+    "deterministic_proportional",
+    "deterministic_inverse_proportional",
+)
+HARD_SCORES = {
+    "lognormal": lambda rng, n: rng.lognormal(size=n),
+    "signs and zeros": lambda rng, n: rng.normal(size=n) * rng.integers(0, 2, n),
+    "zeros": lambda rng, n: np.zeros(n),
+    "equal": lambda rng, n: np.full(n, -3.5),
+    "few values": lambda rng, n: rng.integers(-3, 4, n).astype(np.float64),
+    "all exponents": lambda rng, n: 10.0 ** rng.uniform(-308, 308, n),
+    "denormal": lambda rng, n: rng.integers(0, 40, n) * 5e-324,
+    "huge": lambda rng, n: rng.normal(size=n) * 1e307,
+    "one unlike": lambda rng, n: np.where(np.arange(n) == n // 3, 1e300, 1e-300),
+    "equal logarithms": lambda rng, n: 1e17 + 64.0 * rng.integers(0, 5, n),
+    "heavy tails": lambda rng, n: rng.standard_cauchy(n),
+    "rising": lambda rng, n: np.arange(n, dtype=np.float64),
+}
+
+
+def key_order(policy, scores, key):
+    high, low = _dispatch.policy_keys(policy, scores, key, 0, 1)
+    return np.lexsort((np.arange(len(high)), low, high))
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_keys_of_a_policy_are_those_of_its_weights(policy):
+    scores = np.random.default_rng(20).normal(size=99)
+    size, key = np.abs(scores), make_key(3, 1)
+    log_weights = {
+        "baseline": np.zeros_like(size),
+        "random_proportional": _dispatch.log_magnitudes(size, 1),
+        "random_inverse_proportional": -_dispatch.log_magnitudes(size, 1),
+        "random_softmax_proportional": size,
+        "random_inverse_softmax_proportional": -size,
+    }
+    if policy in log_weights:
+        expected = _dispatch.exponential_keys(log_weights[policy], key, 11, 1)
+    else:
+        expected = size if "inverse" in policy else -size, np.zeros_like(size)
+    np.testing.assert_array_equal(_dispatch.policy_keys(policy, scores, key, 11, 1), expected)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("make", HARD_SCORES.values(), ids=HARD_SCORES.keys())
+@pytest.mark.parametrize("n", [70, MANY + 400, 40_000])
+def test_orders_are_by_rising_keys_whatever_the_scores(policy, make, n):
+    scores = make(np.random.default_rng(n), n)
+    expected = key_order(policy, scores, make_key(n, 2))
+    for k, threads in [(0, 1), (1, 1), (n // 100, 2), (n // 9, 1), (n // 2, 3), (n, 1), (n, 16)]:
+        order = _dispatch.policy_order(policy, scores, make_key(n, 2), k, threads)
+        np.testing.assert_array_equal(order, expected[:k])
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("n", [50, 30_000])
+def test_scores_of_single_precision_are_taken_as_their_doubles(policy, n):
+    scores = np.random.default_rng(n).normal(size=n).astype(np.float32)
+    scores[:3] = 0.0, 1e-45, 3e38
+    for k in (n // 20, n):
+        np.testing.assert_array_equal(
+            _dispatch.policy_order(policy, scores, make_key(6, 6), k, 2),
+            _dispatch.policy_order(policy, scores.astype(np.float64), make_key(6, 6), k, 2),
+        )
+
+
+@pytest.mark.parametrize("width", [0.0, 1e-14, 1e-12, 1e-11, 1e-10, 1e-9, 1e-7])
+@pytest.mark.parametrize("policy", ["random_proportional", "random_inverse_proportional"])
+def test_keys_that_all_but_agree_are_told_apart(policy, width):
+    """Weights that make up for the draws: keys differ by no more than the errors of what is sorted first."""
+    n, key = 40_000, make_key(12, 21)
+    exponentials = -np.log(_dispatch.uniforms(key, 0, n, 1))
+    wanted = np.random.default_rng(21).uniform(-width, width, n)
+    weights = exponentials * (1.0 - wanted)
+    scores = weights if policy == "random_proportional" else 1.0 / weights
+    np.testing.assert_array_equal(_dispatch.policy_order(policy, scores, key, n, 2), key_order(policy, scores, key))
+
+
+@pytest.mark.parametrize("mantissa", [1.0, 1.4427, 1.9999999])
+@pytest.mark.parametrize("policy", POLICIES)
+def test_the_bound_that_spares_keys_is_one(policy, mantissa):
+    """The limit is the largest of the kept keys, and many keys are just below it: none of them may be passed over."""
+    n, key = 40_000, make_key(31, 13)
+    scores = np.ldexp(mantissa, np.random.default_rng(31).integers(-3, 3, n))
+    kept = _dispatch.Reservoir(policy, key, 1500)
+    for first in range(0, n, 2000):
+        kept.add(scores[first : first + 2000], first, 1)
+    np.testing.assert_array_equal(kept.chosen(1)[2], key_order(policy, scores, key)[:1500])
+
+
+def test_a_misleading_sample_costs_time_but_no_point():
+    """The smallest keys are few and stand together, or the sample sees little else."""
+    n = 200_000
+    for weight in (-50.0, 50.0):
+        log_weights = np.zeros(n)
+        log_weights[: n // 50] = weight
+        log_weights[np.arange(n) % 775 < 256] -= weight / 2
+        expected = by_keys(log_weights, make_key(1, 9))
+        for k in (10, n // 40, n // 9):
+            np.testing.assert_array_equal(_dispatch.weighted_order(log_weights, make_key(1, 9), k, 2), expected[:k])
+
+
+def test_every_level_gives_the_same_bits(run_python, simd_levels):
+    code = """
+import hashlib
+import numpy as np
+from augcore import _dispatch
+rng, digest = np.random.default_rng(0), hashlib.sha256()
+key = np.array([5, 6], dtype=np.uint64)
+for n in (1, 7, 1029, 20_003):
+    scores = rng.normal(size=n) * 10.0 ** rng.integers(-300, 300, n)
+    scores[::50] = 0.0
+    digest.update(_dispatch.uniforms(key, 3, n, 1).tobytes() + _dispatch.log_magnitudes(scores, 1).tobytes())
+    for policy in POLICIES:
+        for values in (scores, rng.normal(size=n).astype(np.float32)):
+            for keys in _dispatch.policy_keys(policy, values, key, 2, 2):
+                digest.update(keys.tobytes())
+            for k in (n // 30, n):
+                digest.update(_dispatch.policy_order(policy, values, key, k, 2).tobytes())
+print(digest.hexdigest())
+""".replace("POLICIES", repr(POLICIES))
+    assert len({run_python(code, AUGCORE_SIMD=level).stdout for level in simd_levels}) == 1
+
+
+def test_the_smallest_of_many_keys_are_different():
+    """53 bits: among the smallest 1,000 of 10^7 numbers two are equal with a probability of 1e-6; with 24, 244 were."""
+    n = 10**7
+    order = _dispatch.weighted_order(np.zeros(n), make_key(24, 53), 1000, 2)
+    high, low = _dispatch.exponential_keys(np.zeros(n), make_key(24, 53), 0, 2)
+    smallest = high[order]
+    assert len(np.unique(smallest)) == 1000
+    assert smallest.max() < np.log(1.2 * 1000 / n)
+    assert (low == 0).all()
 
 
 # ---- the distribution ------------------------------------------------------------------------------------------------
@@ -197,6 +340,31 @@ def test_orders_are_plackett_luce(scale):
     draws, weights = 40_000, np.array([1.0, 2.0, 3.5, 0.7])
     log_weights = _dispatch.log_magnitudes(scale * weights, 1)
     assert_counts(order_counts(log_weights, draws), reference.plackett_luce(weights), draws)
+
+
+@pytest.mark.parametrize(
+    ("n", "k"), [(40, 40), (6000, 6000), (6000, 3), (20_000, 3)], ids=["few", "all", "a part", "a part of many"]
+)
+def test_orders_are_plackett_luce_on_every_path(n, k):
+    """Six heavy points among many that all but never come before them: the first of the order are theirs."""
+    draws, heavy = 12_000, np.array([5.0, 1.0, 2.0, 3.0, 0.5, 4.0])
+    places = np.linspace(0, n - 1, 6).astype(int)
+    log_weights = np.full(n, -200.0)
+    log_weights[places] = np.log(heavy)
+    expected = {}
+    for order, probability in reference.plackett_luce(heavy).items():
+        beginning = tuple(places[list(order[:3])].tolist())
+        expected[beginning] = expected.get(beginning, 0.0) + probability
+    counts = {}
+    for draw in range(draws):
+        drawn = _dispatch.weighted_order(log_weights, make_key(n, draw), k, 1)
+        counts[tuple(drawn[:3].tolist())] = counts.get(tuple(drawn[:3].tolist()), 0) + 1
+    rare = [beginning for beginning in expected if expected[beginning] * draws < 6]
+    assert len(rare) < 12
+    merged = {beginning: probability for beginning, probability in expected.items() if beginning not in rare}
+    merged["rare"] = sum(expected[beginning] for beginning in rare)
+    counts["rare"] = sum(counts.pop(beginning, 0) for beginning in rare)
+    assert_counts(counts, merged, draws)
 
 
 def test_orders_are_those_of_numpy_choice():
@@ -264,6 +432,23 @@ def test_keys_of_two_blocks_are_those_of_one(values, first, cut):
 
 
 # ---- refusals --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("n", [1, 3, 17, MANY + 10, 50_000])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_scores_that_are_not_finite_are_refused_wherever_they_are(policy, bad, n, dtype):
+    for place in {0, n // 2, n - 1}:
+        scores = np.ones(n, dtype=dtype)
+        scores[place] = bad
+        for k in {0, n // 20, n}:
+            with pytest.raises(ValueError, match="^scores: contains NaN or infinity"):
+                _dispatch.policy_order(policy, scores, make_key(0, 0), k, 2)
+        with pytest.raises(ValueError, match="^scores: contains NaN or infinity"):
+            _dispatch.policy_keys(policy, scores, make_key(0, 0), 0, 2)
+        with pytest.raises(ValueError, match="^scores: contains NaN or infinity"):
+            _dispatch.Reservoir(policy, make_key(0, 0), 1).add(scores, 0, 2)
 
 
 @pytest.mark.parametrize("n", [3, 50_000])

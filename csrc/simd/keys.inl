@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "augcore/point/policy.hpp"
+#include "simd/sampling.hpp"
 #include "simd/vec.hpp"
 
 namespace {
@@ -122,15 +123,24 @@ inline void keys_of(Doubles scores, Longs words, Doubles* high, Doubles* low) {
 // ---- rough keys
 // ------------------------------------------------------------------------------------------------------
 
-// A key is log(E / w). The bits of the ratio, taken as a whole number, rise with it nearly as its logarithm does; 52 of
-// them are left here, where one is 2^-41 of a logarithm to base 2.
+// The bits of a number above 0, taken as a whole number, rise with it nearly as its logarithm does. 52 of them are left
+// here, where one is 2^-41 of a logarithm to base 2.
+inline Doubles rough_log2(Doubles x) {
+  const Doubles whole = of_bits(shifted_right(bits_of(x), 11) | bits_of(broadcast(0x1p52))) - broadcast(0x1p52);
+  return whole * broadcast(0x1p-41);
+}
+
+// A key is log(E / w).
 template <Policy kPolicy>
 inline Doubles rough_key_of(Doubles scores, Longs words) {
-  Doubles ratio = negated(log_of<false>(unit_intervals_of(words)));
-  if constexpr (kPolicy == Policy::proportional) ratio = ratio / magnitude(scores);
-  if constexpr (kPolicy == Policy::inverse_proportional) ratio = ratio * magnitude(scores);
-  const Doubles whole = of_bits(shifted_right(bits_of(ratio), 11) | bits_of(broadcast(0x1p52))) - broadcast(0x1p52);
-  return whole * broadcast(0x1p-41);
+  const Doubles e = negated(log_of<false>(unit_intervals_of(words)));
+  if constexpr (kPolicy == Policy::uniform) return rough_log2(e);
+  const Doubles size = magnitude(scores);
+  constexpr bool kInverse = kPolicy == Policy::inverse_proportional;
+  constexpr double kBeyond = kInverse ? -augcore::simd::kRoughInfinity : augcore::simd::kRoughInfinity;
+  const Longs none = (Longs)(size == broadcast(0.0));
+  const Doubles ratio = none ? e : kInverse ? e * size : e / size;
+  return rough_log2(ratio) + (none ? broadcast(kBeyond) : broadcast(0.0));
 }
 
 }  // namespace

@@ -9,7 +9,7 @@ namespace augcore::simd {
 
 // Keys of points are taken with errors that together are below 1e-12; rough ones add as much.
 constexpr double kRoughness = 4e-12;
-constexpr double kRoughInfinity = 2047.0;
+constexpr double kRoughInfinity = 3000.0;  // beyond all of points that have a weight, and not an infinite one
 
 constexpr bool has_rough_keys(Policy policy) {
   return policy == Policy::uniform || policy == Policy::proportional || policy == Policy::inverse_proportional;
@@ -24,8 +24,9 @@ struct ScoreKernels {
   bool (*keys)(Policy policy, const T* scores, const std::uint64_t* words, std::int64_t n, double* high, double* low);
 
   // Numbers in the order of the keys, but for those that are nearer to each other than kRoughness. Where the weight is
-  // 1, |score| or 1 / |score| they cost one logarithm: they are nearly those of E / w to base 2, from 0 for 0 to
-  // kRoughInfinity for infinity. Else they are the high parts of keys. False as `keys`.
+  // 1, |score| or 1 / |score| they cost one logarithm: they are nearly those of E / w to base 2, from 0 for 0 to 2047
+  // for infinity; where |score| is 0, those of E and kRoughInfinity more, or less. Else they are the high parts of
+  // keys. False as `keys`.
   bool (*rough_keys)(Policy policy, const T* scores, const std::uint64_t* words, std::int64_t n, double* out);
 
   // positions[0 ... result - 1] := those, rising, whose key may be at or below (limit, anything): all of them, and a
@@ -34,12 +35,19 @@ struct ScoreKernels {
                              std::int32_t* positions);
 };
 
-// Positions on a line of numbers: that of `origin`, how many a unit has, and the last.
+// Positions on a line of numbers that is cut in two, behind `split`. Of each part: the number that is at `offset`, how
+// many positions a unit has, and the first and the last position.
 struct Scale {
-  double origin;
-  double factor;
-  double offset;
-  double last;
+  struct Part {
+    double origin;
+    double factor;
+    double offset;
+    double first;
+    double last;
+  };
+  double split;
+  Part lower;
+  Part upper;
 };
 
 struct SamplingKernels {
@@ -50,8 +58,8 @@ struct SamplingKernels {
   void (*unit_intervals)(const std::uint64_t* words, std::int64_t n, double* out);
   void (*log_magnitudes)(const double* x, std::int64_t n, double* out);
 
-  // out[i] = (numbers[i] - origin) * factor + offset as a whole number between 0 and last < 2^51, which never falls
-  // where the number rises. Numbers may be infinite.
+  // out[i] = (numbers[i] - origin) * factor + offset of its part as a whole number between first and last < 2^51, which
+  // never falls where the number rises. Numbers may be infinite.
   void (*positions)(const double* numbers, std::int64_t n, const Scale& scale, std::uint64_t* out);
 
   ScoreKernels<float> f32;

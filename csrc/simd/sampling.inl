@@ -224,10 +224,15 @@ inline void log_magnitudes(const double* x, std::int64_t n, double* out) {
 
 inline void positions(const double* __restrict numbers, std::int64_t n, const augcore::simd::Scale& scale,
                       std::uint64_t* __restrict out) {
-  const double origin = scale.origin, factor = scale.factor, offset = scale.offset, last = scale.last;
+  const double split = scale.split;
+  const augcore::simd::Scale::Part lower = scale.lower, upper = scale.upper;
   for (std::int64_t i = 0; i < n; ++i) {
-    double position = (numbers[i] - origin) * factor + offset;
-    position = position < 0.0 ? 0.0 : position;
+    const double number = numbers[i];
+    const bool above = number > split;
+    const double first = above ? upper.first : lower.first, last = above ? upper.last : lower.last;
+    double position = (number - (above ? upper.origin : lower.origin)) * (above ? upper.factor : lower.factor) +
+                      (above ? upper.offset : lower.offset);
+    position = position < first ? first : position;
     position = (position > last ? last : position) + 0x1p52;  // so that the lower bits are the whole number
     std::uint64_t bits;
     __builtin_memcpy(&bits, &position, sizeof bits);

@@ -65,9 +65,9 @@ def allowed(groups: Strata, budgets: Budgets | None) -> NDArray[np.int64]:
         for label, budget in budgets.items():
             if label not in places:
                 raise ValueError(f"budgets: no group has the label {describe(label)}")
-            limits[places[label]] = _validate.integer(f"budgets[{label!r}]", budget, 0)
+            limits[places[label]] = _limit(f"budgets[{label!r}]", budget)
     elif isinstance(budgets, int | np.integer) and not isinstance(budgets, bool):
-        limits = np.full(len(groups.sizes), _validate.integer("budgets", budgets, 0))
+        limits = np.full(len(groups.sizes), _limit("budgets", budgets), dtype=np.int64)
     else:
         raise TypeError(f"budgets: expected a mapping from labels to integers, or an integer, got {describe(budgets)}")
     short = np.flatnonzero(limits > groups.sizes)
@@ -75,3 +75,7 @@ def allowed(groups: Strata, budgets: Budgets | None) -> NDArray[np.int64]:
         label, size, limit = groups.labels[short[0]].item(), groups.sizes[short[0]], limits[short[0]]
         raise ValueError(f"budgets: group {label!r} has {size} points, fewer than its budget of {limit}")
     return limits
+
+
+def _limit(name: str, budget: Any) -> int:
+    return min(_validate.integer(name, budget, 0), int(np.iinfo(np.int64).max))

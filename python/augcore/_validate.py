@@ -497,7 +497,7 @@ def places(name: str, value: Any, n: int) -> NDArray[np.intp]:
     if values.ndim != 1:
         raise ValueError(f"{name}: expected 1 dimension, got shape {values.shape}")
     if len(values) and (values.min() < 0 or values.max() >= n):
-        raise ValueError(f"{name}: must be between 0 and {n - 1}")
+        raise ValueError(f"{name}: must be between 0 and {n - 1}, got {values.min()} to {values.max()}")
     return values.astype(np.intp)
 
 

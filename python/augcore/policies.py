@@ -130,8 +130,6 @@ POLICIES: dict[str, Policy] = {
     "deterministic_proportional": deterministic_proportional,
     "deterministic_inverse_proportional": deterministic_inverse_proportional,
 }
-
-
 _OWN = tuple(POLICIES)
 
 
@@ -171,8 +169,8 @@ def order(
     Parameters
     ----------
     scores : (n,) array-like of float32, float64 or integers
-        Scores of the points; their size counts, not their sign. Finite. A memory-mapped array is read once, from its
-        beginning to its end; where k is a small part of n, in memory for k points and a few blocks.
+        Scores of the points; their size counts, not their sign. Finite. Of a memory-mapped array a few pages
+        are looked at and then all is read once; where k is a small part of n, in memory for k points and a few blocks.
     policy : str
         A name in `POLICIES`.
     rng : int, numpy.random.Generator or None
@@ -307,7 +305,8 @@ class Reservoir:
 
     Points may come in blocks of any size and in any order, on any number of machines: reservoirs with the same policy,
     k and rng that saw parts of the points are merged by `candidates` and `absorb`. The choice is that of `order` for
-    all the scores at once. A point that is added twice is counted twice.
+    all the scores at once. Whoever adds a point twice may get it twice. A reservoir may be pickled, even before points
+    are added: its copies draw alike.
 
     Parameters
     ----------
@@ -332,7 +331,9 @@ class Reservoir:
 
     def __init__(self, policy: str, k: int, rng: Rng = None) -> None:
         if _validate.choice("policy", policy, POLICIES) not in _OWN:
-            raise ValueError(f"policy: {policy!r} cannot choose from a stream; those that can: {', '.join(_OWN)}")
+            raise ValueError(
+                f"policy: {policy!r} cannot choose from a stream; those that can: {', '.join(map(repr, _OWN))}"
+            )
         self._policy, self._k = policy, _validate.integer("k", k, 0, np.iinfo(np.int64).max)
         self._key, self._next = _random.key(rng), 0
         self._kept = _dispatch.Reservoir(policy, self._key, self._k)

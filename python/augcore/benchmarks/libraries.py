@@ -29,6 +29,8 @@ LIBRARIES = {
     "captum.influence": "captum",
     "pydvl.influence.torch": "pyDVL",
     "llvmlite.binding": "llvmlite",
+    "dask.array": "Dask",
+    "distributed": "Distributed",
 }
 
 

@@ -103,6 +103,48 @@ def influence(
     _present("timing self-influence and fits", measure, show, everyone, json, markdown)
 
 
+@group.command()
+@command
+def scale(
+    peers: Peers = False,
+    threads: Threads = 1,
+    repeats: Annotated[int, typer.Option(min=1, max=101, help="Turns, medians are shown.")] = 5,
+    cases: Annotated[
+        str | None, typer.Option(metavar="NxP,...", help="Points and features instead of the usual ones.")
+    ] = None,
+    workers: Annotated[
+        str | None, typer.Option(metavar="N,...", help="Also on clusters of so many local processes, such as 1,2.")
+    ] = None,
+    folder: Annotated[Path | None, typer.Option(help="Where the files of features are written meanwhile.")] = None,
+    json: JsonFile = None,
+    markdown: MarkdownFile = None,
+    debug: Debug = False,
+) -> None:
+    """Time scores of a file of features that is mapped, not read, beside NumPy and Dask; and their growth."""
+    from augcore.benchmarks import scale_show as show
+    from augcore.benchmarks.scale import CASES, compare, parse_case
+
+    with usage_errors("--cases"):
+        chosen = [parse_case(text) for text in cases.split(",")] if cases is not None else CASES
+    with usage_errors("--workers"):
+        clusters = [_count(text) for text in workers.split(",")] if workers is not None else []
+    if folder is not None:
+        check_folders(folder / "X.npy")
+
+    def measure(report: Report) -> Any:
+        return compare(
+            chosen, peers=peers, threads=threads, repeats=repeats, workers=clusters, folder=folder, progress=report
+        )
+
+    _present("timing scores of mapped files", measure, show, True, json, markdown)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 64:
+        raise ValueError(f"expected numbers from 1 to 64, got {text!r}")
+    return int(text)
+
+
 def _present(
     title: str, measure: Callable[[Report], Any], show: Any, everyone: bool, json: Path | None, markdown: Path | None
 ) -> None:

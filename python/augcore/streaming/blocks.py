@@ -145,7 +145,7 @@ class Blocks(Samples):
         self.progress: Progress | None = None
         self.journal: Journal | None = None
         self._checked = False
-        self._passes = 0
+        self.passes = 0
 
     # ---- what an algorithm asks for ---------------------------------------------------------------------------------
 
@@ -153,7 +153,7 @@ class Blocks(Samples):
         return joined_survey(survey_of_block(block) for block in self._blocks(labels_only=True))
 
     def sums(self, empty: Empty, add: Add, what: str, *key: NDArray[Any]) -> Floats:
-        self._passes += 1
+        self.passes += 1
         name = _name(what, key)
         known = None if self.journal is None else self.journal.total(name)
         if known is not None:
@@ -168,7 +168,7 @@ class Blocks(Samples):
             for block in blocks:
                 add(sums, block)
                 done = block.first + len(block.X)
-                self._report(f"pass {self._passes}: {what}", done)
+                self._report(f"pass {self.passes}: {what}", done)
                 if self.journal is not None and time.monotonic() - noted > _SECONDS_BETWEEN_NOTES:
                     nodes = sums.nodes(self.threads)
                     if nodes.last.size == 0:  # nothing can be added to the sums of an open tile that were closed
