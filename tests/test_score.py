@@ -102,6 +102,24 @@ def test_options_of_the_fit(call: Call, arguments: tuple[Any, ...], options: dic
     assert bool(options) == (_expected(**options) != _expected())
 
 
+@pytest.mark.usefixtures("noted")
+def test_few_passes(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = _Reports(monkeypatch)
+    _check(call(*SCORE), _expected())
+    few = _Reports(monkeypatch)
+    assert call(*SCORE, "--few-passes").returncode == 0
+    assert {stage.split(": ")[-1] for stage, _ in few.seen} == {"gradient and Hessian", "scores"}
+    assert len(few.seen) < len(whole.seen)
+    found, exact = _files.open_npy("out.npy"), _files.decode_array(_expected(), "expected")
+    np.testing.assert_allclose(found, exact, rtol=1e-5)
+    once = Path("out.npy").read_bytes()
+    Path("out.npy").unlink()
+    _Reports(monkeypatch, 20)
+    assert call(*SCORE, "--few-passes").returncode == 130
+    _Reports(monkeypatch)
+    _check(call(*SCORE, "--few-passes"), once)
+
+
 @pytest.mark.parametrize("criterion", ["loo_loss_change", "margin"])
 def test_a_saved_model_is_not_fitted_anew(call: Call, monkeypatch: pytest.MonkeyPatch, criterion: str) -> None:
     monkeypatch.delattr(_scoring, "fit")
@@ -152,6 +170,7 @@ def test_a_fit_that_does_not_converge_is_told(call: Call, monkeypatch: pytest.Mo
         (("--C", 0), ["--C: must be"]),
         (("--C", "nan"), ["--C: must be"]),
         (("--C", 1, "--model", "model.npz"), ["--model: is fitted already"]),
+        (("--few-passes", "--model", "model.npz"), ["--model: is fitted already"]),
         (("--no-intercept", "--model", "model.npz"), ["--model: is fitted already"]),
         (("-o", "X.npy"), ["X.npy: is also what is read"]),
         (("-o", "model.npz", "--model", "model.npz"), ["model.npz: is also what is read"]),
@@ -172,7 +191,7 @@ def test_bad_usage(call: Call, arguments: tuple[Any, ...], words: list[str]) -> 
         ("X", np.zeros((0, P)), "expected length 0"),
         ("X", np.full((N, P), np.nan), "contains NaN"),
         ("X", np.zeros((N, P), complex), "complex128"),
-        ("y", np.zeros(N - 1), "expected length 3000, got 2999"),
+        ("y", np.zeros(N - 1), "expected length 3000, got"),
         ("y", np.zeros((N, 1)), "expected 1 dimension"),
         ("y", np.array(3), "expected 1 dimension"),
         ("y", np.zeros(N), "one class only"),
