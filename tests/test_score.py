@@ -118,6 +118,11 @@ def test_few_passes(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     assert call(*SCORE, "--few-passes").returncode == 130
     _Reports(monkeypatch)
     _check(call(*SCORE, "--few-passes"), once)
+    _Reports(monkeypatch, 20)
+    assert call(*SCORE).returncode == 130
+    _Reports(monkeypatch)
+    assert "begins anew: few_passes changed" in call(*SCORE, "--few-passes").stderr
+    assert Path("out.npy").read_bytes() == once
 
 
 @pytest.mark.parametrize("criterion", ["loo_loss_change", "margin"])
