@@ -255,13 +255,14 @@ def test_scores_of_single_precision_are_taken_as_their_doubles(policy, n):
 
 
 @pytest.mark.parametrize("width", [0.0, 1e-14, 1e-12, 1e-11, 1e-10, 1e-9, 1e-7])
+@pytest.mark.parametrize("scale", [1.0, 1e290])
 @pytest.mark.parametrize("policy", ["random_proportional", "random_inverse_proportional"])
-def test_keys_that_all_but_agree_are_told_apart(policy, width):
+def test_keys_that_all_but_agree_are_told_apart(policy, scale, width):
     """Weights that make up for the draws: keys differ by no more than the errors of what is sorted first."""
     n, key = 40_000, make_key(12, 21)
     exponentials = -np.log(_dispatch.uniforms(key, 0, n, 1))
     wanted = np.random.default_rng(21).uniform(-width, width, n)
-    weights = exponentials * (1.0 - wanted)
+    weights = exponentials * (1.0 - wanted) * scale
     scores = weights if policy == "random_proportional" else 1.0 / weights
     np.testing.assert_array_equal(_dispatch.policy_order(policy, scores, key, n, 2), key_order(policy, scores, key))
 
