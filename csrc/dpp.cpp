@@ -17,7 +17,7 @@ namespace {
 using index = std::int64_t;
 
 constexpr double kTaskWork = 1e6;   // multiply-adds of the draws of one task, at least where there are as many
-constexpr double kLargeWork = 1e8;  // of a draw that uses the threads itself
+constexpr double kLargeWork = 4e9;  // of a draw that must be interrupted, so this thread makes it
 
 // Words of Philox for (i, draw, purpose), four to a block.
 class Words {
@@ -94,7 +94,7 @@ void k_dpp(const SpectralKernel& kernel, const double* ratios, std::int64_t colu
            const std::uint64_t* key, std::int64_t first_draw, std::int64_t draws, std::int64_t* out, int threads) {
   if (k < 0 || k > kernel.rank() || k > columns) throw std::invalid_argument("k: must be between 0 and the rank");
   if (k == 0) return;
-  const double work = static_cast<double>(k) * static_cast<double>(k) * static_cast<double>(kernel.n);
+  const double size = static_cast<double>(k), work = size * (2.0 * size * size + static_cast<double>(kernel.n));
   const index together = std::max<index>(1, static_cast<index>(kTaskWork / work));
   const bool alone = draws == 1 || work > kLargeWork;
   Spares<Workspace> spares;

@@ -2,10 +2,12 @@
 //
 // Items are taken one by one, each with probability proportional to the square of what is left of its row of Y,
 // orthogonal to the rows taken before. To know that for all n rows after each item is to read Y k times. Here an item
-// is proposed by an upper bound instead and accepted with probability left / bound, which is the same distribution
-// (Barthelme, Tremblay and Amblard, "A faster sampler for discrete determinantal point processes", 2023). A batch is
-// proposed at a time, so that all products are those of matrices. When rejections have cost as much as it costs to
-// bring all bounds up to date, that is done: O(n k^2) in all, or where n is large O(k^3 log k), whatever n.
+// is proposed by the whole of its row instead and accepted with probability left / whole, which is the same
+// distribution (Barthelme, Tremblay and Amblard, "A faster sampler for discrete determinantal point processes", 2023).
+//
+// An orthonormal basis of what no row taken has is kept: with m vectors left, one of k / m proposals is accepted, and
+// each costs k m, so all of them k^3 whatever n. A batch is proposed at a time and leaves the basis by one block of
+// Householder reflections: all large products are those of matrices, and nothing cancels.
 #pragma once
 
 #include <cstdint>
@@ -34,54 +36,51 @@ class ProjectionDraw {
  private:
   using index = std::int64_t;
 
-  static constexpr index kBatch = 24;  // proposals that are decided together; whole panels at every level
+  static constexpr index kBatch = 24;  // items that are decided together; whole tiles at every level
 
-  // A proposed item, to be accepted where more than `limit` is left of its squared row, which is `whole`.
+  // A proposed item: accepted where more than `limit` is left of its squared row.
   struct Proposal {
     index item;
     double limit;
-    double whole;
   };
 
-  void start(const SpectralKernel& kernel, const ProjectionColumns& columns);
+  void start(const SpectralKernel& kernel, const ProjectionColumns& columns, int threads);
+  void find_bounds(int threads);
   index batch_size() const;
-  const double* sums() const { return packed_ ? sums_.data() : kernel_->leverage; }
-  void row_of(index item, double* row) const;
+  void compute_row(index item, double* row) const;
+
+  void pack(const double* rows, index count, AlignedVector<double>* panels) const;
+  void multiply(const AlignedVector<double>& left, index height, const AlignedVector<double>& right, index columns,
+                index depth, double* out, index ld) const;
 
   void propose(index item, double u);
   void sift();
-  void reduce(double* gram);
   void decide(index* order);
-  void append_to_basis(index lane, const double* coefficients, index count);
-  double orthogonalise(double* row) const;
-
-  double cost_of_refresh() const;
-  void refresh(int threads);
-  void pack_rows(index panel, double* rows);
-  void shorten_bounds(index panel);
+  void reflect(const std::vector<index>& lanes);
+  void apply_reflections(index count);
 
   const SpectralKernel* kernel_ = nullptr;
   const ProjectionColumns* columns_ = nullptr;
   index k_ = 0;
-  index stride_ = 0;   // of rows of Y and of the basis: k_ and zeros behind
-  index taken_ = 0;    // items, and vectors of the basis
-  index current_ = 0;  // how many of them the bounds know of
-  double wasted_ = 0.0;
-  bool packed_ = false;                 // whether panels_ and bounds_ are of this draw
-  AlignedVector<double> basis_;         // k_ x stride_: orthonormal, of the same span as the rows taken
-  AlignedVector<double> basis_blocks_;  // the same, in blocks of as many rows as a tile has, column by column
-  AlignedVector<double> panels_;        // Y, in panels as TileKernels has them
-  std::vector<double> bounds_;          // what was left of each row when current_ were taken
-  std::vector<double> sums_;            // of bounds_, up to and with each
+  index stride_ = 0;              // of rows of Y and of the basis: k_ and zeros behind
+  index taken_ = 0;               // items
+  const double* sums_ = nullptr;  // of the bounds by which items are proposed, up to and with each
+  std::vector<double> own_sums_;  // where they are those of this projection's rows,
+  AlignedVector<double> rows_;    // which are kept then (n x k_)
   std::vector<char> is_taken_;
 
-  std::vector<Proposal> tried_;        // up to a panel of them
-  AlignedVector<double> tried_rows_;   // row by row,
-  AlignedVector<double> tried_panel_;  // and as a panel
-  AlignedVector<double> products_;     // of the basis with the panel
-  std::vector<Proposal> likely_;       // those of a batch that are not yet rejected,
-  AlignedVector<double> likely_rows_;  // what is left of them, in panels,
-  AlignedVector<double> likely_products_;
+  AlignedVector<double> basis_;  // rows taken_ ... k_ - 1 (of stride_): orthonormal, orthogonal to all rows taken,
+  AlignedVector<double> basis_panels_;  // and as panels
+  std::vector<Proposal> tried_;         // up to a batch,
+  AlignedVector<double> tried_rows_;    // their rows,
+  AlignedVector<double> tried_panels_;  // as panels,
+  AlignedVector<double> coordinates_;   // and in the basis
+  std::vector<Proposal> likely_;        // those of a batch that are not yet rejected,
+  AlignedVector<double> likely_rows_;   // in the basis
+
+  AlignedVector<double> reflections_;  // U (count x stride_), of I - U' T U
+  AlignedVector<double> triangle_;     // T
+  AlignedVector<double> products_;     // of U with the basis
 };
 
 }  // namespace augcore

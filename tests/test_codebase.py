@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "transforms": set(),
     "linear_model": set(),
     "policies": set(),
+    "strata": set(),
     "dpp": set(),
     "datasets": {"transforms"},
     "features": {"transforms"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import doctest
+import inspect
 import itertools
 import math
 import re
@@ -516,6 +517,20 @@ def test_k_is_checked_before_what_takes_long(monkeypatch):
     monkeypatch.setattr(dpp, "KDPP", None)
     with pytest.raises(ValueError, match="^k: must be between 0 and 3, got 4$"):
         dpp.k_dpp(L3, 4)
+
+
+def test_names_that_scripts_rely_on():
+    def told(function):
+        return (
+            str(inspect.signature(function)).split(" ->")[0].replace("ArrayLike | None", "_").replace("ArrayLike", "_")
+        )
+
+    assert told(dpp.k_dpp) == "(L: '_', k: 'int', rng: 'Rng' = None, *, project: 'bool' = False)"
+    assert told(dpp.KDPP) == (
+        "(L: '_' = None, *, features: '_' = None, scores: '_' = None, jitter: 'float' = 0.0, project: 'bool' = False)"
+    )
+    assert list(inspect.signature(dpp.KDPP.sample).parameters)[:3] == ["self", "k", "rng"]
+    assert list(inspect.signature(dpp.KDPP.log_prob).parameters) == ["self", "subset"]
 
 
 # ---- properties ------------------------------------------------------------------------------------------------------

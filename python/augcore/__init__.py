@@ -23,6 +23,7 @@ _SUBMODULES = (
     "policies",
     "reference",
     "scores",
+    "strata",
     "streaming",
     "transforms",
 )
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from augcore import policies as policies
     from augcore import reference as reference
     from augcore import scores as scores
+    from augcore import strata as strata
     from augcore import streaming as streaming
     from augcore import transforms as transforms
 else:

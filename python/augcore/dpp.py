@@ -5,11 +5,12 @@ det L_S / e_k, L_S being the rows and columns of S, and e_k the k-th elementary 
 of L (Kulesza and Taskar, "Determinantal point processes for machine learning", 2012). A diagonal L draws sets by the
 product of its entries; large entries off the diagonal keep points apart.
 
-    the kernel                              set-up                      one draw
-    L                                       eigenvalues of n x n        O(n k^2)
-    diag|s| phi phi' diag|s| + jitter I     an SVD of n x p: O(n p^2)   O(n k^2), of the jitter's k' points O(n p k')
+    the kernel                              set-up                      a draw
+    L                                       eigenvalues of n x n        O(k^3 + n k)
+    diag|s| phi phi' diag|s| + jitter I     an SVD of n x p: O(n p^2)   O(k^3 + n k), or O(k^3) where n is far above p;
+                                                                        for k' points of the jitter O(n p k') more
 
-Where n is far above k a draw costs O(k^3 log k), whatever n. Draws are exact, but for rounding.
+Draws are exact, but for rounding.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Draws from k-DPPs beside DPPy and beside what people write by hand in NumPy.
 
-Everyone gets the same kernel, as a matrix or as features, may prepare itself for it (eigenvalues and eigenvectors; this
-is timed apart), and then draws sets of k points again and again. Before anything is timed, everyone's draws from a small
-kernel are counted against the probabilities of all sets.
+Everyone gets the same kernel, as a matrix or as features, may prepare itself for it (eigenvalues and eigenvectors,
+which is timed apart), and then draws sets of k points again and again. Before anything is timed, everyone's draws from
+a small kernel are counted against the probabilities of all sets.
 """
 
 from __future__ import annotations

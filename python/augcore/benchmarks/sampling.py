@@ -7,20 +7,17 @@ needs longer than a turn should take is timed once.
 from __future__ import annotations
 
 import os
-import re
 import statistics
 import tempfile
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from augcore import _dispatch, _random, policies
+from augcore.benchmarks.memory import grown
 from augcore.benchmarks.timing import seconds, turns
 
 __all__ = ["Entry", "FileRow", "GrowthRow", "Results", "Row", "compare"]
@@ -138,46 +135,7 @@ def _row(n: int, k: int, repeats: int) -> Row:
     return Row(n, k, equal, own_entry, others)
 
 
-# ---- memory ----------------------------------------------------------------------------------------------------------
-
-
-def _own_kibibytes() -> int | None:
-    """Memory of this process that is not mapped from files."""
-    try:
-        found = re.search(r"^RssAnon:\s*(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
-    except OSError:
-        return None
-    return int(found[1]) if found else None
-
-
-@contextmanager
-def _growth() -> Iterator[list[float]]:
-    """Appends by how many MiB the process grew inside the block, looked at every millisecond; nothing if unknown."""
-    grown: list[float] = []
-    before = _own_kibibytes()
-    if before is None:
-        yield grown
-        return
-    most, done = [before], threading.Event()
-
-    def watch() -> None:
-        while not done.wait(0.001):
-            most.append(_own_kibibytes() or 0)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        yield grown
-    finally:
-        done.set()
-        watcher.join()
-        grown.append((max(most) - before) / 1024)
-
-
-def _grown(run: Callable[[], object]) -> float | None:
-    with _growth() as grown:
-        run()
-    return grown[0] if grown else None
+# ---- growth ----------------------------------------------------------------------------------------------------------
 
 
 def _growth_row(n: int, k: int, repeats: int) -> GrowthRow:
@@ -186,7 +144,7 @@ def _growth_row(n: int, k: int, repeats: int) -> GrowthRow:
     def own() -> object:
         return policies.order(scores, POLICY, SEED, k=k)
 
-    mebibytes = _grown(own)
+    mebibytes = grown(own)
     return GrowthRow(n, k, statistics.median(turns([own], repeats)[0]), mebibytes)
 
 
@@ -207,7 +165,7 @@ def _chosen_from(scores: NDArray[np.float32], k: int) -> FileRow:
 
     equal = _equal(scores, own())
     found: list[float] = []
-    mebibytes = _grown(lambda: found.append(seconds(own)))
+    mebibytes = grown(lambda: found.append(seconds(own)))
     return FileRow(len(scores), k, equal, found[0], mebibytes)
 
 

@@ -76,13 +76,17 @@ def _facts(results: Results) -> dict[str, Any]:
     return facts([], results.threads, results.repeats)
 
 
-def print_table(results: Results, console: Console, *, more: Sequence[Sheet] = ()) -> None:
+def print_table(
+    results: Results, console: Console, *, more: Sequence[Sheet] = (), notes_of_more: Sequence[str] = ()
+) -> None:
     """All tables, and what they depend on."""
-    tables.print_sheets([*sheets(results), *more], summary(_facts(results)), notes(results), console)
+    said = [*notes(results), *notes_of_more]
+    tables.print_sheets([*sheets(results), *more], summary(_facts(results)), said, console)
 
 
-def to_markdown(results: Results, *, more: Sequence[Sheet] = ()) -> str:
-    return tables.to_markdown([*sheets(results), *more], summary(_facts(results)), notes(results))
+def to_markdown(results: Results, *, more: Sequence[Sheet] = (), notes_of_more: Sequence[str] = ()) -> str:
+    said = [*notes(results), *notes_of_more]
+    return tables.to_markdown([*sheets(results), *more], summary(_facts(results)), said)
 
 
 def to_json(results: Results, *, more: dict[str, Any] | None = None) -> str:

@@ -1,15 +1,14 @@
 """Scores of a file of features that is mapped, not read: ours, NumPy's by blocks and dask.array's, and their growth.
 
 Everyone gets the same memory-mapped file, labels and coefficients, sums the Hessian in a first pass and scores every
-point in a second one. What a contestant takes of memory of its own, the mapped pages apart, is looked at every few
-milliseconds in a run that is not timed. The workers of a cluster hold their part of the features when the clock starts.
+point in a second one. What a contestant takes of memory of its own, the mapped pages apart, is looked at in a run
+that is not timed. The workers of a cluster hold their part of the features when the clock starts.
 """
 
 from __future__ import annotations
 
 import contextlib
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 from augcore import influence, streaming
 from augcore.benchmarks.libraries import find_libraries, library, set_threads
+from augcore.benchmarks.memory import grown
 from augcore.benchmarks.timing import turns
 from augcore.linear_model import LogisticRegression
 
@@ -32,7 +32,6 @@ BLOCK_ROWS = 16_384  # of the peers
 FITTED_ROWS = 20_000  # of the model that is scored by
 TOLERANCE = 0.02  # relative, of scores in float32
 PENALTY = 1.0
-_LOOK_SECONDS = 0.004
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ def parse_case(text: str) -> Case:
 
 @dataclass
 class Entry:
-    """Seconds by the clock and of the processor, MB of own memory, and the largest relative difference from ours."""
+    """Seconds by the clock and of the processor, MiB of own memory, and the largest relative difference from ours."""
 
     name: str
     seconds: float | None = None
@@ -227,7 +226,7 @@ def _row(case: Case, problem: Problem, peers: bool, threads: int, repeats: int, 
     blocks = streaming.Blocks(problem.X, problem.y, threads=threads)
     fit = Entry("fit")
     start, cpu = time.perf_counter(), time.process_time()
-    fit.memory = _own_memory(lambda: streaming.fit(blocks, C=1.0 / PENALTY, threads=threads))
+    fit.memory = grown(lambda: streaming.fit(blocks, C=1.0 / PENALTY, threads=threads))
     fit.seconds, fit.cpu = time.perf_counter() - start, time.process_time() - cpu
     return Row(case, entries.pop("augcore"), fit, blocks.passes, list(entries.values()))
 
@@ -237,37 +236,12 @@ def _checked(name: str, run: Callable[[], Floats], expected: Floats) -> Entry:
     entry = Entry(name)
     found: list[Floats] = []
     cpu = time.process_time()
-    entry.memory = _own_memory(lambda: found.append(run()))
+    entry.memory = grown(lambda: found.append(run()))
     entry.cpu = time.process_time() - cpu
     entry.difference = float(np.max(np.abs(found[0] - expected)) / np.max(np.abs(expected)))
     if not entry.difference <= TOLERANCE:
         entry.trouble = f"differs by {entry.difference:.1e}"
     return entry
-
-
-def _own_memory(run: Callable[[], object]) -> float:
-    """MB that the process has more than before while a function runs, at most; mapped files do not count."""
-    before, highest, ended = _anonymous(), 0.0, threading.Event()
-
-    def look() -> None:
-        nonlocal highest
-        while not ended.wait(_LOOK_SECONDS):
-            highest = max(highest, _anonymous())
-
-    watcher = threading.Thread(target=look, daemon=True)
-    watcher.start()
-    try:
-        run()
-    finally:
-        ended.set()
-        watcher.join()
-    return max(highest, _anonymous()) - before
-
-
-def _anonymous() -> float:
-    """MB of memory that no file stands for."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(float(line.split()[1]) for line in lines if line.startswith("RssAnon")) * 1024 / 1e6
 
 
 @contextlib.contextmanager

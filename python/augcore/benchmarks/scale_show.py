@@ -26,7 +26,7 @@ def notes(results: Results) -> list[str]:
 def sheets(results: Results) -> list[Sheet]:
     """Scores beside the peers, growth with the number of points, and clusters."""
     scores = Sheet(
-        ("scores", "s", "CPU s", "own MB", "fit s", "passes", "peer", "s", "CPU s", "own MB", "times"),
+        ("scores", "s", "CPU s", "own MiB", "fit s", "passes", "peer", "s", "CPU s", "own MiB", "times"),
         [
             [row.case.label, *_entry(row.own), number(row.fit.seconds), str(row.passes), *_peer(peer, row.own)]
             if place == 0
@@ -34,7 +34,7 @@ def sheets(results: Results) -> list[Sheet]:
             for row in results.rows
             for place, peer in enumerate(row.peers or [None])
         ],
-        "s: for the Hessian and all scores, from a mapped file in memory; own MB: memory beyond the mapped file, at "
+        "s: for the Hessian and all scores, from a mapped file in memory; own MiB: memory beyond the mapped file, at "
         "most; fit: of a logistic regression to all points, in so many passes over the file; times: the peer's CPU "
         "seconds in ours.",
         left=("scores", "peer"),
@@ -52,7 +52,7 @@ def sheets(results: Results) -> list[Sheet]:
         if one.case.p == more.case.p
     ]
     if growth:
-        columns = ("growth", "rows", "scores", "fit", "own MB more")
+        columns = ("growth", "rows", "scores", "fit", "own MiB more")
         found.append(Sheet(columns, growth, "rows, scores, fit: how many times as many, as long.", left=("growth",)))
     clusters = [
         [row.case.label, one.name, number(one.seconds), number(_quotient(row.cluster[0].seconds, one.seconds))]

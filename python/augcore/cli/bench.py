@@ -105,6 +105,46 @@ def influence(
 
 @group.command()
 @command
+def sampling(
+    peers: Peers = False,
+    threads: Threads = 1,
+    repeats: Annotated[int, typer.Option(min=1, max=1001, help="Turns, medians are shown.")] = 9,
+    large: Annotated[
+        bool, typer.Option("--large", help="Also 1,000,000 of 100,000,000 scores in a file of 400 MB.")
+    ] = False,
+    folder: Annotated[Path | None, typer.Option(help="Where that file is written meanwhile.")] = None,
+    json: JsonFile = None,
+    markdown: MarkdownFile = None,
+    debug: Debug = False,
+) -> None:
+    """Time orders of points beside NumPy's, and k-DPPs beside DPPy; results are checked first."""
+    from types import SimpleNamespace
+
+    from augcore.benchmarks import dpp, dpp_show, sampling, sampling_show
+
+    if folder is not None:
+        check_folders(folder / "scores.npy")
+
+    def measure(report: Report) -> Any:
+        file = sampling.FILE if large else None
+        where = None if folder is None else str(folder)
+        orders = sampling.compare(file=file, folder=where, threads=threads, repeats=repeats, progress=report)
+        draws = dpp.compare(dpp.CASES, dpp.PEERS if peers else (), threads=threads, repeats=repeats, progress=report)
+        return orders, draws
+
+    def more(draws: Any) -> dict[str, Any]:
+        return {"more": [dpp_show.sheet(draws)], "notes_of_more": dpp_show.notes(draws)}
+
+    show = SimpleNamespace(
+        print_table=lambda found, page, everyone: sampling_show.print_table(found[0], page, **more(found[1])),
+        to_markdown=lambda found: sampling_show.to_markdown(found[0], **more(found[1])),
+        to_json=lambda found: sampling_show.to_json(found[0], more=dpp_show.figures(found[1])),
+    )
+    _present("timing orders and k-DPPs", measure, show, True, json, markdown)
+
+
+@group.command()
+@command
 def scale(
     peers: Peers = False,
     threads: Threads = 1,
