@@ -82,10 +82,10 @@ cdef class RowSums(Sums):
     cdef int64_t p
     cdef int64_t b
 
-    def __cinit__(self, int64_t p, bint intercept, int64_t b, int64_t first_row):
+    def __cinit__(self, int64_t p, bint intercept, int64_t b, int64_t first_row, int64_t rows_of_tile):
         self.p = p
         self.b = b
-        self.sums = new logistic.RowSums(p, intercept, b, first_row)
+        self.sums = new logistic.RowSums(p, intercept, b, first_row, rows_of_tile)
         self.tiled = self.sums
 
     def __dealloc__(self):

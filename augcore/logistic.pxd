@@ -10,7 +10,8 @@ from augcore.tree_sum cimport TiledSums
 
 cdef extern from "augcore/logistic.hpp" namespace "augcore" nogil:
     cdef cppclass RowSums(TiledSums):
-        RowSums(int64_t p, bint intercept, int64_t b, int64_t first_row) except +raise_python_error
+        RowSums(int64_t p, bint intercept, int64_t b, int64_t first_row,
+                int64_t rows_of_tile) except +raise_python_error
         void add[T](const T* x, const double* factors, int64_t n, int threads) except +raise_python_error
         vector[double] open()
         void total(double* out) except +raise_python_error

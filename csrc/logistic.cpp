@@ -96,8 +96,8 @@ void linear_predictor(const Design& rows, const double* coef, std::int64_t b, do
   });
 }
 
-RowSums::RowSums(std::int64_t p, bool intercept, std::int64_t b, std::int64_t first_row)
-    : TiledSums(b * (p + intercept), kTileRows, first_row), p_(p), q_(p + intercept), b_(b) {
+RowSums::RowSums(std::int64_t p, bool intercept, std::int64_t b, std::int64_t first_row, std::int64_t rows_of_tile)
+    : TiledSums(b * (p + intercept), rows_of_tile, first_row), p_(p), q_(p + intercept), b_(b) {
   if (p < 0 || b < 0) throw std::invalid_argument("RowSums: p or b is negative");
 }
 
@@ -113,7 +113,7 @@ void RowSums::add_tiles(std::int64_t n, int threads, const F& f) {
   for (std::int64_t done = 0; done < n;) {
     std::vector<Tile> tiles;
     while (done < n && static_cast<std::int64_t>(tiles.size()) < most) {
-      const std::int64_t open = tiles.empty() ? open_rows_ : 0, rows = std::min(n - done, kTileRows - open);
+      const std::int64_t open = tiles.empty() ? open_rows_ : 0, rows = std::min(n - done, tile_rows_ - open);
       tiles.push_back({done, done + rows, open > 0 ? std::move(tile_) : tree_.zeros(width_)});
       done += rows;
     }

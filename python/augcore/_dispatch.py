@@ -204,14 +204,17 @@ class GramSums(_Sums):
         return out
 
 
-class RowSums(_Sums):
-    """`sum_of_rows` over blocks of rows, for b factors of each; first_row as in `GramSums`."""
+_TILE_ROWS = 512  # kTileRows of tree_sum.hpp
 
-    def __init__(self, p: int, intercept: bool, b: int, first_row: int = 0) -> None:
+
+class RowSums(_Sums):
+    """`sum_of_rows` over blocks of rows, for b factors of each; first_row and rows_of_tile as in `GramSums`."""
+
+    def __init__(self, p: int, intercept: bool, b: int, first_row: int = 0, rows_of_tile: int = _TILE_ROWS) -> None:
         from augcore import _logistic
 
         self._shape = b, p + intercept
-        self._sums = _logistic.RowSums(p, intercept, b, first_row)
+        self._sums = _logistic.RowSums(p, intercept, b, first_row, rows_of_tile)
 
     def add(self, X: NDArray[Any], factors: Floats, threads: int) -> None:
         self._sums.add(_rows(X), _doubles(factors), threads)

@@ -124,6 +124,19 @@ def _joined(one: SurveyOfBlock, other: SurveyOfBlock) -> SurveyOfBlock:
     return one._replace(classes=classes, members=members)
 
 
+def check_matrix(X: Any) -> None:
+    """Shape and dtype of what holds the rows of all samples, here or elsewhere."""
+    if len(X.shape) != 2 or X.shape[1] == 0:
+        raise ValueError(f"X: expected shape (n, p) with at least one column, got {tuple(X.shape)}")
+    if X.dtype.kind not in "iuf" or (X.dtype.kind == "f" and X.dtype.itemsize not in (4, 8)):
+        raise TypeError(f"X: expected float32, float64 or integers, got dtype {X.dtype}")
+
+
+def is_single(dtype: np.dtype[Any]) -> bool:
+    """Whether rows of a dtype, in either byte order, become float32."""
+    return dtype.kind == "f" and dtype.itemsize == 4
+
+
 def checked_rows(X: Any, columns: int | None = None) -> NDArray[Any]:
     """The rows of a block as the kernels take them; their numbers are checked elsewhere, once."""
     values = _validate.real_array("X", X, ndim=2, finite=False)

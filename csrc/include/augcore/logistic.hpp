@@ -14,7 +14,9 @@ namespace augcore {
 // threads. See tree_sum.hpp.
 class AUGCORE_API RowSums : public TiledSums {
  public:
-  RowSums(std::int64_t p, bool intercept, std::int64_t b, std::int64_t first_row = 0);
+  // rows_of_tile: kTileRows times a power of two, where other sums are to share the tiles.
+  RowSums(std::int64_t p, bool intercept, std::int64_t b, std::int64_t first_row = 0,
+          std::int64_t rows_of_tile = kTileRows);
 
   // The next n samples: x (n x p) of float or double, factors (n x b).
   template <typename T>

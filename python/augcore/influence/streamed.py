@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from augcore import _multinomial, _validate_models
-from augcore._samples import Block, Samples, Survey
+from augcore._samples import Block, Samples
 from augcore.influence.forms import Inverse, check_size, factored_inverse
 from augcore.influence.points import BinaryPoints, Points, SoftmaxPoints
 from augcore.linear_model import HessianFactor
@@ -123,10 +123,11 @@ class PointScore:
         return values
 
 
-def leave_one_out(name: str, points: StreamedPoints, seen: Survey, ridge: float, factor: Any = None) -> PointScore:
+def leave_one_out(name: str, points: StreamedPoints, ridge: float, factor: Any = None) -> PointScore:
     """A score in `FORMULAS`: H is summed here, if no factor of it is given, and the rest is for each block."""
     if factor is None:
         check_size(points)
+    seen = points.samples.survey()
     counted = dict(zip(seen.classes.tolist(), seen.members.tolist(), strict=True))
     members = np.array([counted.get(label, 0) for label in points.like.classes.tolist()], dtype=np.int64)
     return PointScore(name, points.like, factored_inverse(points, points, ridge, factor), members)

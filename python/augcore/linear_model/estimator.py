@@ -17,9 +17,9 @@ from augcore import _files, _multinomial, _validate, _validate_models
 from augcore._errors import FileFormatError
 from augcore._samples import Samples
 from augcore.linear_model.fitted import DTYPES, FittedLogistic
-from augcore.linear_model.newton import minimise
+from augcore.linear_model.newton import DENSE_LIMIT, minimise
 from augcore.linear_model.objective import Objective, objective_of, split_parameters
-from augcore.linear_model.streamed import StreamedObjective
+from augcore.linear_model.streamed import NewtonObjective, StreamedObjective
 
 __all__ = ["LogisticRegression"]
 
@@ -167,8 +167,8 @@ class LogisticRegression(FittedLogistic):
         start, lower = self._start(objective) if warm else (None, None)
         return self._minimise(objective, classes, tol, max_iter, start, lower)
 
-    def _fit_samples(self, samples: Samples, may_round: bool = True) -> Self:
-        """`fit` of samples that are read block by block, from the start.
+    def _fit_samples(self, samples: Samples, *, few_passes: bool = False, may_round: bool = True) -> Self:
+        """`fit` of samples that are read block by block, from the start; few_passes: by Newton's steps alone.
 
         FloatingPointError if their X is rounded, unless it may not be, and does not fit float32.
         """
@@ -176,8 +176,12 @@ class LogisticRegression(FittedLogistic):
         seen = samples.survey()
         if seen.weight_sum == 0:
             raise ValueError("sample_weight: all weights are zero")
+        if seen.classes.dtype.kind == "f" and not _are_numbers_of_classes(seen.classes):
+            check_classification_targets(seen.classes)
         _check_classes(seen.classes, seen.members, fit_intercept)
-        objective = StreamedObjective(samples, seen, l2, fit_intercept, threads, may_round)
+        n_parameters = (len(seen.classes) - 1) * (samples.p + fit_intercept)
+        kind = NewtonObjective if few_passes and n_parameters <= DENSE_LIMIT else StreamedObjective
+        objective = kind(samples, seen, l2, fit_intercept, threads, may_round)
         return self._minimise(objective, seen.classes, tol, max_iter)
 
     def _minimise(

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from augcore import _dispatch, _multinomial, _validate
 from augcore.linear_model.factor import HessianFactor
 from augcore.linear_model.newton import Minimum
-from augcore.linear_model.objective import Objective
+from augcore.linear_model.objective import DenseObjective, Objective
 
 __all__ = ["FittedLogistic"]
 
@@ -66,9 +66,9 @@ class FittedLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return alone
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the data of the fit, but with `factor_` where there is one that is not large."""
+        """Without the data of the fit; with `factor_` where there is one, or data in memory to make a small one of."""
         last = getattr(self, "_last", None)
-        if last is not None and len(last[1].theta) <= _PICKLED:
+        if last is not None and isinstance(last[0], DenseObjective) and len(last[1].theta) <= _PICKLED:
             with contextlib.suppress(np.linalg.LinAlgError):
                 _ = self.factor_
         state: dict[str, Any] = super().__getstate__()

@@ -257,6 +257,8 @@ def _damped_factor(hessian: Floats, threads: int) -> Floats:
 
 def _hessian_cost(objective: Objective) -> tuple[float, bool]:
     """Of a Hessian and its factor in steps, and whether that is too little to think about."""
+    if objective.hessian_is_known:
+        return 0.0, True
     size, width, n = objective.n_parameters, objective.width, objective.n
     step = objective.n_contrasts * n * width + _STEP_OVERHEAD
     gram = objective.n_contrasts * (objective.n_contrasts + 1) / 2 * n * width * width / _GRAM_SPEED

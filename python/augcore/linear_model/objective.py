@@ -36,6 +36,8 @@ class Objective(ABC):
     Attributes: n, width (of (X, 1)), n_contrasts, fit_intercept, threads, penalty (of each parameter), weight_sum.
     """
 
+    hessian_is_known = False  # from `evaluate`
+
     n: int
     l2: float
     fit_intercept: bool

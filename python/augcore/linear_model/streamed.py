@@ -19,7 +19,7 @@ from augcore import _dispatch, _multinomial, _validate_models
 from augcore._samples import Block, Samples, Survey
 from augcore.linear_model.objective import DenseObjective, Objective, objective_of
 
-__all__ = ["StreamedObjective"]
+__all__ = ["NewtonObjective", "StreamedObjective"]
 
 Floats = NDArray[np.float64]
 
@@ -78,6 +78,35 @@ def _add_mean_curvature(settings: Settings, theta: Floats, sums: Any, block: Blo
     sums.add(part.X, part.mean_curvature(part.curvature(part.predict(theta))), settings.threads)
 
 
+class _NewtonSums:
+    """A Hessian and a gradient, over the same tiles: (C q, C q + 1), the gradient in the last column."""
+
+    def __init__(self, p: int, fit_intercept: bool, n_contrasts: int, first_row: int = 0) -> None:
+        rows = _multinomial.tile_rows(p + fit_intercept, n_contrasts)
+        self.hessian = _multinomial.HessianSums(p, fit_intercept, n_contrasts, False, first_row)
+        self.gradient = _dispatch.RowSums(p, fit_intercept, n_contrasts, first_row, rows)
+        self._width = n_contrasts * (p + fit_intercept)  # of a tile of the gradient
+
+    def nodes(self, threads: int) -> _dispatch.Nodes:
+        (levels, *of_hessian), (_, *of_gradient) = self.hessian.nodes(threads), self.gradient.nodes(threads)
+        both = zip(of_hessian, of_gradient, strict=True)
+        return _dispatch.Nodes(levels, *(np.concatenate(parts, axis=-1) for parts in both))
+
+    def absorb(self, nodes: _dispatch.Nodes) -> None:
+        for sums, of in ((self.hessian, slice(None, -self._width)), (self.gradient, slice(-self._width, None))):
+            sums.absorb(_dispatch.Nodes(nodes.levels, np.ascontiguousarray(nodes.values[:, of]), nodes.last[of]))
+
+    def total(self, threads: int) -> Floats:
+        return np.column_stack([self.hessian.total(threads), self.gradient.total(threads).ravel()])
+
+
+def _add_newton(settings: Settings, theta: Floats, sums: _NewtonSums, block: Block) -> None:
+    part = settings.part(block)
+    z = part.predict(theta)
+    sums.gradient.add(part.X, part.residual(z).reshape(part.n, -1), settings.threads)
+    part.add_curvatures(sums.hessian, z)
+
+
 @dataclass
 class StreamedObjective(Objective):
     """The penalised objective of samples that are read block by block; z is theta."""
@@ -95,7 +124,8 @@ class StreamedObjective(Objective):
         self.width = self.samples.p + self.fit_intercept
         self.n_contrasts = len(self.seen.classes) - 1
         self.weight_sum = float(self.n) if self.seen.weight_sum is None else self.seen.weight_sum
-        self._settings = Settings(self.seen.classes, self.l2, self.fit_intercept, self.threads, self.as_single)
+        threads = self.threads or self.samples.threads
+        self._settings = Settings(self.seen.classes, self.l2, self.fit_intercept, threads, self.as_single)
 
     def rounded(self) -> Objective | None:
         if self.samples.dtype == np.float32 or self.n_contrasts > 1 or not self.may_round:
@@ -132,3 +162,25 @@ class StreamedObjective(Objective):
 
     def _sums(self, empty: Any, add: Any, what: str, *key: NDArray[Any]) -> Floats:
         return self.samples.sums(empty, add, what, *key, np.array([self.as_single]))
+
+
+class NewtonObjective(StreamedObjective):
+    """The same, with the Hessian summed in the pass of every gradient: fewer passes, each with more arithmetic."""
+
+    hessian_is_known = True
+    _last: tuple[Floats, Floats] | None = None  # theta and its unpenalised Hessian
+
+    def rounded(self) -> Objective | None:
+        return None
+
+    def evaluate(self, theta: Floats) -> tuple[Floats, Floats]:
+        empty = partial(_NewtonSums, self.samples.p, self.fit_intercept, self.n_contrasts)
+        total = self._sums(empty, partial(_add_newton, self._settings, theta), "gradient and Hessian", theta)
+        self._last = theta, np.ascontiguousarray(total[:, :-1])
+        gradient: Floats = total[:, -1] + self.penalty * theta
+        return theta, gradient
+
+    def _summed_hessian(self, z: Floats, single: bool) -> Floats:
+        if self._last is not None and np.array_equal(self._last[0], z):
+            return self._last[1].copy()
+        return super()._summed_hessian(z, False)

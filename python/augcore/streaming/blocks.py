@@ -6,26 +6,41 @@ import mmap
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
 from hashlib import sha256
+from queue import SimpleQueue
+from threading import Event, Semaphore, Thread
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from augcore import _dispatch, _validate, _validate_models
-from augcore._samples import Add, Block, Empty, Samples, Survey, checked_rows, joined_survey, survey_of_block
+from augcore._samples import (
+    Add,
+    Block,
+    Empty,
+    Samples,
+    Survey,
+    check_matrix,
+    checked_rows,
+    is_single,
+    joined_survey,
+    survey_of_block,
+)
 
 __all__ = ["Blocks", "Journal"]
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str, float, float], None]
+Read = Callable[[], Iterable[tuple[Any, ...]]]
+Kind = tuple[int, np.dtype[Any], bool]  # columns and dtype of X, and whether there are weights
 
 _BLOCK_BYTES = 1 << 24  # of X: a block stays in the last cache between the passes over it
 _TILE_ROWS = 512  # of the smallest tiles that are summed over
 _SECONDS_BETWEEN_NOTES = 30.0
+_PATIENCE = 1.0  # seconds that an abandoned pass waits for a read under way; Ctrl-C does not wait for a slow source
 
 
 class Journal(ABC):
@@ -33,10 +48,11 @@ class Journal(ABC):
 
     @abstractmethod
     def total(self, key: str) -> Floats | None:
-        """What was kept as the result of a pass."""
+        """What was kept as the result of a pass: an array that may be changed."""
 
     @abstractmethod
-    def keep_total(self, key: str, total: Floats) -> None: ...
+    def keep_total(self, key: str, total: Floats) -> None:
+        """Keep a copy of the result of a pass."""
 
     @abstractmethod
     def part(self, key: str) -> tuple[int, _dispatch.Nodes] | None:
@@ -85,72 +101,62 @@ class Blocks(Samples):
         rows: int | None = None,
         threads: int | None = None,
     ) -> None:
-        shape, dtype = _rows_of(X)
-        for name, values in (("y", y), ("sample_weight", sample_weight)):
-            if values is not None and len(values) != shape[0]:
-                raise ValueError(f"{name}: expected length {shape[0]}, got {len(values)}")
-        self._prepare(shape, dtype, rows, threads)
-        self._open: Callable[[], Iterator[tuple[Any, Any, Any]]] | None = None
-        self._X, self._y, self._weight = X, y, sample_weight
+        self._X = _rows_of(X)
+        n, p = self._X.shape
+        self._y = _values_of("y", y, n)
+        self._weight = None if sample_weight is None else _values_of("sample_weight", sample_weight, n)
+        self._parts: Callable[[], Generator[Block]] | None = None
+        self._prepare(n, p, is_single(self._X.dtype), rows, threads)
 
     @classmethod
-    def from_iterable(
-        cls,
-        read: Callable[[], Iterable[tuple[Any, ...]]],
-        *,
-        rows: int | None = None,
-        threads: int | None = None,
-    ) -> Blocks:
+    def from_iterable(cls, read: Read, *, rows: int | None = None, threads: int | None = None) -> Blocks:
         """Samples from a function that begins to read them anew at each call.
 
         Parameters
         ----------
         read : callable
             Returns an iterable of (X, y) or (X, y, sample_weight): parts of any length, the same samples at each call.
-            It is called for every pass, of which a fit takes ten to a hundred.
+            It is called at once, to count them, and for every pass, of which a fit takes ten to a hundred.
         rows, threads
             As those of the class.
 
         Raises
         ------
         TypeError, ValueError
-            If the first part is not such a tuple, or there is none.
+            If a part is not such a tuple, or is not like the first, or there is none.
         """
         blocks = cls.__new__(cls)
-        blocks._open = partial(_opened, _validate.function("read", read))
         blocks._X = blocks._y = blocks._weight = None
-        shape = dtype = None
-        n = 0
-        for X, y, weight in blocks._open():
-            if shape is None:
-                shape, dtype = X.shape, X.dtype
-                weighted = weight is not None
-            if X.shape[1] != shape[1] or X.dtype != dtype or (weight is not None) != weighted:
-                raise ValueError(f"read: the part after row {n} has other columns, dtype or weights than the first")
-            _equal_lengths(X, y, weight)
-            n += len(X)
-        if shape is None:
+        part = None
+        for part in _parts(_validate.function("read", read)):
+            pass
+        if part is None:
             raise ValueError("read: gave no samples")
-        blocks._prepare((n, shape[1]), dtype, rows, threads)
+        blocks._parts = partial(_parts, read, _kind(part))
+        blocks._prepare(part.first + len(part.X), part.X.shape[1], part.X.dtype == np.float32, rows, threads)
         return blocks
 
-    def _prepare(self, shape: tuple[int, ...], dtype: Any, rows: int | None, threads: int | None) -> None:
-        self.n, self.p = int(shape[0]), int(shape[1])
-        self.dtype = np.dtype(np.float32) if dtype == np.float32 else np.dtype(np.float64)
+    def _prepare(self, n: int, p: int, single: bool, rows: int | None, threads: int | None) -> None:
+        self.n, self.p = n, p
+        self.dtype = np.dtype(np.float32 if single else np.float64)
         self.threads = _validate.threads(threads)
         if rows is None:
-            wanted = _BLOCK_BYTES // (self.p * self.dtype.itemsize)
+            wanted = _BLOCK_BYTES // (p * self.dtype.itemsize)
             rows = max(_TILE_ROWS, 1 << max(wanted, 1).bit_length() - 1)
         self.rows = -(-_validate.integer("rows", rows, 1) // _TILE_ROWS) * _TILE_ROWS
         self.progress: Progress | None = None
         self.journal: Journal | None = None
+        self._seen: Survey | None = None
         self._checked = False
         self.passes = 0
 
     # ---- what an algorithm asks for ---------------------------------------------------------------------------------
 
     def survey(self) -> Survey:
-        return joined_survey(survey_of_block(block) for block in self._blocks(labels_only=True))
+        if self._seen is None:
+            with closing(self._blocks(labels_only=True)) as blocks:
+                self._seen = joined_survey(map(survey_of_block, blocks))
+        return self._seen
 
     def sums(self, empty: Empty, add: Add, what: str, *key: NDArray[Any]) -> Floats:
         self.passes += 1
@@ -193,111 +199,152 @@ class Blocks(Samples):
             self.progress(stage, done, self.n)
 
     def _blocks(self, first: int = 0, *, labels_only: bool = False) -> Generator[Block]:
-        """Blocks from row `first` on; their numbers are checked until all have been read once."""
-        check = not self._checked and not labels_only
-        if self._open is not None:
-            blocks = _ahead(self._from_parts(first))
-        elif labels_only or _is_mapped(self._X):
+        """Blocks from row `first` on. Their numbers are checked: those of arrays until all have been read once."""
+        check = not labels_only and not self._checked
+        if self._parts is not None:
+            blocks = _ahead(_regrouped(self._parts(), first, self.rows))
+        elif labels_only or _is_in_place(self._X):
             blocks = self._from_arrays(first, labels_only)
         else:
             blocks = _ahead(self._from_arrays(first))
         done = first
         with closing(blocks):
             for block in blocks:
+                done = block.first + len(block.y)
+                if done > self.n:
+                    break
                 if check:
                     _validate.magnitudes("X", block.X)
-                done = block.first + len(block.y)
                 yield block
         if done != self.n:
-            raise ValueError(f"read: gave {done} samples in this pass, and {self.n} in the first")
-        self._checked = self._checked or (check and first == 0)
+            count = f"{done}" if done < self.n else f"more than {self.n}"
+            raise ValueError(f"read: gave {count} samples in this pass, and {self.n} in the first")
+        self._checked = self._checked or (check and first == 0 and self._parts is None)
 
     def _from_arrays(self, first: int, labels_only: bool = False) -> Generator[Block]:
-        X = self._X
+        X, weight = self._X, None
         for start in range(first, self.n, self.rows):
             stop = min(self.n, start + self.rows)
             rows = np.empty((stop - start, 0)) if labels_only else checked_rows(X[start:stop], self.p)
             if not labels_only:
                 _ask_for(X, stop, min(self.n, stop + self.rows))
-            y = _labels(self._y[start:stop])
-            yield Block(start, rows, y, _weights(self._weight, start, stop))
-
-    def _from_parts(self, first: int) -> Generator[Block]:
-        """Parts of any length, cut into blocks: their first rows are those of tiles."""
-        if self._open is None:
-            return
-        held: list[tuple[Any, Any, Any]] = []
-        n_held = start = 0
-        for X, y, weight in self._open():
-            _equal_lengths(X, y, weight)
-            at = 0
-            while at < len(X):
-                take = min(len(X) - at, self.rows - n_held)
-                held.append((X[at : at + take], y[at : at + take], None if weight is None else weight[at : at + take]))
-                at, n_held = at + take, n_held + take
-                if n_held == self.rows:
-                    if start >= first:
-                        yield _joined(start, held, self.p)
-                    start, held, n_held = start + n_held, [], 0
-        if held and start >= first:
-            yield _joined(start, held, self.p)
+            y = _validate_models.label_array("y", self._y[start:stop])
+            if self._weight is not None:
+                weight = _validate.sample_weight("sample_weight", self._weight[start:stop], stop - start)
+            yield Block(start, rows, y, weight)
 
 
-def _rows_of(X: Any) -> tuple[tuple[int, int], Any]:
-    """The shape and dtype of what has rows to be read."""
+def _rows_of(X: Any) -> Any:
+    """What has rows that can be read by slices."""
     if _validate_models.is_sparse(X):
         raise TypeError(f"X: sparse arrays are not read by blocks, got {_validate.describe(X)}")
-    if not hasattr(X, "shape") or not hasattr(X, "dtype"):
-        X = _validate.array("X", X)
-    shape, dtype = tuple(X.shape), np.dtype(X.dtype)
-    if len(shape) != 2 or shape[1] == 0:
-        raise ValueError(f"X: expected shape (n, p) with at least one column, got {shape}")
-    if dtype.kind not in "iuf" or (dtype.kind == "f" and dtype.itemsize not in (4, 8)):
-        raise TypeError(f"X: expected float32, float64 or integers, got dtype {dtype}")
-    return (shape[0], shape[1]), dtype
+    X = _sliced("X", X)
+    check_matrix(X)
+    return X
 
 
-def _opened(read: Callable[[], Iterable[Any]]) -> Iterator[tuple[NDArray[Any], NDArray[Any], Floats | None]]:
+def _values_of(name: str, values: Any, n: int) -> Any:
+    """A value for each of n samples, that can be read by slices."""
+    values = _sliced(name, values)
+    if tuple(values.shape) != (n,):
+        raise ValueError(f"{name}: expected length {n}, got shape {tuple(values.shape)}")
+    return values
+
+
+def _sliced(name: str, values: Any) -> Any:
+    """An array, or what stands for one in a file, as it is; a list or a table as an array."""
+    _validate.plain(name, values, labels=name == "y")
+    by_slices = isinstance(getattr(values, "dtype", None), np.dtype) and not hasattr(values, "iloc")
+    return values if by_slices else _validate.array(name, values)
+
+
+def _parts(read: Read, kind: Kind | None = None) -> Generator[Block]:
+    """The samples that `read` gives, checked apart from the numbers of X; all parts are of one kind."""
+    n = 0
     for part in read():
         if not isinstance(part, tuple) or len(part) not in (2, 3):
             raise TypeError(f"read: expected parts (X, y) or (X, y, sample_weight), got {_validate.describe(part)}")
         X, y, weight = part if len(part) == 3 else (*part, None)
-        rows = checked_rows(X)
-        yield rows, _labels(y), _validate.sample_weight("sample_weight", weight, len(rows))
+        X, y = checked_rows(X), _validate_models.label_array("y", y)
+        if len(y) != len(X):
+            raise ValueError(f"y: expected length {len(X)}, as X has rows, got {len(y)}")
+        block = Block(n, X, y, _validate.sample_weight("sample_weight", weight, len(X)))
+        kind = kind or _kind(block)
+        if _kind(block) != kind:
+            raise ValueError(f"read: the part after row {n} has other columns, dtype or weights than the first")
+        n += len(X)
+        yield block
 
 
-def _equal_lengths(X: Any, y: Any, weight: Any) -> None:
-    for name, values in (("y", y), ("sample_weight", weight)):
-        if values is not None and len(values) != len(X):
-            raise ValueError(f"{name}: expected length {len(X)}, as X has rows, got {len(values)}")
+def _regrouped(parts: Generator[Block], first: int, rows: int) -> Generator[Block]:
+    """Samples from `first` on in blocks of so many rows, from parts of any length."""
+    held: list[Block] = []
+    n_held = 0
+    with closing(parts):
+        for part in parts:
+            at = max(0, first - part.first)
+            while at < len(part.y):
+                taken = _cut(part, at, rows - n_held)
+                held.append(taken)
+                at, n_held = at + len(taken.y), n_held + len(taken.y)
+                if n_held == rows:
+                    yield _joined(held)
+                    held, n_held = [], 0
+    if held:
+        yield _joined(held)
 
 
-def _labels(y: Any) -> NDArray[Any]:
-    return _validate_models.label_array("y", y)
+def _kind(block: Block) -> Kind:
+    return block.X.shape[1], block.X.dtype, block.weight is not None
 
 
-def _weights(weight: Any, start: int, stop: int) -> Floats | None:
-    return None if weight is None else _validate.sample_weight("sample_weight", weight[start:stop], stop - start)
+def _cut(block: Block, start: int, n: int) -> Block:
+    """At most n samples of a block."""
+    rows = slice(start, start + n)
+    weight = None if block.weight is None else block.weight[rows]
+    return Block(block.first + start, block.X[rows], block.y[rows], weight)
 
 
-def _joined(start: int, held: list[tuple[Any, Any, Any]], p: int) -> Block:
-    X, y, weight = (list(values) for values in zip(*held, strict=True))
+def _joined(held: list[Block]) -> Block:
     if len(held) == 1:
-        return Block(start, checked_rows(X[0], p), y[0], weight[0])
+        return held[0]
+    first, X, y, weight = zip(*held, strict=True)
     together = None if weight[0] is None else np.concatenate(weight)
-    return Block(start, checked_rows(np.concatenate(X), p), np.concatenate(y), together)
+    return Block(first[0], np.concatenate(X), np.concatenate(y), together)
 
 
 def _ahead(blocks: Generator[Block]) -> Generator[Block]:
     """The same blocks; the next one is read by another thread while one is used."""
-    with ThreadPoolExecutor(1) as reader:
-        pending = reader.submit(next, blocks, None)
-        while (block := pending.result()) is not None:
-            pending = reader.submit(next, blocks, None)
+    found: SimpleQueue[Block | BaseException | None] = SimpleQueue()
+    wanted, stopped = Semaphore(0), Event()
+
+    def read() -> None:
+        try:
+            with closing(blocks):
+                for block in blocks:
+                    found.put(block)
+                    wanted.acquire()
+                    if stopped.is_set():
+                        return
+            found.put(None)
+        except BaseException as error:
+            found.put(error)
+
+    reader = Thread(target=read, daemon=True)
+    reader.start()
+    try:
+        while (block := found.get()) is not None:
+            if isinstance(block, BaseException):
+                raise block
+            wanted.release()
             yield block
+    finally:
+        stopped.set()
+        wanted.release()
+        reader.join(_PATIENCE)
 
 
-def _is_mapped(X: Any) -> bool:
+def _is_in_place(X: Any) -> bool:
     """Whether the kernels can read X where it is, in a file or in memory."""
     return (
         isinstance(X, np.ndarray) and X.dtype in (np.float32, np.float64) and X.dtype.isnative and X.flags.c_contiguous
@@ -307,7 +354,7 @@ def _is_mapped(X: Any) -> bool:
 def _ask_for(X: Any, start: int, stop: int) -> None:
     """Lets the system begin to read rows of a memory-mapped array."""
     mapping = getattr(X, "_mmap", None)
-    if start >= stop or not isinstance(mapping, mmap.mmap):
+    if start >= stop or not isinstance(mapping, mmap.mmap) or not X.flags.c_contiguous:
         return
     row = X.strides[0]
     first = X.ctypes.data - np.frombuffer(mapping, np.uint8, 1).ctypes.data + start * row

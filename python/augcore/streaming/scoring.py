@@ -31,19 +31,24 @@ def fit(
     fit_intercept: bool = True,
     tol: float = 1e-8,
     max_iter: int = 100,
+    few_passes: bool = False,
     threads: int | None = None,
 ) -> LogisticRegression:
     """Fit a logistic regression to samples that are read block by block.
 
-    The same bits as `LogisticRegression.fit` of the samples in memory (where the features are float64 and there is no
-    memory for its copy of them in float32, that takes other steps). Each step is a pass over the samples, a Hessian one
-    more.
+    The same bits as `LogisticRegression.fit` of the samples in memory, unless `few_passes` (where the features are
+    float64 and there is no memory for its copy of them in float32, that takes other steps). Each step is a pass over
+    the samples, a Hessian one more.
 
     Parameters
     ----------
     samples : Blocks
     C, fit_intercept, tol, max_iter, threads
         As those of `augcore.linear_model.LogisticRegression`.
+    few_passes : bool, default=False
+        Sum the Hessian in the pass of every gradient, and take Newton's steps: a third of the passes or less, each with
+        the arithmetic of a Hessian. Pays where reading takes longer than that, as from disks and networks. The minimum
+        is the same to `tol`, not to the last bit; beyond 20,000 parameters it has no effect.
 
     Returns
     -------
@@ -63,7 +68,7 @@ def fit(
     _check_samples(samples)
     model = LogisticRegression(C, fit_intercept=fit_intercept, tol=tol, max_iter=max_iter, threads=threads)
     try:
-        return model._fit_samples(samples)
+        return model._fit_samples(samples, few_passes=_validate.flag("few_passes", few_passes))
     except FloatingPointError:  # X does not fit float32, so that no step can be taken with it rounded
         return model._fit_samples(samples, may_round=False)
 
@@ -117,12 +122,7 @@ def score(
         If the Hessian is singular to working precision.
     """
     _check_samples(samples)
-    if out is None:
-        out = np.empty(samples.n)
-    elif not isinstance(out, np.ndarray) or out.dtype not in (np.float32, np.float64) or out.shape != (samples.n,):
-        raise ValueError(
-            f"out: expected an array of float32 or float64 and shape ({samples.n},), got {_validate.describe(out)}"
-        )
+    out = np.empty(samples.n) if out is None else _checked_output(out, samples.n)
     function = score_of_blocks(model, samples, criterion, hessian_l2, damping, rng)
     for start, values in samples.each(function, "scores", _validate.integer("first", first, 0, samples.n)):
         out[start : start + len(values)] = values
@@ -144,11 +144,10 @@ def score_of_blocks(
     ridge = penalty(fitted.l2, hessian_l2, damping)
     if criterion not in streamed.FORMULAS:
         return partial(_score, SCORES[criterion], fitted._without_data(), samples.threads)
-    seen = samples.survey()
-    points = streamed.StreamedPoints.of(samples, seen.classes, **coefficients)
+    points = streamed.StreamedPoints.of(samples, samples.survey().classes, **coefficients)
     own = hessian_l2 is None and damping == 0
     factor = getattr(fitted, "factor_", None) if own else None
-    return streamed.leave_one_out(criterion, points, seen, ridge, factor)
+    return streamed.leave_one_out(criterion, points, ridge, factor)
 
 
 def _random_score(key: _random.Words, threads: int, block: Block) -> Floats:
@@ -158,6 +157,16 @@ def _random_score(key: _random.Words, threads: int, block: Block) -> Floats:
 def _score(function: Any, model: Any, threads: int, block: Block) -> Floats:
     values: Floats = function(model, block.X, block.y, sample_weight=block.weight, threads=threads or None)
     return values
+
+
+def _checked_output(out: Any, n: int) -> NDArray[Any]:
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out: expected an ndarray or None, got {_validate.describe(out)}")
+    if out.dtype not in (np.float32, np.float64) or out.shape != (n,) or not out.flags.writeable:
+        raise ValueError(
+            f"out: expected a writable array of float32 or float64 and shape ({n},), got {_validate.describe(out)}"
+        )
+    return out
 
 
 def _check_samples(samples: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import copy
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from augcore import _random, _validate, transforms
 from augcore._random import Rng
-from augcore.integrations.dask.samples import dask_module
+from augcore.augmentations import Compose, Step
+from augcore.integrations.dask.samples import check_known, dask_module
 
 if TYPE_CHECKING:
     from dask.array import Array
@@ -53,10 +54,10 @@ def warp_affine(images: Array, matrix: Any, **settings: Any) -> Array:
     images : dask array of uint8, uint16, float32 or float64
         Chunked along the images; other axes are joined.
     matrix
-        As there, as are the first parameters of the other transforms: what has one value for each image is an ndarray
-        with N rows, and is cut as the images are.
+        As there, as are the first parameters of the other transforms: what has a value for each image is cut as the
+        images are.
     **settings
-        The keywords of the function, apart from out.
+        The keywords of the function, apart from out; threads of each task, by default one.
 
     Returns
     -------
@@ -95,31 +96,43 @@ def augment(images: Array, transform: Any, rng: Rng = None, *, indices: Any = No
     ValueError, TypeError
         If an argument has a wrong shape, value or type.
     """
+    if not isinstance(transform, Compose | Step):
+        raise TypeError(f"transform: expected a Compose or a random step, got {_validate.describe(transform)}")
     images = _images(images)
     numbers = np.arange(len(images)) if indices is None else _validate.array("indices", indices)
     if numbers.shape != (len(images),):
         raise ValueError(f"indices: expected shape ({len(images)},), got {numbers.shape}")
-    seed = int(rng) if isinstance(rng, int | np.integer) else int.from_bytes(_random.key(rng).tobytes(), "little")
-    return _by_chunk(images, partial(_augmented, transform, seed, epoch), {"indices": numbers}, ("indices",))
+    same = copy.deepcopy(rng)  # what every task draws its key from; the caller's own is advanced
+    key = _random.key(rng)
+    same = int.from_bytes(key.tobytes(), "little") if rng is None else same
+    return _by_chunk(images, partial(_augmented, transform, same, epoch), {"indices": numbers}, ("indices",))
 
 
-def _augmented(transform: Any, seed: int, epoch: int, images: NDArray[Any], indices: Any) -> NDArray[Any]:
-    result: NDArray[Any] = transform(images, seed, indices=indices, epoch=epoch).images
+def _augmented(transform: Any, rng: Rng, epoch: int, images: NDArray[Any], indices: Any) -> NDArray[Any]:
+    applied = transform(images, copy.deepcopy(rng), indices=indices, epoch=epoch, threads=1)
+    result: NDArray[Any] = applied.images
     return result
+
+
+# The dimensions of what has a value for each image; a tuple or list where these differ.
+_PER_IMAGE = {"dx": 1, "dy": 1, "degrees": 1, "px": 1, "fill": 1, "center": 2, "matrix": 3}
+_PER_IMAGE_IN_LISTS = {**_PER_IMAGE, "px": 2, "fill": 2}
 
 
 def _transformed(function: Callable[..., Any], images: Any, parameters: dict[str, Any]) -> Array:
     if parameters.get("out") is not None:
         raise TypeError("out: a Dask array is not written into; leave it out")
     images = _images(images)
-    # A matrix or a fill of one row for each image, not one that all images share and that happens to have N rows.
-    least = {"matrix": 3}
-    cut = tuple(
-        name
-        for name, value in parameters.items()
-        if isinstance(value, np.ndarray) and value.ndim >= least.get(name, 1) and len(value) == len(images)
-    )
-    return _by_chunk(images, function, parameters, cut)
+    parameters = {"threads": 1, **parameters}
+    cut = []
+    for name in parameters.keys() & _PER_IMAGE.keys():
+        value = parameters[name]
+        least = (_PER_IMAGE if isinstance(value, np.ndarray) else _PER_IMAGE_IN_LISTS)[name]
+        values = _validate.array(name, value)
+        if values.ndim >= least and len(values) == len(images):
+            parameters[name] = values
+            cut.append(name)
+    return _by_chunk(images, function, parameters, tuple(cut))
 
 
 def _images(images: Any) -> Any:
@@ -128,8 +141,7 @@ def _images(images: Any) -> Any:
         raise TypeError(f"images: expected a dask.array.Array, got {_validate.describe(images)}")
     if images.ndim not in (3, 4):
         raise ValueError(f"images: expected shape (N, H, W) or (N, H, W, C), got {images.shape}")
-    if any(math.isnan(length) for length in images.shape):
-        raise ValueError("images: the sizes of chunks are not known; call compute_chunk_sizes() first")
+    check_known("images", images)
     return images.rechunk({axis: images.shape[axis] for axis in range(1, images.ndim)})
 
 
@@ -140,16 +152,18 @@ def _by_chunk(images: Any, function: Callable[..., Any], parameters: dict[str, A
     def of_rows(rows: slice) -> dict[str, Any]:
         return {name: value[rows] if name in cut else value for name, value in parameters.items()}
 
-    # One image of zeros tells the shape, and whether the parameters are right.
-    example = function(np.zeros((1, *images.shape[1:]), images.dtype), **of_rows(slice(0, 1))) if len(images) else None
-    if example is None:
-        unchanged: Array = images
-        return unchanged
-    call = dask.delayed(function, pure=False)
+    # One image of zeros, or none, tells the shape, and whether the parameters are right.
+    few = np.zeros((min(1, len(images)), *images.shape[1:]), images.dtype)
+    example = function(few, **of_rows(slice(0, 1)))
+    shared, call = dask.delayed(function, traverse=False), dask.delayed(_applied, pure=False)
     results, first = [], 0
     for chunk, rows in zip(images.to_delayed(optimize_graph=False).ravel(), images.chunks[0], strict=True):
-        value = call(chunk, **of_rows(slice(first, first + rows)))
+        value = call(shared, chunk, of_rows(slice(first, first + rows)))
         results.append(dask.array.from_delayed(value, (rows, *example.shape[1:]), example.dtype))
         first += rows
     joined: Array = dask.array.concatenate(results)
     return joined
+
+
+def _applied(function: Callable[..., Any], images: Any, parameters: dict[str, Any]) -> Any:
+    return function(np.asarray(images), **parameters)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,15 @@ from numpy.typing import NDArray
 
 from augcore import _validate, policies
 from augcore._random import Rng
-from augcore.integrations.dask.samples import FAN_IN, check_platform, computed, dask_module, platform
+from augcore.integrations.dask.samples import (
+    FAN_IN,
+    check_known,
+    check_platform,
+    computed,
+    dask_module,
+    located,
+    platform,
+)
 
 if TYPE_CHECKING:
     from dask.array import Array
@@ -49,30 +56,28 @@ def order(scores: Array, policy: str, rng: Rng = None, *, k: int | None = None) 
         raise TypeError(f"scores: expected a dask.array.Array, got {_validate.describe(scores)}")
     if scores.ndim != 1:
         raise ValueError(f"scores: expected 1 dimension, got shape {scores.shape}")
-    if math.isnan(scores.shape[0]):
-        raise ValueError("scores: the sizes of its chunks are not known; call compute_chunk_sizes() on it first")
+    check_known("scores", scores)
     n = scores.shape[0]
     count = n if k is None else _validate.integer("k", k, 0, n)
     empty = policies.Reservoir(policy, count, rng)
     shared = dask.delayed(empty, traverse=False)
     firsts = np.cumsum([0, *scores.chunks[0][:-1]]).tolist()
-    chunks = scores.to_delayed(optimize_graph=False).ravel()
+    chunks = scores.to_delayed(optimize_graph=False).ravel().tolist()
     choose = dask.delayed(_choose_chunk, pure=False)
     nodes = [choose(platform(), shared, first, chunk) for first, chunk in zip(firsts, chunks, strict=True)]
     while len(nodes) > 1:
         groups = [nodes[i : i + FAN_IN] for i in range(0, len(nodes), FAN_IN)]
         nodes = [dask.delayed(_merge_chosen, pure=False)(shared, group) for group in groups]
-    chosen: policies.Reservoir = computed(
-        nodes, {"scores": scores.to_delayed(optimize_graph=False).ravel()}, scores.chunks[0]
-    )[0]
+    chosen: policies.Reservoir = computed(nodes, {"scores": chunks}, scores.chunks[0])[0]
     return chosen.order()
 
 
 def _choose_chunk(expected: str, empty: policies.Reservoir, first: int, scores: Any) -> policies.Reservoir:
-    check_platform(expected)
-    chosen = copy.deepcopy(empty)
-    chosen.add(np.asarray(scores), first)
-    return chosen
+    with located(first, len(scores)):
+        check_platform(expected)
+        chosen = copy.deepcopy(empty)
+        chosen.add(np.asarray(scores), first)
+        return chosen
 
 
 def _merge_chosen(empty: policies.Reservoir, parts: Sequence[policies.Reservoir]) -> policies.Reservoir:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,9 @@ from augcore._samples import (
     Samples,
     Survey,
     SurveyOfBlock,
+    check_matrix,
     checked_rows,
+    is_single,
     joined_survey,
     survey_of_block,
 )
@@ -26,11 +29,12 @@ from augcore._samples import (
 if TYPE_CHECKING:
     from dask.array import Array
 
-__all__ = ["FAN_IN", "DaskSamples", "check_platform", "computed", "dask_module", "platform"]
+__all__ = ["FAN_IN", "DaskSamples", "check_known", "check_platform", "computed", "dask_module", "located", "platform"]
 
 Floats = NDArray[np.float64]
 
 FAN_IN = 8  # results of tasks that one task merges
+_WHERE = "in rows "
 _PART_BYTES = 1 << 24  # of X, of a part of a chunk: it stays in the last cache between the passes over it
 
 
@@ -59,6 +63,16 @@ def check_platform(expected: str) -> None:
         )
 
 
+@contextmanager
+def located(first: int, n: int) -> Iterator[None]:
+    """What is raised within tells the rows, and by that `computed` knows that the chunks were there."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"{_WHERE}{first} to {first + n - 1}")
+        raise
+
+
 def _block(first: int, X: Any, y: Any, weight: Any) -> Block:
     return Block(first, checked_rows(X), np.asarray(y), None if weight is None else np.asarray(weight, np.float64))
 
@@ -71,27 +85,30 @@ def _parts(block: Block) -> list[Block]:
     return [Block(block.first + c.start, block.X[c], block.y[c], w) for c, w in zip(cuts, weights, strict=True)]
 
 
+def _labels_of_chunk(first: int, y: Any) -> NDArray[Any]:
+    with located(first, len(y)):
+        return np.unique(_validate_models.label_array("y", np.asarray(y)))
+
+
 def _survey_chunk(expected: str, first: int, X: Any, y: Any, weight: Any) -> SurveyOfBlock:
-    check_platform(expected)
-    block = _block(first, X, y, _validate.sample_weight("sample_weight", weight, len(y)))
-    _validate.magnitudes("X", block.X)
-    return survey_of_block(block)
-
-
-def _labels_of_chunk(y: Any) -> NDArray[Any]:
-    return np.unique(_validate_models.label_array("y", np.asarray(y)))
+    with located(first, len(y)):
+        check_platform(expected)
+        block = _block(first, X, y, _validate.sample_weight("sample_weight", weight, len(y)))
+        _validate.magnitudes("X", block.X)
+        return survey_of_block(block)
 
 
 def _sum_chunk(
     expected: str, work: tuple[Empty, Add], threads: int, first: int, X: Any, y: Any, weight: Any
 ) -> tuple[int, _dispatch.Nodes]:
     """The first row, and the nodes of the sums over a chunk."""
-    check_platform(expected)
-    empty, add = work
-    sums = empty(first)
-    for part in _parts(_block(first, X, y, weight)):
-        add(sums, part)
-    return first, sums.nodes(threads)
+    with located(first, len(y)):
+        check_platform(expected)
+        empty, add = work
+        sums = empty(first)
+        for part in _parts(_block(first, X, y, weight)):
+            add(sums, part)
+        return first, sums.nodes(threads)
 
 
 def _merge(
@@ -108,8 +125,9 @@ def _merge(
 def _score_chunk(
     expected: str, function: Callable[[Block], Floats], first: int, X: Any, y: Any, weight: Any
 ) -> NDArray[Any]:
-    check_platform(expected)
-    return np.concatenate([function(part) for part in _parts(_block(first, X, y, weight))])
+    with located(first, len(y)):
+        check_platform(expected)
+        return np.concatenate([function(part) for part in _parts(_block(first, X, y, weight))])
 
 
 # ---- the samples -----------------------------------------------------------------------------------------------------
@@ -122,25 +140,20 @@ class DaskSamples(Samples):
         dask = dask_module()
         X = _rows(X)
         self.n, self.p = X.shape
-        self.dtype = np.dtype(np.float32) if X.dtype == np.float32 else np.dtype(np.float64)
+        self.dtype = np.dtype(np.float32 if is_single(X.dtype) else np.float64)
         self.threads = 1 if threads is None else _validate.threads(threads)
         self._expected = platform()
-        y = _column("y", y, X)
-        weight = None if weight is None else _column("sample_weight", weight, X)
-        labels = [dask.delayed(_labels_of_chunk)(chunk) for chunk in y.to_delayed(optimize_graph=False).ravel()]
-        self.classes = np.unique(
-            np.concatenate(computed(labels, {"y": y.to_delayed(optimize_graph=False).ravel()}, y.chunks[0]))
-        )
-        edges = _edges(X.chunks[0], _multinomial.tile_rows(self.p + 1, max(1, len(self.classes) - 1)))
-        arrays = [X.rechunk((edges, (self.p,))), y.rechunk((edges,))]
-        arrays += [] if weight is None else [weight.rechunk((edges,))]
+        arrays = [X, _column("y", y, X)]
+        arrays += [] if weight is None else [_column("sample_weight", weight, X)]
         arrays = list(dask.persist(*arrays)) if persist else arrays
-        # Not optimized: of persisted chunks nothing would be left that a cluster keeps them for.
-        columns = [array.to_delayed(optimize_graph=False).ravel() for array in arrays]
+        self.classes = _classes(arrays[1])
+        edges = _edges(X.chunks[0], _multinomial.tile_rows(self.p + 1, max(1, len(self.classes) - 1)))
+        arrays = [array.rechunk({0: edges}) for array in arrays]
+        arrays = list(dask.persist(*arrays)) if persist else arrays
+        columns = [_chunks(array) for array in arrays]
         columns += [[None] * len(edges)] if weight is None else []
         self.edges = edges
-        firsts = np.cumsum([0, *edges[:-1]]).tolist()
-        self._chunks = list(zip(firsts, *columns, strict=True))
+        self._chunks = list(zip(_firsts(edges), *columns, strict=True))
         self._seen: Survey | None = None
 
     def survey(self) -> Survey:
@@ -182,23 +195,73 @@ class DaskSamples(Samples):
         return computed(tasks, chunks, self.edges)
 
 
+def _chunks(array: Any) -> list[Any]:
+    """Not optimized: of persisted chunks nothing would be left that a cluster keeps them for."""
+    chunks: list[Any] = array.to_delayed(optimize_graph=False).ravel().tolist()
+    return chunks
+
+
+def _firsts(rows: Sequence[int]) -> list[int]:
+    """The first rows of chunks of so many."""
+    firsts: list[int] = np.cumsum([0, *rows[:-1]]).tolist()
+    return firsts
+
+
+def _classes(y: Any) -> NDArray[Any]:
+    """The sorted labels of a dask array."""
+    dask = dask_module()
+    rows, chunks = y.chunks[0], _chunks(y)
+    tasks = [dask.delayed(_labels_of_chunk)(first, chunk) for first, chunk in zip(_firsts(rows), chunks, strict=True)]
+    return np.unique(np.concatenate(computed(tasks, {"y": chunks}, rows)))
+
+
 def computed(tasks: list[Any], chunks: Mapping[str, Sequence[Any]], rows: Sequence[int]) -> list[Any]:
     """The results of tasks; where they fail because a chunk of an array cannot be had, the error names it."""
     dask = dask_module()
     try:
         return list(dask.compute(*tasks))
-    except (ValueError, TypeError, FloatingPointError):
-        raise  # what the chunks hold
     except Exception as cause:
+        if any(note.startswith(_WHERE) for note in getattr(cause, "__notes__", ())):
+            raise
         for name, column in chunks.items():
-            for number, chunk in enumerate(column):
-                try:
-                    dask.compute(dask.delayed(len)(chunk))
-                except Exception as error:
-                    first = sum(rows[:number])
-                    where = f"chunk {number} (rows {first} to {first + rows[number]})"
-                    raise RuntimeError(f"{name}: {where} cannot be read: {error}") from cause
+            lost = _lost(column)
+            if lost is not None:
+                number, error = lost
+                first = sum(rows[:number])
+                where = f"chunk {number} (rows {first} to {first + rows[number] - 1})"
+                raise RuntimeError(f"{name}: {where} cannot be read: {error}") from cause
         raise
+
+
+def _lost(chunks: Sequence[Any]) -> tuple[int, Exception] | None:
+    """The number of the first chunk that cannot be had, found by halving, and why."""
+    error = _failure(chunks)
+    if error is None:
+        return None
+    low, high = 0, len(chunks)
+    while high - low > 1:
+        middle = (low + high) // 2
+        of_first_half = _failure(chunks[low:middle])
+        if of_first_half is None:
+            low = middle
+        else:
+            high, error = middle, of_first_half
+    return low, error
+
+
+def _failure(chunks: Sequence[Any]) -> Exception | None:
+    dask = dask_module()
+    try:
+        dask.compute(*[dask.delayed(len)(chunk) for chunk in chunks])
+    except Exception as error:
+        return error
+    return None
+
+
+def check_known(name: str, array: Any) -> None:
+    """Refuses an array whose chunks have sizes that are not known before they are computed."""
+    if any(math.isnan(length) for length in array.shape):
+        raise ValueError(f"{name}: the sizes of its chunks are not known; call compute_chunk_sizes() on it first")
 
 
 def _rows(X: Any) -> Any:
@@ -206,14 +269,10 @@ def _rows(X: Any) -> Any:
     dask = dask_module()
     if not isinstance(X, dask.array.Array):
         raise TypeError(f"X: expected a dask.array.Array, got {_validate.describe(X)}")
-    if X.ndim != 2 or X.shape[1] == 0:
-        raise ValueError(f"X: expected shape (n, p) with at least one column, got {X.shape}")
-    if math.isnan(X.shape[0]):
-        raise ValueError("X: the sizes of its chunks are not known; call compute_chunk_sizes() on it first")
-    if X.shape[0] == 0:
+    check_known("X", X)
+    check_matrix(X)
+    if len(X) == 0:
         raise ValueError("X: has no samples")
-    if X.dtype.kind not in "iuf" or (X.dtype.kind == "f" and X.dtype.itemsize not in (4, 8)):
-        raise TypeError(f"X: expected float32, float64 or integers, got dtype {X.dtype}")
     return X.rechunk({1: X.shape[1]})
 
 
@@ -222,6 +281,7 @@ def _column(name: str, values: Any, X: Any) -> Any:
     dask = dask_module()
     if not isinstance(values, dask.array.Array):
         values = _validate.array(name, values)
+    check_known(name, values)
     if values.ndim != 1 or values.shape[0] != len(X):
         raise ValueError(f"{name}: expected shape ({len(X)},), got {values.shape}")
     if isinstance(values, np.ndarray):

@@ -35,6 +35,7 @@ def fit(
     tol: float = 1e-8,
     max_iter: int = 100,
     sample_weight: Any = None,
+    few_passes: bool = False,
     threads: int | None = None,
     persist: bool = True,
 ) -> LogisticRegression:
@@ -45,6 +46,8 @@ def fit(
     X : (n, p) dask array of float32 or float64
     y : (n,) dask array or array-like
         Labels.
+    few_passes
+        As in `augcore.streaming.fit`: pays with persist=False.
     C, fit_intercept, tol, max_iter
         As those of `augcore.linear_model.LogisticRegression`.
     sample_weight : (n,) dask array, array-like or None
@@ -57,7 +60,8 @@ def fit(
     Returns
     -------
     LogisticRegression
-        Fitted; its `factor_` takes one more pass over the samples when it is first asked for.
+        Fitted; its `factor_` takes one more pass over the samples when it is first asked for. Until then the model
+        keeps what is persisted.
 
     Raises
     ------
@@ -72,9 +76,7 @@ def fit(
         If `tol` was not reached.
     """
     samples = DaskSamples(X, y, sample_weight, threads=threads, persist=_validate.flag("persist", persist))
-    return fit_samples(
-        samples, C=C, fit_intercept=fit_intercept, tol=tol, max_iter=max_iter, threads=samples.threads or None
-    )
+    return fit_samples(samples, C=C, fit_intercept=fit_intercept, tol=tol, max_iter=max_iter, few_passes=few_passes)
 
 
 def score(
@@ -119,11 +121,10 @@ def _leave_one_out(
     threads: int | None,
     persist: bool,
 ) -> Array:
-    samples = DaskSamples(X, y, sample_weight, threads=threads, persist=_validate.flag("persist", persist))
-    seen = samples.survey()
-    points = streamed.StreamedPoints.of(samples, seen.classes, coef, intercept, classes)
     ridge = penalty(l2, hessian_l2, damping, factor)
-    return samples.map(streamed.leave_one_out(name, points, seen, ridge, factor), X.chunks[0])
+    samples = DaskSamples(X, y, sample_weight, threads=threads, persist=_validate.flag("persist", persist))
+    points = streamed.StreamedPoints.of(samples, samples.classes, coef, intercept, classes)
+    return samples.map(streamed.leave_one_out(name, points, ridge, factor), X.chunks[0])
 
 
 def loo_influence(
