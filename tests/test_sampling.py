@@ -349,7 +349,7 @@ def test_orders_are_plackett_luce(scale):
 
 
 @pytest.mark.parametrize(
-    ("n", "k"), [(40, 40), (6000, 6000), (6000, 3), (20_000, 3)], ids=["few", "all", "a part", "a part of many"]
+    ("n", "k"), [(40, 40), (2000, 2000), (MANY + 4, 3), (20_000, 3)], ids=["few", "all", "a part", "a part of many"]
 )
 def test_orders_are_plackett_luce_on_every_path(n, k):
     """Six heavy points among many that all but never come before them: the first of the order are theirs."""
