@@ -430,6 +430,15 @@ def test_streams_are_plackett_luce():
     assert_counts(counts_of(draw, draws), expected, draws)
 
 
+def test_a_large_block_is_added_in_parts(monkeypatch):
+    monkeypatch.setattr(_validate, "SCORE_BLOCK", 400)
+    scores = np.random.default_rng(23).normal(size=3000)
+    reservoir = Reservoir("random_proportional", 30, 4)
+    reservoir.add(scores[1000:], 1000)
+    reservoir.add(scores[:1000].astype(">f8"), 0)
+    np.testing.assert_array_equal(reservoir.order(), order(scores, "random_proportional", 4, k=30))
+
+
 def test_a_refused_block_leaves_a_reservoir_as_it_was():
     scores = np.random.default_rng(18).normal(size=5000)
     reservoir = Reservoir("random_proportional", 9, 1)
@@ -470,12 +479,18 @@ def test_scores_in_a_file(policy, dtype, tmp_path, monkeypatch):
         np.testing.assert_array_equal(probabilities(mapped, policy), probabilities(doubles, policy))
 
 
-@pytest.mark.parametrize("policy", ["random_proportional", "deterministic_proportional"])
-def test_a_small_part_of_a_large_file_takes_little_memory(policy, tmp_path, run_python):
-    """Own memory, that is what is not mapped from the file, grows by far less than a copy of the scores would take."""
+@pytest.mark.parametrize(
+    ("policy", "dtype", "kibibytes"),
+    [("random_proportional", np.float32, 12_000), ("deterministic_proportional", np.int32, 24_000)],
+)
+def test_a_small_part_of_a_large_file_takes_little_memory(policy, dtype, kibibytes, tmp_path, run_python):
+    """Own memory, that is what is not mapped from the file, grows by far less than a copy of the scores would take.
+
+    That is 48,000 kB, or 96,000 as doubles. Integers are converted in blocks, of which there are two at a time.
+    """
     path = tmp_path / "scores.npy"
     n = 12_000_000
-    np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=(n,))[:] = np.arange(n) % 1001
+    np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=(n,))[:] = np.arange(n) % 1001
     code = f"""
 import threading
 import numpy as np
@@ -501,7 +516,7 @@ done.set()
 watcher.join()
 print(max(most) - before)
 """
-    assert int(run_python(code).stdout) < 12_000  # kB: a copy would take 48,000, or 96,000 as doubles
+    assert int(run_python(code).stdout) < kibibytes
 
 
 # ---- probabilities ---------------------------------------------------------------------------------------------------
