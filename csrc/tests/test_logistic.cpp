@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "augcore/cholesky.hpp"
+#include "augcore/gram.hpp"
 #include "augcore/logistic.hpp"
 #include "augcore/point/logistic.hpp"
 #include "augcore/tree_sum.hpp"
