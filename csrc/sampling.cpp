@@ -5,6 +5,7 @@
 
 #include "draws.hpp"
 #include "key_sort.hpp"
+#include "large_array.hpp"
 #include "smallest.hpp"
 
 namespace augcore {
@@ -17,7 +18,7 @@ constexpr std::int64_t kMany = 4096;
 constexpr std::int64_t kSampleRun = 256;  // neighbours in a sample: they lie in few pages of a file
 constexpr std::int64_t kMaxSampleRuns = 256;
 
-// Points by their keys, or by rough keys where all are sorted.
+// Points by their keys, or by rough keys, and then all must be sorted.
 template <typename T>
 class Points : public Items {
  public:
@@ -97,7 +98,12 @@ void order_of(const Draw& draw, const T* scores, std::int64_t n, std::int64_t k,
   check_indices(0, n);
   if (k < 0 || k > n) throw std::invalid_argument("k: must be between 0 and the number of items");
   if (n <= UINT32_MAX && (n <= kMany || k > n / kPart)) {
-    sort_keys(Points<T>(draw, scores, k == n && simd::has_rough_keys(draw.policy)), n, k, order, threads);
+    const bool rough = simd::has_rough_keys(draw.policy);
+    const Points<T> points(draw, scores, rough);
+    if (k == n || !rough) return sort_keys(points, n, k, order, threads);
+    const LargeArray<std::int64_t> whole = large_array<std::int64_t>(n);  // rough keys give no less, and sooner
+    sort_keys(points, n, n, whole.get(), threads);
+    std::copy(whole.get(), whole.get() + k, order);
     return;
   }
   const std::vector<Item> items = smallest_items(find_smallest(draw, scores, n, k, threads), k, threads);

@@ -64,7 +64,7 @@ def clusters(base: Cluster) -> Iterator[tuple[str, Cluster]]:
 
 def table_of_jobs(base: Cluster, work: Work) -> str:
     lines = [
-        "| cluster | fit as measured | Newton's method | scores | binds in a Newton step |",
+        "| cluster | fit | fit in few passes | scores | binds in a Newton step |",
         "|---|--:|--:|--:|---|",
     ]
     for name, cluster in clusters(base):

@@ -30,6 +30,7 @@ def test_the_readme_runs():
     assert len(names["images"]) == len(names["labels"]) == 1000 + 100 * 4
     assert names["turned"].shape == names["data"].x_test.shape
     assert np.array_equal(names["again"].images, names["batch"].images)
+    assert np.bincount(names["clusters"][names["spread"]]).tolist() == [10] * 10
 
 
 def test_the_page_on_pipelines_runs():

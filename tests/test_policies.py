@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 from fractions import Fraction
 from itertools import permutations
 
@@ -183,6 +184,27 @@ def test_sample_is_the_beginning_of_an_order():
     scores = np.random.default_rng(4).normal(size=30)
     np.testing.assert_array_equal(sample(scores, 7, 3), order(scores, "random_proportional", 3)[:7])
     np.testing.assert_array_equal(sample(scores, 7, 3, policy="baseline"), order(scores, "baseline", 3)[:7])
+
+
+# The first points of an order, and a digest of all of it, as they were when the order was promised.
+PROMISED = {
+    "baseline": ([1041, 2768, 3906, 3828, 147, 3843], "f86e1c821c63bbbf"),
+    "random_proportional": ([1041, 3906, 3843, 1170, 3243, 1748], "794e3a42b7a81876"),
+    "random_inverse_proportional": ([4704, 3695, 668, 2686, 1677, 2768], "1fdf877b86190ab2"),
+    "random_softmax_proportional": ([4336, 4772, 3436, 1636, 4445, 1118], "1a5346b7984181c5"),
+    "random_inverse_softmax_proportional": ([2768, 1077, 4759, 2713, 4813, 1322], "a8149ac338ca0b8f"),
+    "deterministic_proportional": ([709, 1718, 2727, 3736, 4745, 409], "732703db17258ee6"),
+    "deterministic_inverse_proportional": ([668, 1677, 2686, 3695, 4704, 368], "f827b6da16144921"),
+}
+
+
+@pytest.mark.parametrize("policy", PROMISED)
+def test_orders_are_those_that_were_promised(policy):
+    scores = (np.arange(5000) * 37 % 1009 - 500) / 8
+    drawn = order(scores, policy, 2024)
+    first, digest = PROMISED[policy]
+    assert drawn[:6].tolist() == order(scores, policy, 2024, k=6).tolist() == first
+    assert hashlib.sha256(drawn.astype("<i8").tobytes()).hexdigest()[:16] == digest
 
 
 # ---- groups ----------------------------------------------------------------------------------------------------------
@@ -408,6 +430,15 @@ def test_streams_are_plackett_luce():
     assert_counts(counts_of(draw, draws), expected, draws)
 
 
+def test_a_large_block_is_added_in_parts(monkeypatch):
+    monkeypatch.setattr(_validate, "SCORE_BLOCK", 400)
+    scores = np.random.default_rng(23).normal(size=3000)
+    reservoir = Reservoir("random_proportional", 30, 4)
+    reservoir.add(scores[1000:], 1000)
+    reservoir.add(scores[:1000].astype(">f8"), 0)
+    np.testing.assert_array_equal(reservoir.order(), order(scores, "random_proportional", 4, k=30))
+
+
 def test_a_refused_block_leaves_a_reservoir_as_it_was():
     scores = np.random.default_rng(18).normal(size=5000)
     reservoir = Reservoir("random_proportional", 9, 1)
@@ -448,12 +479,18 @@ def test_scores_in_a_file(policy, dtype, tmp_path, monkeypatch):
         np.testing.assert_array_equal(probabilities(mapped, policy), probabilities(doubles, policy))
 
 
-@pytest.mark.parametrize("policy", ["random_proportional", "deterministic_proportional"])
-def test_a_small_part_of_a_large_file_takes_little_memory(policy, tmp_path, run_python):
-    """Own memory, that is what is not mapped from the file, grows by far less than a copy of the scores would take."""
+@pytest.mark.parametrize(
+    ("policy", "dtype", "kibibytes"),
+    [("random_proportional", np.float32, 12_000), ("deterministic_proportional", np.int32, 24_000)],
+)
+def test_a_small_part_of_a_large_file_takes_little_memory(policy, dtype, kibibytes, tmp_path, run_python):
+    """Own memory, that is what is not mapped from the file, grows by far less than a copy of the scores would take.
+
+    That is 48,000 kB, or 96,000 as doubles. Integers are converted in blocks, of which there are two at a time.
+    """
     path = tmp_path / "scores.npy"
     n = 12_000_000
-    np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=(n,))[:] = np.arange(n) % 1001
+    np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=(n,))[:] = np.arange(n) % 1001
     code = f"""
 import threading
 import numpy as np
@@ -479,7 +516,7 @@ done.set()
 watcher.join()
 print(max(most) - before)
 """
-    assert int(run_python(code).stdout) < 12_000  # kB: a copy would take 48,000, or 96,000 as doubles
+    assert int(run_python(code).stdout) < kibibytes
 
 
 # ---- probabilities ---------------------------------------------------------------------------------------------------

@@ -124,6 +124,14 @@ def test_what_a_killed_worker_had_is_done_again(noticed: float) -> None:
     assert simulation.simulate(cluster, WORK, work, killed_at=1.01 * even) == simulation.simulate(cluster, WORK, work)
 
 
+def test_a_worker_is_killed_while_the_last_chunks_are_computed() -> None:
+    cluster = replace(IDEAL, **BOUND["arithmetic"], workers=2, noticed=1.0)
+    work = simulation.passes(WORK)["scores"]
+    even = simulation.limits(cluster, WORK, work).arithmetic
+    found = simulation.simulate(cluster, WORK, work, killed_at=0.9995 * even)
+    assert found == pytest.approx(2 * even + 1.0, rel=0.01)
+
+
 def test_seeds() -> None:
     cluster, work = replace(IDEAL, **BOUND["disk"], spread=0.3), simulation.passes(WORK)["scores"]
     times = [simulation.simulate(cluster, WORK, work, seed=seed) for seed in (0, 0, 1)]
@@ -159,6 +167,7 @@ def test_orders() -> None:
     cluster = simulation.Cluster(workers=4, disk=1e9, link=1e9, latency=0.0, cores=2)
     few, everything = (simulation.order_seconds(cluster, 10**8, k, 1e6) for k in (1000, 10**8))
     assert few == pytest.approx({"read": 0.2, "keys": 12.5, "tree": 2 * 24_000 / 1e9})
+    assert simulation.order_seconds(cluster, 10**8, 5 * 10**7, 1e6)["tree"] == pytest.approx(2 * 24 * 25e6 / 1e9)
     assert everything["tree"] == pytest.approx(24 * 25e6 / 1e9)
 
 

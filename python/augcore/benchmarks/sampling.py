@@ -214,16 +214,16 @@ def compare(
         cases = [(n, n) for n in sizes] + [part]
         total = len(cases) + 2 * len(growth) + (file is not None)
         rows: list[Row] = []
-        grown: list[GrowthRow] = []
+        growth_rows: list[GrowthRow] = []
         for n, k in cases:
             progress("timing", len(rows), total)
             rows.append(_row(n, k, repeats))
         for n, k in [(n, n) for n in growth] + [(n, min(n, 1000)) for n in growth]:
-            progress("timing growth", len(rows) + len(grown), total)
-            grown.append(_growth_row(n, k, repeats))
-        progress("timing a file", len(rows) + len(grown), total)
+            progress("timing growth", len(rows) + len(growth_rows), total)
+            growth_rows.append(_growth_row(n, k, repeats))
+        progress("timing a file", len(rows) + len(growth_rows), total)
         from_file = None if file is None else _file_row(*file, folder)
     finally:
         _dispatch.set_num_threads(before)
     progress("timing", 1, 1)
-    return Results(threads, repeats, rows, grown, from_file)
+    return Results(threads, repeats, rows, growth_rows, from_file)

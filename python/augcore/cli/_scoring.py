@@ -46,6 +46,7 @@ class Job(NamedTuple):
     criterion: str
     C: float
     fit_intercept: bool
+    few_passes: bool
     rng: int
     threads: int | None
 
@@ -68,7 +69,8 @@ def score(job: Job, out: Path, report: Report, tell: Tell) -> int:
     ):
         blocks.journal = journal
         if model is None:
-            model = fit(blocks, C=job.C, fit_intercept=job.fit_intercept, threads=job.threads)
+            options = {"fit_intercept": job.fit_intercept, "few_passes": job.few_passes}
+            model = fit(blocks, C=job.C, threads=job.threads, **options)
         _fill(writer, model, blocks, job)
         writer.commit()
     return blocks.n
@@ -92,7 +94,7 @@ def _facts(job: Job) -> dict[str, Any]:
     files = {name: getattr(job, name) for name in ("X", "y", "sample_weight", "model")}
     return {
         **{name: None if path is None else _fingerprint(path) for name, path in files.items()},
-        **{name: getattr(job, name) for name in ("criterion", "C", "fit_intercept", "rng")},
+        **{name: getattr(job, name) for name in ("criterion", "C", "fit_intercept", "few_passes", "rng")},
         **{name: augcore.build_info()[name] for name in ("version", "simd")},
     }
 

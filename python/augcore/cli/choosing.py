@@ -38,6 +38,9 @@ def score(
     ] = None,
     sample_weight: Annotated[Path | None, typer.Option(metavar="W.npy", help="Weights of the points.")] = None,
     no_intercept: Annotated[bool, typer.Option("--no-intercept", help="Fit without one.")] = False,
+    few_passes: Annotated[
+        bool, typer.Option("--few-passes", help="Sum a Hessian in every pass of the fit: faster where reading is slow.")
+    ] = False,
     rng: Annotated[int, typer.Option(min=0, metavar="SEED", help="For the criterion random.")] = 0,
     threads: Annotated[int | None, typer.Option(min=1, max=1024, help="Default: all processors.")] = None,
     debug: Debug = False,
@@ -49,10 +52,11 @@ def score(
 
     if criterion not in scores.SCORES:
         raise UsageError(f"--criterion {criterion}: expected one of {', '.join(scores.SCORES)}")
-    if model is not None and (C is not None or no_intercept):
-        raise UsageError("--model: is fitted already; --C and --no-intercept are for a fit")
+    if model is not None and (C is not None or no_intercept or few_passes):
+        raise UsageError("--model: is fitted already; --C, --no-intercept and --few-passes are for a fit")
     check_output(out, X, y, model, sample_weight)
-    job = _scoring.Job(X, y, sample_weight, model, criterion, 1.0 if C is None else C, not no_intercept, rng, threads)
+    of_fit = 1.0 if C is None else C, not no_intercept, few_passes
+    job = _scoring.Job(X, y, sample_weight, model, criterion, *of_fit, rng, threads)
     given = {"X": X, "y": y, "sample_weight": sample_weight, "model": model}
     try:
         with (
