@@ -273,6 +273,13 @@ def test_bad_weights(weight, match):
         LogisticRegression().fit(X, np.repeat([0, 1], 10), weight)
 
 
+def test_measurements_are_no_labels():
+    X = np.ones((2002, 1))
+    refused = pytest.raises(ValueError, match="^y: has 1002 different values for 2002 samples; expected the labels")
+    with pytest.warns(UserWarning, match="number of unique classes"), refused:  # scikit-learn's words
+        LogisticRegression().fit(X, np.maximum(np.arange(2002), 1000))
+
+
 def test_one_class():
     X, _, _ = problem(20, 3)
     with pytest.raises(ValueError, match="one class only"):

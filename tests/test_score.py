@@ -200,6 +200,7 @@ def test_bad_usage(call: Call, arguments: tuple[Any, ...], words: list[str]) -> 
         ("y", np.zeros((N, 1)), "expected 1 dimension"),
         ("y", np.array(3), "expected 1 dimension"),
         ("y", np.zeros(N), "one class only"),
+        ("y", np.arange(N), "has 3000 different values for 3000 samples"),
         ("y", np.full(N, np.nan), "contains NaN"),
         ("w", np.full(N, -1.0), "must not be negative"),
         ("w", np.zeros(N), "all weights are zero"),

@@ -55,6 +55,9 @@ def _need_no_conversion(X: Any, y: Any) -> bool:
     )
 
 
+_FEW_CLASSES = 1000  # more are refused where most have one sample: such values are measurements, not labels
+
+
 def _are_numbers_of_classes(classes: NDArray[Any]) -> bool:
     """Whether labels are whole numbers, which cannot be the values of a regression."""
     return classes.dtype.kind in "biu" or (classes.dtype.kind == "f" and bool((classes == np.trunc(classes)).all()))
@@ -62,7 +65,9 @@ def _are_numbers_of_classes(classes: NDArray[Any]) -> bool:
 
 def _check_classes(classes: NDArray[Any], members: NDArray[np.integer[Any]], fit_intercept: bool) -> None:
     """members: how many samples with a weight each class has."""
-    present = classes[members > 0]
+    present, n = classes[members > 0], int(members.sum())
+    if len(present) > max(_FEW_CLASSES, n // 2):
+        raise ValueError(f"y: has {len(present)} different values for {n} samples; expected the labels of classes")
     if len(present) < 2:
         raise ValueError(f"y: one class only ({present.tolist()}); a classifier can't train on one class")
     if len(present) < len(classes) and fit_intercept:
@@ -157,7 +162,8 @@ class LogisticRegression(FittedLogistic):
         Raises
         ------
         ValueError
-            If an argument has a wrong shape or value, NaN or infinity, or if there is one class only.
+            If an argument has a wrong shape or value, NaN or infinity; if there is one class only, or there are more
+            than 1,000 and more than half as many as samples.
         """
         l2, fit_intercept, tol, max_iter, threads = self._check_parameters()
         warm = _validate.flag("warm_start", self.warm_start)
