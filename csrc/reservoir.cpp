@@ -25,7 +25,11 @@ class Reservoir::Impl {
 
   std::vector<Item> chosen(int threads) {
     std::vector<Item> items;
-    change([&] { items = smallest_.items(); });
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      check();
+      items = smallest_.items();
+    }
     return smallest_items(items, std::min(k_, static_cast<std::int64_t>(items.size())), threads);
   }
 
@@ -33,10 +37,14 @@ class Reservoir::Impl {
   template <typename F>
   void change(const F& f) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    if (broken_) throw std::logic_error("the reservoir was interrupted while points were added; start a new one");
+    check();
     broken_ = true;
     f();
     broken_ = false;
+  }
+
+  void check() const {
+    if (broken_) throw std::logic_error("the reservoir was interrupted while points were added; start a new one");
   }
 
   const std::int64_t k_;

@@ -707,6 +707,7 @@ def test_bad_k(policy, k, error):
         (lambda: Reservoir("baseline", 1).add([1.0], 2**63 - 1), ValueError, "first_index: indices must be below"),
         (lambda: Reservoir("baseline", 1).add([1.0], 0.0), TypeError, "first_index: expected an integer"),
         (lambda: Reservoir("baseline", 1).add([[1.0]]), ValueError, "scores: expected 1 dimension"),
+        (lambda: Reservoir("baseline", 1).add([1.0], threads=0), ValueError, "threads: "),
         (lambda: Reservoir("baseline", 1).add([True]), TypeError, "scores: expected float32, float64 or integers"),
         (lambda: Reservoir("baseline", 1).absorb([1.0], [1.0, 2.0], [0]), ValueError, "low: expected length 1, got 2"),
         (lambda: Reservoir("baseline", 1).absorb([1.0], [1.0], [0, 1]), ValueError, r"index: expected shape \(1,\)"),

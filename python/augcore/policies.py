@@ -338,7 +338,7 @@ class Reservoir:
         self._key, self._next = _random.key(rng), 0
         self._kept = _dispatch.Reservoir(policy, self._key, self._k)
 
-    def add(self, scores: ArrayLike, first_index: int | None = None) -> None:
+    def add(self, scores: ArrayLike, first_index: int | None = None, *, threads: int | None = None) -> None:
         """Adds the points first_index, first_index + 1, ...
 
         Parameters
@@ -346,6 +346,8 @@ class Reservoir:
         scores : (m,) array-like of float32, float64 or integers
         first_index : int or None
             The index of the first of them; None goes on behind the block that was added last.
+        threads : int or None
+            None means the global setting; the choice does not depend on it.
 
         Raises
         ------
@@ -354,14 +356,14 @@ class Reservoir:
         TypeError
             If an argument has a wrong type or dtype.
         """
-        values = _validate.scores("scores", scores)
+        values, threads = _validate.scores("scores", scores), _validate.threads(threads)
         first = self._next if first_index is None else _validate.integer("first_index", first_index, 0)
         if first + len(values) > np.iinfo(np.int64).max:
             raise ValueError(f"first_index: indices must be below 2**63 - 1, got {first} and {len(values)} scores")
         if not all(_validate.all_finite(block) for _, block in _validate.score_blocks(values)):
             raise ValueError("scores: contains NaN or infinity")
         for start, block in _validate.score_blocks(values):
-            self._kept.add(block, first + start, 0)
+            self._kept.add(block, first + start, threads)
         self._next = first + len(values)
 
     def candidates(self) -> tuple[Floats, Floats, NDArray[np.int64]]:

@@ -79,7 +79,7 @@ def _choose_chunk(expected: str, empty: policies.Reservoir, first: int, scores: 
     with located(first, len(scores)):
         check_platform(expected)
         chosen = copy.deepcopy(empty)
-        chosen.add(np.asarray(scores), first)
+        chosen.add(np.asarray(scores), first, threads=1)
         return chosen
 
 
