@@ -377,8 +377,9 @@ def _open_alone(partial: Path) -> int:
         file = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if partial.exists() and os.path.samestat(partial.stat(), os.fstat(file)):
-                return file
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(partial.stat(), os.fstat(file)):
+                    return file
         except BlockingIOError:
             os.close(file)
             raise BlockingIOError(errno.EWOULDBLOCK, "another process is writing it", str(partial)) from None
