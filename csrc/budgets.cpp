@@ -65,9 +65,7 @@ std::int64_t within_budget(const double* costs, std::int64_t n, double budget, s
     const double cost = costs[i];
     if (cost > left || (cost == left && rest < 0.0)) return;
     const double difference = left - cost;
-    const double part = left - difference;  // left >= cost, so what the difference lacks is exact
-    const double lost = (part - cost) + (left - (difference + part));
-    rest += lost;
+    rest += (left - difference) - cost;  // left >= cost, so what the difference lacks is exact (Dekker, 1971)
     left = difference + rest;
     rest -= left - difference;
     out[taken++] = i;
