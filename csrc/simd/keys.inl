@@ -120,8 +120,7 @@ inline void keys_of(Doubles scores, Longs words, Doubles* high, Doubles* low) {
   }
 }
 
-// ---- rough keys
-// ------------------------------------------------------------------------------------------------------
+// ---- rough keys -----------------------------------------------------------------------------------------------------
 
 // The bits of a number above 0, taken as a whole number, rise with it nearly as its logarithm does. 52 of them are left
 // here, where one is 2^-41 of a logarithm to base 2.

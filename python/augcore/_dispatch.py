@@ -204,13 +204,13 @@ class GramSums(_Sums):
         return out
 
 
-_TILE_ROWS = 512  # kTileRows of tree_sum.hpp
+TILE_ROWS = 512  # kTileRows of tree_sum.hpp
 
 
 class RowSums(_Sums):
     """`sum_of_rows` over blocks of rows, for b factors of each; first_row and rows_of_tile as in `GramSums`."""
 
-    def __init__(self, p: int, intercept: bool, b: int, first_row: int = 0, rows_of_tile: int = _TILE_ROWS) -> None:
+    def __init__(self, p: int, intercept: bool, b: int, first_row: int = 0, rows_of_tile: int = TILE_ROWS) -> None:
         from augcore import _logistic
 
         self._shape = b, p + intercept

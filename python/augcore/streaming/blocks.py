@@ -38,7 +38,6 @@ Read = Callable[[], Iterable[tuple[Any, ...]]]
 Kind = tuple[int, np.dtype[Any], bool]  # columns and dtype of X, and whether there are weights
 
 _BLOCK_BYTES = 1 << 24  # of X: a block stays in the last cache between the passes over it
-_TILE_ROWS = 512  # of the smallest tiles that are summed over
 _SECONDS_BETWEEN_NOTES = 30.0
 _PATIENCE = 1.0  # seconds that an abandoned pass waits for a read under way; Ctrl-C does not wait for a slow source
 
@@ -142,8 +141,9 @@ class Blocks(Samples):
         self.threads = _validate.threads(threads)
         if rows is None:
             wanted = _BLOCK_BYTES // (p * self.dtype.itemsize)
-            rows = max(_TILE_ROWS, 1 << max(wanted, 1).bit_length() - 1)
-        self.rows = -(-_validate.integer("rows", rows, 1) // _TILE_ROWS) * _TILE_ROWS
+            rows = max(_dispatch.TILE_ROWS, 1 << max(wanted, 1).bit_length() - 1)
+        tiles = -(-_validate.integer("rows", rows, 1) // _dispatch.TILE_ROWS)
+        self.rows = tiles * _dispatch.TILE_ROWS
         self.progress: Progress | None = None
         self.journal: Journal | None = None
         self._seen: Survey | None = None

@@ -90,7 +90,8 @@ def _block(first: int, X: Any, y: Any, weight: Any) -> Block:
 
 def _parts(block: Block) -> list[Block]:
     """A block in parts of whole tiles."""
-    step = max(512, _PART_BYTES // max(1, block.X.itemsize * block.X.shape[1]) // 512 * 512)
+    tile = _dispatch.TILE_ROWS
+    step = max(tile, _PART_BYTES // max(1, block.X.itemsize * block.X.shape[1]) // tile * tile)
     cuts = [slice(start, start + step) for start in range(0, len(block.y), step)]
     weights = [None if block.weight is None else block.weight[cut] for cut in cuts]
     return [Block(block.first + c.start, block.X[c], block.y[c], w) for c, w in zip(cuts, weights, strict=True)]
