@@ -130,7 +130,8 @@ class KDPP:
     scores : (n,) array-like, optional
         s: the kernel is diag|s| L diag|s|. The sign does not matter.
     jitter : float, default=0.0
-        Added to the diagonal, after the scores. Where it is above 0 the rank is n.
+        Added to the diagonal, after the scores. Of features any above 0 makes the rank n; of L it is one more rounded
+        summand of the matrix, so that one lost beside its entries is as good as none.
     project : bool, default=False
         Whether an indefinite kernel is replaced by the nearest one: its negative eigenvalues by 0. A kernel of features
         has none.
