@@ -8,7 +8,7 @@ from augcore cimport cholesky as factor
 from augcore cimport gram, logistic
 from augcore.design cimport Design
 from augcore.dtype cimport Dtype
-from augcore.tree_sum cimport Node, TiledSums
+from augcore.tree_sum cimport TiledSums
 
 ctypedef fused real:
     float

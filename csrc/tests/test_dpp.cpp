@@ -122,14 +122,14 @@ void test_nothing_to_draw() {
 
 void test_refusals() {
   const Kernel kernel(4, 2);
-  const std::vector<double> ratios = kernel.ratios(2);
+  const std::vector<double> ratios = kernel.ratios(3);
   std::int64_t out[4];
   const auto draw = [&](const augcore::SpectralKernel& view, std::int64_t columns, std::int64_t k) {
     augcore::k_dpp(view, ratios.data(), columns, k, kKey, 0, 1, out, 1);
   };
   const auto refused = [](const auto& f) { return throws<std::invalid_argument>(f); };
-  CHECK(refused([&] { draw(kernel.view(), 2, 3); }));
-  CHECK(refused([&] { draw(kernel.view(), 2, -1); }));
+  CHECK(refused([&] { draw(kernel.view(), 3, 3); }));
+  CHECK(refused([&] { draw(kernel.view(), 3, -1); }));
   CHECK(refused([&] { draw(kernel.view(), 1, 2); }));
 
   // Two columns that are the same: no second item is left.
@@ -137,7 +137,7 @@ void test_refusals() {
   augcore::SpectralKernel view = kernel.view();
   view.vectors = twice.data();
   view.leverage = leverage.data();
-  CHECK(refused([&] { draw(view, 2, 2); }));
+  CHECK(refused([&] { draw(view, 3, 2); }));
 }
 
 void test_greedy() {

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "augcore/cholesky.hpp"
+#include "augcore/gram.hpp"
 #include "augcore/logistic.hpp"
 #include "augcore/point/logistic.hpp"
 #include "augcore/tree_sum.hpp"
@@ -160,8 +161,16 @@ void nodes_that_do_not_fit_are_refused() {
   const double x[] = {1.0, 2.0}, factor[] = {3.0};
   rows.add(x, factor, 1, 1);
   CHECK(refused([&] { rows.push({1.0, 2.0}, 0); }));
-  rows.close({1.0, 2.0});
-  CHECK(refused([&] { rows.add(x, factor, 1, 1); }));
+  CHECK(refused([&] { rows.close({1.0, 2.0}); }));
+  augcore::RowSums closed(2, false, 1);
+  closed.push({3.0, 4.0}, 1);
+  closed.close({1.0, 2.0});
+  CHECK(refused([&] { closed.add(x, factor, 1, 1); }));
+  CHECK(refused([&] { closed.push({1.0, 2.0}, 0); }));
+  CHECK(refused([&] { closed.close({1.0, 2.0}); }));
+  std::vector<double> total(2);
+  closed.total(total.data());
+  CHECK(total == std::vector<double>({4.0, 6.0}));
 }
 
 void one_pass_gives_the_predictors_and_the_gradient() {

@@ -49,7 +49,8 @@ AUGCORE_API void linear_predictor(const Design& rows, const double* coef, std::i
 // sum (b x q) = factors' (n x b) times the design
 AUGCORE_API void sum_of_rows(const Design& rows, const double* factors, std::int64_t b, double* sum, int threads);
 
-// One pass over the samples: eta, and sum (q), the gradient of the weighted log loss. weight (n) may be null (all ones).
+// One pass over the samples: eta, and sum (q), the gradient of the weighted log loss. weight (n) may be null (all
+// ones).
 AUGCORE_API void gradient(const Design& rows, const double* coef, const double* y, const double* weight, double* eta,
                           double* sum, int threads);
 

@@ -79,8 +79,8 @@ class TreeSum {
   std::vector<std::vector<double>> spares_;
 };
 
-// Sums whose rows come block by block; in a subclass, what is added to the tiles. The sums of a range of whole tiles can
-// be taken elsewhere: their nodes are pushed here in order, and the rows after the last whole tile close the sums.
+// Sums whose rows come block by block; in a subclass, what is added to the tiles. The sums of a range of whole tiles
+// can be taken elsewhere: their nodes are pushed here in order, and the rows after the last whole tile close the sums.
 class TiledSums {
  public:
   // first_row: a multiple of tile_rows.
@@ -94,13 +94,13 @@ class TiledSums {
 
   void push(std::vector<double> node, int level) {
     check_sums(node);
-    if (open_rows_ != 0 || !tile_.empty()) throw std::invalid_argument("a tile is open");
+    check_between_tiles();
     tree_.push(std::move(node), level);
   }
 
   void close(std::vector<double> last) {
     check_sums(last);
-    check_open();
+    check_between_tiles();
     tile_ = std::move(last);
     closed_ = true;
   }
@@ -121,13 +121,18 @@ class TiledSums {
     }
   }
 
-  std::int64_t width_;        // of the sums of one tile
+  std::int64_t width_;  // of the sums of one tile
   std::int64_t tile_rows_;
   TreeSum tree_;
   std::vector<double> tile_;  // the sums of the open tile, empty where it has no rows yet
   std::int64_t open_rows_ = 0;
 
  private:
+  void check_between_tiles() const {
+    check_open();
+    if (open_rows_ != 0) throw std::invalid_argument("a tile is open");
+  }
+
   void check_sums(const std::vector<double>& sums) const {
     if (static_cast<std::int64_t>(sums.size()) != width_) throw std::invalid_argument("the sums have another width");
   }

@@ -7,7 +7,9 @@ a small kernel are counted against the probabilities of all sets.
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import io
 import itertools
 import re
 import statistics
@@ -323,8 +325,9 @@ def compare(
     Results
     """
     wanted = list(dict.fromkeys(peer.library for peer in peers))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the libraries' own, about themselves
+    # What the libraries have to say, about themselves, is not for those who read a table.
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
         missing = find_libraries(wanted)
         modules = [module for module in wanted if module not in missing]
         remarks, rows = set_threads(threads, modules), []

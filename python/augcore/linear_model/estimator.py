@@ -176,7 +176,7 @@ class LogisticRegression(FittedLogistic):
         seen = samples.survey()
         if seen.weight_sum == 0:
             raise ValueError("sample_weight: all weights are zero")
-        if seen.classes.dtype.kind == "f" and not _are_numbers_of_classes(seen.classes):
+        if seen.classes.dtype.kind in "fS" and not _are_numbers_of_classes(seen.classes):
             check_classification_targets(seen.classes)
         _check_classes(seen.classes, seen.members, fit_intercept)
         n_parameters = (len(seen.classes) - 1) * (samples.p + fit_intercept)

@@ -107,6 +107,12 @@ def _add_newton(settings: Settings, theta: Floats, sums: _NewtonSums, block: Blo
     part.add_curvatures(sums.hessian, z)
 
 
+def _check_gradient(total: Floats) -> None:
+    """Of numbers that were checked when they were first read."""
+    if not np.isfinite(total).all():
+        raise ValueError("X: contains NaN or infinity in a later pass, and did not in the first")
+
+
 @dataclass
 class StreamedObjective(Objective):
     """The penalised objective of samples that are read block by block; z is theta."""
@@ -144,6 +150,7 @@ class StreamedObjective(Objective):
     def _gradient(self, factors: Callable[..., Floats], what: str, at: Floats, *points: Floats) -> Floats:
         empty = partial(_dispatch.RowSums, self.samples.p, self.fit_intercept, self.n_contrasts)
         total = self._sums(empty, partial(_add_factors, factors, self._settings, points), what, *points).ravel()
+        _check_gradient(total)
         total += self.penalty * at
         return total
 
@@ -177,6 +184,7 @@ class NewtonObjective(StreamedObjective):
         empty = partial(_NewtonSums, self.samples.p, self.fit_intercept, self.n_contrasts)
         total = self._sums(empty, partial(_add_newton, self._settings, theta), "gradient and Hessian", theta)
         self._last = theta, np.ascontiguousarray(total[:, :-1])
+        _check_gradient(total[:, -1])
         gradient: Floats = total[:, -1] + self.penalty * theta
         return theta, gradient
 

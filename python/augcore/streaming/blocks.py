@@ -127,13 +127,13 @@ class Blocks(Samples):
         """
         blocks = cls.__new__(cls)
         blocks._X = blocks._y = blocks._weight = None
-        part = None
+        last = None
         for part in _parts(_validate.function("read", read)):
-            pass
-        if part is None:
+            last = part
+        if last is None:
             raise ValueError("read: gave no samples")
-        blocks._parts = partial(_parts, read, _kind(part))
-        blocks._prepare(part.first + len(part.X), part.X.shape[1], part.X.dtype == np.float32, rows, threads)
+        blocks._parts = partial(_parts, read, _kind(last))
+        blocks._prepare(last.first + len(last.X), last.X.shape[1], last.X.dtype == np.float32, rows, threads)
         return blocks
 
     def _prepare(self, n: int, p: int, single: bool, rows: int | None, threads: int | None) -> None:
@@ -254,8 +254,9 @@ def _rows_of(X: Any) -> Any:
 def _values_of(name: str, values: Any, n: int) -> Any:
     """A value for each of n samples, that can be read by slices."""
     values = _sliced(name, values)
-    if tuple(values.shape) != (n,):
-        raise ValueError(f"{name}: expected length {n}, got shape {tuple(values.shape)}")
+    shape = tuple(values.shape)
+    if shape != (n,):
+        raise ValueError(f"{name}: expected length {n}, got {shape[0] if len(shape) == 1 else f'shape {shape}'}")
     return values
 
 

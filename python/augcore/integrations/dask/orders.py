@@ -15,9 +15,11 @@ from augcore.integrations.dask.samples import (
     FAN_IN,
     check_known,
     check_platform,
-    computed,
+    chunks_of,
     dask_module,
+    firsts_of,
     located,
+    naming,
     platform,
 )
 
@@ -61,14 +63,15 @@ def order(scores: Array, policy: str, rng: Rng = None, *, k: int | None = None) 
     count = n if k is None else _validate.integer("k", k, 0, n)
     empty = policies.Reservoir(policy, count, rng)
     shared = dask.delayed(empty, traverse=False)
-    firsts = np.cumsum([0, *scores.chunks[0][:-1]]).tolist()
-    chunks = scores.to_delayed(optimize_graph=False).ravel().tolist()
+    chunks, rows = given = chunks_of(scores)
     choose = dask.delayed(_choose_chunk, pure=False)
-    nodes = [choose(platform(), shared, first, chunk) for first, chunk in zip(firsts, chunks, strict=True)]
+    nodes = [choose(platform(), shared, first, chunk) for first, chunk in zip(firsts_of(rows), chunks, strict=True)]
     while len(nodes) > 1:
         groups = [nodes[i : i + FAN_IN] for i in range(0, len(nodes), FAN_IN)]
         nodes = [dask.delayed(_merge_chosen, pure=False)(shared, group) for group in groups]
-    chosen: policies.Reservoir = computed(nodes, {"scores": chunks}, scores.chunks[0])[0]
+    chosen: policies.Reservoir
+    with naming({"scores": given}):
+        (chosen,) = dask.compute(*nodes)
     return chosen.order()
 
 

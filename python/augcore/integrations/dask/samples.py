@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,18 @@ from augcore._samples import (
 if TYPE_CHECKING:
     from dask.array import Array
 
-__all__ = ["FAN_IN", "DaskSamples", "check_known", "check_platform", "computed", "dask_module", "located", "platform"]
+__all__ = [
+    "FAN_IN",
+    "DaskSamples",
+    "check_known",
+    "check_platform",
+    "chunks_of",
+    "dask_module",
+    "firsts_of",
+    "located",
+    "naming",
+    "platform",
+]
 
 Floats = NDArray[np.float64]
 
@@ -65,7 +76,7 @@ def check_platform(expected: str) -> None:
 
 @contextmanager
 def located(first: int, n: int) -> Iterator[None]:
-    """What is raised within tells the rows, and by that `computed` knows that the chunks were there."""
+    """What is raised within tells the rows, and by that `naming` knows that the chunks were there."""
     try:
         yield
     except Exception as error:
@@ -145,15 +156,17 @@ class DaskSamples(Samples):
         self._expected = platform()
         arrays = [X, _column("y", y, X)]
         arrays += [] if weight is None else [_column("sample_weight", weight, X)]
-        arrays = list(dask.persist(*arrays)) if persist else arrays
-        self.classes = _classes(arrays[1])
-        edges = _edges(X.chunks[0], _multinomial.tile_rows(self.p + 1, max(1, len(self.classes) - 1)))
-        arrays = [array.rechunk({0: edges}) for array in arrays]
-        arrays = list(dask.persist(*arrays)) if persist else arrays
-        columns = [_chunks(array) for array in arrays]
+        self._given = dict(zip(("X", "y", "sample_weight"), map(chunks_of, arrays), strict=False))
+        with naming(self._given):
+            arrays = list(dask.persist(*arrays)) if persist else arrays
+            self.classes = _classes(arrays[1])
+            edges = _edges(X.chunks[0], _multinomial.tile_rows(self.p + 1, max(1, len(self.classes) - 1)))
+            arrays = [array.rechunk({0: edges}) for array in arrays]
+            arrays = list(dask.persist(*arrays)) if persist else arrays
+        columns = [chunks_of(array).chunks for array in arrays]
         columns += [[None] * len(edges)] if weight is None else []
         self.edges = edges
-        self._chunks = list(zip(_firsts(edges), *columns, strict=True))
+        self._chunks = list(zip(firsts_of(edges), *columns, strict=True))
         self._seen: Survey | None = None
 
     def survey(self) -> Survey:
@@ -188,20 +201,25 @@ class DaskSamples(Samples):
         scores: Array = dask.array.concatenate(values).rechunk((chunks,))
         return scores
 
-    def _compute(self, tasks: list[Any]) -> list[Any]:
-        names = ("X", "y", "sample_weight")
-        columns = list(zip(*self._chunks, strict=True))[1:]
-        chunks = {name: column for name, column in zip(names, columns, strict=True) if column[0] is not None}
-        return computed(tasks, chunks, self.edges)
+    def _compute(self, tasks: list[Any]) -> tuple[Any, ...]:
+        with naming(self._given):
+            results: tuple[Any, ...] = dask_module().compute(*tasks)
+        return results
 
 
-def _chunks(array: Any) -> list[Any]:
+class Chunks(NamedTuple):
+    """Chunks of rows of an array, as delayed values, and their lengths."""
+
+    chunks: list[Any]
+    rows: Sequence[int]
+
+
+def chunks_of(array: Any) -> Chunks:
     """Not optimized: of persisted chunks nothing would be left that a cluster keeps them for."""
-    chunks: list[Any] = array.to_delayed(optimize_graph=False).ravel().tolist()
-    return chunks
+    return Chunks(array.to_delayed(optimize_graph=False).ravel().tolist(), array.chunks[0])
 
 
-def _firsts(rows: Sequence[int]) -> list[int]:
+def firsts_of(rows: Sequence[int]) -> list[int]:
     """The first rows of chunks of so many."""
     firsts: list[int] = np.cumsum([0, *rows[:-1]]).tolist()
     return firsts
@@ -210,21 +228,21 @@ def _firsts(rows: Sequence[int]) -> list[int]:
 def _classes(y: Any) -> NDArray[Any]:
     """The sorted labels of a dask array."""
     dask = dask_module()
-    rows, chunks = y.chunks[0], _chunks(y)
-    tasks = [dask.delayed(_labels_of_chunk)(first, chunk) for first, chunk in zip(_firsts(rows), chunks, strict=True)]
-    return np.unique(np.concatenate(computed(tasks, {"y": chunks}, rows)))
+    chunks, rows = chunks_of(y)
+    tasks = [dask.delayed(_labels_of_chunk)(first, chunk) for first, chunk in zip(firsts_of(rows), chunks, strict=True)]
+    return np.unique(np.concatenate(dask.compute(*tasks)))
 
 
-def computed(tasks: list[Any], chunks: Mapping[str, Sequence[Any]], rows: Sequence[int]) -> list[Any]:
-    """The results of tasks; where they fail because a chunk of an array cannot be had, the error names it."""
-    dask = dask_module()
+@contextmanager
+def naming(given: Mapping[str, Chunks]) -> Iterator[None]:
+    """Where what is computed within fails because a chunk of a given array cannot be had, the error names it."""
     try:
-        return list(dask.compute(*tasks))
+        yield
     except Exception as cause:
         if any(note.startswith(_WHERE) for note in getattr(cause, "__notes__", ())):
             raise
-        for name, column in chunks.items():
-            lost = _lost(column)
+        for name, (chunks, rows) in given.items():
+            lost = _lost(chunks)
             if lost is not None:
                 number, error = lost
                 first = sum(rows[:number])
@@ -277,7 +295,7 @@ def _rows(X: Any) -> Any:
 
 
 def _column(name: str, values: Any, X: Any) -> Any:
-    """One value for each row of X, in the same chunks."""
+    """One value for each row of X, as a dask array."""
     dask = dask_module()
     if not isinstance(values, dask.array.Array):
         values = _validate.array(name, values)
@@ -286,7 +304,7 @@ def _column(name: str, values: Any, X: Any) -> Any:
         raise ValueError(f"{name}: expected shape ({len(X)},), got {values.shape}")
     if isinstance(values, np.ndarray):
         return dask.array.from_array(values, chunks=(X.chunks[0],))
-    return values.rechunk((X.chunks[0],))
+    return values
 
 
 def _edges(chunks: tuple[int, ...], tile: int) -> tuple[int, ...]:
