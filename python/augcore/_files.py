@@ -252,13 +252,13 @@ def _impossible_shapes(path: str | os.PathLike[str]) -> Iterator[None]:
         raise FileFormatError(f"{os.fspath(path)}: {error}") from None
 
 
-def _open_regular(path: str | os.PathLike[str]) -> IO[bytes]:
+@contextlib.contextmanager
+def _open_regular(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """A file to read; OSError where it is a pipe, a device or a folder."""
-    file = open(path, "rb", opener=_open_without_waiting)
-    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        return file
-    file.close()
-    raise OSError(errno.EINVAL, "is not a regular file", os.fspath(path))
+    with open(path, "rb", opener=_open_without_waiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "is not a regular file", os.fspath(path))
+        yield file
 
 
 def _open_without_waiting(path: str, flags: int) -> int:
