@@ -422,6 +422,23 @@ def test_the_dtype_says_what_is_zero():
         dpp.greedy_map(rows @ rows.T, 6)
 
 
+@pytest.mark.parametrize("jitter", [1e-20, 1e-30, 1e-100, 1e-280])
+@pytest.mark.parametrize("k", [2, 3, 4])
+def test_sets_of_a_jitter_that_is_lost_in_the_rounding_of_the_features(k, jitter):
+    kernel = dpp.KDPP(features=_rows(6, 2), jitter=jitter)
+    logs = [kernel.log_prob(points) for points in itertools.combinations(range(6), k)]
+    assert np.exp(logs).sum() == pytest.approx(1.0, abs=1e-9)
+    assert kernel.log_prob(kernel.sample(k, 0)) > -math.inf
+
+
+def test_many_threads_may_use_one_kernel():
+    class Interleaved(dpp.KDPP):
+        def __setattr__(self, name, value):  # another thread draws fewer points, and is done a little later
+            super().__setattr__(name, value[:, :1] if name == "_ratios" else value)
+
+    assert Interleaved(_matrix(5)).sample(3, 0).tolist() == dpp.KDPP(_matrix(5)).sample(3, 0).tolist()
+
+
 L3 = _matrix(3)
 NAN = np.full((3, 3), np.nan)
 ONE_NAN = np.where(np.eye(3) > 0, np.nan, 1.0)
@@ -446,8 +463,14 @@ REFUSED = {
         ValueError,
         "k: 3 points cannot be chosen from a kernel of rank 2",
     ),
+    "greedy above rank of very different scores": (
+        lambda: dpp.KDPP(L3, scores=[1.0, 1e-30, 1e-60]).greedy_map(2),
+        ValueError,
+        "k: 2 points cannot be chosen from a kernel of rank 1",
+    ),
     "greedy above n": (lambda: dpp.greedy_map(L3, 4), ValueError, "k: must be between 0 and 3, got 4"),
-    "size": (lambda: dpp.KDPP(L3).sample(1, size=-1), ValueError, "size: must be at least 0, got -1"),
+    "size": (lambda: dpp.KDPP(L3).sample(1, size=-1), ValueError, "size: must be between 0 and"),
+    "size that no array has": (lambda: dpp.KDPP(L3).sample(2, size=2**62), ValueError, "size: must be between 0 and"),
     "threads": (lambda: dpp.KDPP(L3).sample(1, threads=0), ValueError, "threads: must be between 1 and 1024, got 0"),
     "rng": (lambda: dpp.KDPP(L3).sample(1, rng=-1), ValueError, "rng: must not be negative, got -1"),
     "neither": (lambda: dpp.KDPP(), ValueError, "L: give either L or features, one of them"),

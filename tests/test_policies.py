@@ -686,6 +686,16 @@ def test_bad_k(policy, k, error):
             ValueError,
             "budgets: group 'b' has 1 points, fewer than its budget of 2",
         ),
+        (
+            lambda: order([1.0, 2.0], "baseline", groups=np.array(["a", "b"], dtype=object), budgets=2),
+            ValueError,
+            "budgets: group 'a' has 1 points, fewer than its budget of 2",
+        ),
+        (
+            lambda: order([1.0], "baseline", groups=np.array([2**31 - 1], np.uint32).view("U1")),
+            ValueError,
+            "groups: has strings with characters beyond Unicode",
+        ),
         (lambda: within_budget([0], [-1.0], 1), ValueError, "costs: must not be negative, got -1.0"),
         (lambda: within_budget([0], [np.nan], 1), ValueError, "costs: contains NaN"),
         (lambda: within_budget([], [1.0, np.inf], 1), ValueError, "costs: contains NaN"),

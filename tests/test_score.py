@@ -207,6 +207,7 @@ def test_bad_usage(call: Call, arguments: tuple[Any, ...], words: list[str]) -> 
         ("w", np.zeros((N, 1)), "expected 1 dimension"),
         ("w", b"cut", "does not fit"),
         ("X", b"cut", "does not fit"),
+        ("y", np.full(N, 2**31 - 1, np.uint32).view("U1"), "characters beyond Unicode"),
         ("y", b"", "not a .npy file"),
         ("y", None, "No such file"),
     ],
@@ -229,6 +230,8 @@ def test_models_that_do_not_fit_the_features(call: Call) -> None:
     assert_one_line(call(*SCORE, "--model", "model.npz"), 1, "augcore: error: X.npy: ", "columns")
     Path("model.npz").write_bytes(b"PK")
     assert_one_line(call(*SCORE, "--model", "model.npz"), 1, "augcore: error: model.npz: ", "not")
+    os.mkfifo("pipe")  # nobody writes to it
+    assert_one_line(call(*SCORE, "--model", "pipe"), 1, "augcore: error: pipe: is not a regular file")
 
 
 def test_files_that_change_while_they_are_read(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

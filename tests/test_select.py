@@ -95,6 +95,14 @@ def test_groups_and_their_budgets(call: Call, groups: str, budgets: list[str], w
     np.testing.assert_array_equal(_chosen(), expected)
 
 
+def test_budgets_of_labels_that_are_bytes(call: Call) -> None:
+    np.save("bytes.npy", np.array([b"a", b"b"])[np.arange(N) % 2])
+    arguments = ("--policy", "baseline", "--rng", "1", "-o", "i.npy")
+    done = call("select", "scores.npy", *arguments, "--groups", "bytes.npy", "--group-budget", "b=3")
+    assert done.returncode == 0, done.stderr
+    assert (np.load("i.npy") % 2).tolist() == [1, 1, 1]
+
+
 def test_a_budget_beside_those_of_groups(call: Call) -> None:
     assert call(*DRAW, "--groups", "groups.npy", "--group-budget", 4, "--budget", 5).returncode == 0
     assert np.bincount(np.load("groups.npy")[_chosen()]).tolist() == [2, 2, 1]

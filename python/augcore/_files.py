@@ -102,7 +102,7 @@ def read_npz(
     read from `file` if given: the path then only stands in messages.
     """
     with contextlib.ExitStack() as stack:
-        stream = file if file is not None else stack.enter_context(open(path, "rb"))
+        stream = file if file is not None else stack.enter_context(_open_regular(path))
         stack.enter_context(_format_errors(path))
         _check_directory_size(stream)
         with zipfile.ZipFile(stream) as archive:
@@ -182,7 +182,7 @@ def _check_overlap(archive: zipfile.ZipFile) -> None:
     """Refuses members that share bytes: each would expand the same ones again."""
     members = sorted(archive.infolist(), key=lambda info: info.header_offset)
     ends = [*(info.header_offset for info in members[1:]), archive.start_dir]
-    for info, end in zip(members, ends, strict=True):
+    for info, end in zip(members, ends, strict=False):  # an archive without members has an end too
         # The fixed part of a local header has 30 bytes; its extra fields are not known before it is read.
         if info.header_offset + 30 + len(info.filename) + info.compress_size > end:
             raise FileFormatError(f"{info.filename}: overlaps what follows it in the archive")
@@ -232,13 +232,10 @@ def open_npy(path: str | os.PathLike[str]) -> NDArray[Any]:
     C and Fortran order, any byte order, any plain dtype. FileFormatError names the path where the file is damaged,
     cut off, has bytes too many, or holds objects; OSError where it is none.
     """
-    with open(path, "rb", opener=_open_without_waiting) as file:
-        facts = os.fstat(file.fileno())
-        if not stat.S_ISREG(facts.st_mode):
-            raise OSError(errno.EINVAL, "is not a regular file", os.fspath(path))
-        header = _file_header(file, facts.st_size, path)
+    with naming(path), _open_regular(path) as file:
+        header = _file_header(file, os.fstat(file.fileno()).st_size, path)
         order: Literal["F", "C"] = "F" if header.fortran_order else "C"
-        with naming(path), _impossible_shapes(path):
+        with _impossible_shapes(path):
             if 0 in header.shape:  # nothing that could be mapped
                 empty: NDArray[Any] = np.empty(header.shape, header.dtype, order)
                 empty.flags.writeable = False
@@ -253,6 +250,15 @@ def _impossible_shapes(path: str | os.PathLike[str]) -> Iterator[None]:
         yield
     except ValueError as error:
         raise FileFormatError(f"{os.fspath(path)}: {error}") from None
+
+
+@contextlib.contextmanager
+def _open_regular(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """A file to read; OSError where it is a pipe, a device or a folder."""
+    with open(path, "rb", opener=_open_without_waiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "is not a regular file", os.fspath(path))
+        yield file
 
 
 def _open_without_waiting(path: str, flags: int) -> int:

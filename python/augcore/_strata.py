@@ -72,7 +72,7 @@ def allowed(groups: Strata, budgets: Budgets | None) -> NDArray[np.int64]:
         raise TypeError(f"budgets: expected a mapping from labels to integers, or an integer, got {describe(budgets)}")
     short = np.flatnonzero(limits > groups.sizes)
     if len(short):
-        label, size, limit = groups.labels[short[0]].item(), groups.sizes[short[0]], limits[short[0]]
+        label, size, limit = groups.labels[short].tolist()[0], groups.sizes[short[0]], limits[short[0]]
         raise ValueError(f"budgets: group {label!r} has {size} points, fewer than its budget of {limit}")
     return limits
 

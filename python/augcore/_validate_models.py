@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -53,7 +54,15 @@ def label_array(name: str, labels: Any) -> NDArray[Any]:
             raise TypeError(f"{name}: labels of dtype object must all be strings")
     elif values.dtype.kind not in "biufUS":
         raise TypeError(f"{name}: expected labels that are numbers or strings, got dtype {values.dtype}")
+    elif values.dtype.kind == "U" and values.nbytes and _codes(values).max() > sys.maxunicode:
+        raise ValueError(f"{name}: has strings with characters beyond Unicode")
     return values
+
+
+def _codes(strings: NDArray[Any]) -> NDArray[np.uint32]:
+    """The characters of strings as numbers: files may hold any."""
+    native: NDArray[Any] = np.ascontiguousarray(strings).view(np.dtype(np.uint32).newbyteorder(strings.dtype.byteorder))
+    return native
 
 
 def binary_codes(name: str, labels: Any, classes: NDArray[Any], length: int) -> NDArray[np.float64]:

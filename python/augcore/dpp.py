@@ -30,6 +30,7 @@ Floats = NDArray[np.float64]
 Points = NDArray[np.intp]
 
 _UNIT = float(np.finfo(np.float64).eps)
+_MAX_WORDS = 2**60 - 1  # in an array
 
 
 def _zero(size: int, unit: float = _UNIT) -> float:
@@ -224,10 +225,8 @@ class KDPP:
         TypeError
             If an argument has a wrong type.
         """
-        k = _validate.integer("k", k, 0, self.n)
-        if k > self.rank:
-            raise ValueError(f"k: {k} points cannot be drawn from a kernel of rank {self.rank}")
-        draws = 1 if size is None else _validate.integer("size", size, 0)
+        k = self._checked_size(k, "drawn")
+        draws = 1 if size is None else _validate.integer("size", size, 0, _MAX_WORDS // max(1, k))
         threads, key = _validate.threads(threads), _random.key(rng)
         sets = self._spectrum.kernel().sample(self._elementary_ratios(k), k, key, 0, draws, threads)
         return sets if size is not None else sets[0]
@@ -277,13 +276,21 @@ class KDPP:
         TypeError
             If k is no integer.
         """
+        k = self._checked_size(k, "chosen")
         return _greedy(self._points, self._is_kernel, self._jitter, self._tolerance, k)
+
+    def _checked_size(self, k: int, how: str) -> int:
+        k = _validate.integer("k", k, 0, self.n)
+        if k > self.rank:
+            raise ValueError(f"k: {k} points cannot be {how} from a kernel of rank {self.rank}")
+        return k
 
     def _elementary_ratios(self, k: int) -> Floats:
         """At least k columns: kept, since smaller sizes need no others."""
-        if self._ratios.shape[1] < k:
-            self._ratios = self._spectrum.kernel().elementary_ratios(k)
-        return self._ratios
+        ratios = self._ratios  # another thread may put other ones there
+        if ratios.shape[1] < k:
+            self._ratios = ratios = self._spectrum.kernel().elementary_ratios(k)
+        return ratios
 
     def _log_det(self, points: NDArray[np.int64]) -> float:
         """Of the rows and columns of some points."""
@@ -297,9 +304,15 @@ class KDPP:
         both = np.vstack([rows.T, math.sqrt(self._jitter) * np.eye(k)]) if self._jitter else rows.T
         pivots = np.zeros(k)
         pivots[: min(both.shape)] = np.abs(np.diagonal(np.linalg.qr(both, mode="r")))
-        if not (pivots > self._tolerance * np.linalg.norm(both, axis=0)).all():
+        if (pivots > self._tolerance * np.linalg.norm(both, axis=0)).all():
+            return 2.0 * float(np.log(pivots).sum())
+        if not self._jitter:
             return -math.inf
-        return 2.0 * float(np.log(pivots).sum())
+        # A jitter that is lost in the rounding of the rows: it is all that there is where they have no singular value.
+        sizes = np.zeros(k)
+        sizes[: min(rows.shape)] = np.linalg.svd(rows, compute_uv=False)
+        sizes[sizes <= self._tolerance * sizes[0]] = 0.0
+        return float(np.log(sizes**2 + self._jitter).sum())
 
 
 # ---- kernels and their eigenvalues -----------------------------------------------------------------------------------

@@ -76,6 +76,7 @@ _LABELS: dict[str, Callable[[str], Any]] = {
     "i": int,
     "u": int,
     "f": float,
+    "S": str.encode,
 }
 
 

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from augcore import _dispatch
+from augcore import _dispatch, _validate
 from augcore.linear_model.objective import Objective
 
 __all__ = ["DENSE_LIMIT", "Minimum", "minimise"]
@@ -245,6 +245,8 @@ def _conjugate_gradients(
 
 def _damped_factor(hessian: Floats, threads: int) -> Floats:
     """The factor of H, with a ridge where it is singular to working precision (separable or dependent data)."""
+    if not _validate.all_finite(hessian):  # of no numbers that were checked, and no ridge would help
+        raise ValueError("X: was changed while it was read: it has NaN or infinity now")
     scale = float(np.max(np.diag(hessian), initial=0.0)) or 1.0
     if not math.isfinite(scale):
         raise np.linalg.LinAlgError("the Hessian overflows; scale X or sample_weight")

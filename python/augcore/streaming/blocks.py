@@ -226,12 +226,20 @@ class Blocks(Samples):
         for start in range(first, self.n, self.rows):
             stop = min(self.n, start + self.rows)
             rows = np.empty((stop - start, 0)) if labels_only else checked_rows(X[start:stop], self.p)
+            _check_length("X", rows, start, stop)
             if not labels_only:
                 _ask_for(X, stop, min(self.n, stop + self.rows))
             y = _validate_models.label_array("y", self._y[start:stop])
+            _check_length("y", y, start, stop)
             if self._weight is not None:
                 weight = _validate.sample_weight("sample_weight", self._weight[start:stop], stop - start)
             yield Block(start, rows, y, weight)
+
+
+def _check_length(name: str, values: NDArray[Any], start: int, stop: int) -> None:
+    """What is no array of NumPy may give less than it said: the kernels would read beyond it."""
+    if len(values) != stop - start:
+        raise ValueError(f"{name}: gave {len(values)} samples for those from {start} to {stop}")
 
 
 def _rows_of(X: Any) -> Any:
