@@ -339,7 +339,7 @@ def _ahead(blocks: Generator[Block]) -> Generator[Block]:
         except BaseException as error:
             found.put(error)
 
-    reader = Thread(target=read, daemon=True)
+    reader = Thread(target=read, name="augcore reader", daemon=True)
     reader.start()
     try:
         while (block := found.get()) is not None:
