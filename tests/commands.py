@@ -5,6 +5,9 @@ from __future__ import annotations
 import ctypes
 import subprocess
 import sys
+from pathlib import Path
+
+import numpy as np
 
 COMMAND = [sys.executable, "-m", "augcore"]
 
@@ -24,3 +27,13 @@ def give_up_privileges() -> None:
     drop_from_bounding_set, override, read_search = 24, 1, 2
     for capability in (override, read_search):
         ctypes.CDLL(None).prctl(drop_from_bounding_set, capability, 0, 0, 0)
+
+
+def spoil(path: Path, values: np.ndarray | bytes | None) -> None:
+    """Puts an array into a file instead of what is there, cuts its last byte off, empties it (b""), or removes it."""
+    if isinstance(values, np.ndarray):
+        np.save(path, values)
+    elif values is None:
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[:-1] if values else values)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import augcore
-from augcore import _strata, _validate, policies, reference
+from augcore import _groups, _validate, policies, reference
 from augcore.policies import POLICIES, Reservoir, order, probabilities, sample, within_budget
 
 # Chi-square tests fail below this: with seeds drawn afresh each would raise a false alarm once in 10,000 runs.
@@ -285,7 +285,7 @@ def test_budgets_of_labels_of_any_kind(labels):
 def test_groups_are_found_whatever_the_range_of_their_labels(n, width, dtype):
     top = min(width, int(np.iinfo(dtype).max))
     groups = np.random.default_rng(15).integers(0, top, n).astype(dtype) - dtype(3 if dtype == np.int64 else 0)
-    found = _strata.strata(groups, n)
+    found = _groups.groups_of(groups, n)
     labels, codes = np.unique(groups, return_inverse=True)
     np.testing.assert_array_equal(found.labels, labels)
     np.testing.assert_array_equal(found.codes, codes)

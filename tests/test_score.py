@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from commands import assert_one_line, give_up_privileges
+from commands import assert_one_line, give_up_privileges, spoil
 
 import augcore
 from augcore import _files, cli, streaming
@@ -33,7 +33,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     """Calls the command within this process, in a folder with the files; blocks are small."""
     rng = np.random.default_rng(0)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(blocks_module, "_BLOCK_BYTES", 1 << 14)
+    monkeypatch.setattr(blocks_module, "PART_BYTES", 1 << 14)
     X = rng.normal(size=(N, P)).astype(np.float32)
     np.save("X.npy", X)
     np.save("y.npy", X[:, 0] + rng.normal(size=N) > 0)
@@ -214,12 +214,7 @@ def test_bad_usage(call: Call, arguments: tuple[Any, ...], words: list[str]) -> 
 )
 def test_bad_files_are_named(call: Call, name: str, values: Any, words: str) -> None:
     path = Path(f"{name}.npy")
-    if isinstance(values, np.ndarray):
-        np.save(path, values)
-    elif values is None:
-        path.unlink()
-    else:
-        path.write_bytes(path.read_bytes()[:-1] if values else values)
+    spoil(path, values)
     named = "y.npy" if words == "expected length 0" else path
     assert_one_line(call(*SCORE, "--sample-weight", "w.npy"), 1, f"augcore: error: {named}: ", words)
     assert _here() <= BEFORE
@@ -376,7 +371,7 @@ import os, random, signal, sys
 from augcore import cli
 from augcore.cli import _scoring
 from augcore.streaming import blocks
-blocks._BLOCK_BYTES, blocks._SECONDS_BETWEEN_NOTES, _scoring._SECONDS_BETWEEN_FLUSHES = 1 << 14, 0.0, 0.0
+blocks.PART_BYTES, blocks._SECONDS_BETWEEN_NOTES, _scoring._SECONDS_BETWEEN_FLUSHES = 1 << 14, 0.0, 0.0
 random.seed(5)
 kills, finished = 0, []
 while len(finished) < 3:

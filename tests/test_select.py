@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from commands import assert_one_line, give_up_privileges
+from commands import assert_one_line, give_up_privileges, spoil
 
 from augcore import _files, cli, policies
 from augcore.cli import _selection
@@ -220,12 +220,7 @@ def test_bad_usage(call: Call, arguments: tuple[str, ...], words: list[str]) -> 
 )
 def test_bad_files_are_named(call: Call, option: str, values: Any, words: str) -> None:
     path = Path(f"{option}.npy")
-    if isinstance(values, np.ndarray):
-        np.save(path, values)
-    elif values is None:
-        path.unlink()
-    else:
-        path.write_bytes(path.read_bytes()[:-1] if values else values)
+    spoil(path, values)
     arguments = [word for name in ("groups", "costs") for word in (f"--{name}", f"{name}.npy")]
     done = call(*DRAW, "--budget", 1, *arguments)
     if option == "scores" and isinstance(values, np.ndarray) and values.shape == (N - 1,):

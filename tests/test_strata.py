@@ -22,7 +22,7 @@ SIZES = (50, 30, 30, 12, 3)
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of 20 rows of 4 columns of float64."""
-    monkeypatch.setattr(module, "_BLOCK_BYTES", 640)
+    monkeypatch.setattr(module, "PART_BYTES", 640)
     monkeypatch.setattr(module, "_LEAST_ROWS", 1)
 
 
@@ -69,7 +69,7 @@ def test_blocks_of_a_file_see_all_of_it(tmp_path: Path, sort: bool) -> None:
 def test_auto(monkeypatch: pytest.MonkeyPatch, elements: int, k: int, least: int, expected: str) -> None:
     X = np.random.default_rng(0).normal(size=(125, 5))  # 625 elements, that have no clusters
     monkeypatch.setattr(module, "_MANY_ELEMENTS", elements)
-    monkeypatch.setattr(module, "_BLOCK_BYTES", 8)
+    monkeypatch.setattr(module, "PART_BYTES", 8)
     monkeypatch.setattr(module, "_LEAST_ROWS", least)
     np.testing.assert_array_equal(strata(X, k, 0), strata(X, k, 0, method=expected))
     assert k > least or (strata(X, k, 0, method="kmeans") != strata(X, k, 0, method="minibatch")).any()
@@ -156,7 +156,7 @@ def test_input_is_not_written_to_and_float32_is_not_widened() -> None:
 def test_a_file_is_clustered_in_the_memory_of_blocks(tmp_path: Path) -> None:
     file = np.lib.format.open_memmap(tmp_path / "X.npy", "w+", np.float64, (100_000, 16))
     file[:] = np.random.default_rng(0).normal(size=file.shape)
-    module._BLOCK_BYTES = 1 << 16
+    module.PART_BYTES = 1 << 16
     strata(file[:50], 2, 0, method="minibatch")
     tracemalloc.start()
     labels = strata(file, 5, 0, method="minibatch")

@@ -28,6 +28,16 @@ inline int result() {
   return failures() == 0 && checks() > 0 ? 0 : 1;
 }
 
+template <typename Exception, typename F>
+bool throws(const F& f) {
+  try {
+    f();
+  } catch (const Exception&) {
+    return true;
+  }
+  return false;
+}
+
 }  // namespace augcore::testing
 
 #define CHECK(...) augcore::testing::check(static_cast<bool>(__VA_ARGS__), #__VA_ARGS__, __FILE__, __LINE__)

@@ -13,17 +13,9 @@
 
 namespace {
 
-constexpr std::uint64_t kKey[2] = {3, 4};
+using augcore::testing::throws;
 
-template <typename Exception, typename F>
-bool throws(const F& f) {
-  try {
-    f();
-  } catch (const Exception&) {
-    return true;
-  }
-  return false;
-}
+constexpr std::uint64_t kKey[2] = {3, 4};
 
 // r orthonormal columns of n elements, by Gram-Schmidt of random ones, and eigenvalues 1 ... r.
 struct Kernel {

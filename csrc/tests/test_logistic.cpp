@@ -137,12 +137,7 @@ void nodes_of_ranges_give_the_same_bits() {
 
 template <typename F>
 bool refused(const F& f) {
-  try {
-    f();
-  } catch (const std::invalid_argument&) {
-    return true;
-  }
-  return false;
+  return augcore::testing::throws<std::invalid_argument>(f);
 }
 
 void nodes_that_do_not_fit_are_refused() {

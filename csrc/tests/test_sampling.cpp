@@ -17,22 +17,14 @@
 
 namespace {
 
+using augcore::testing::throws;
+
 using augcore::Policy;
 using augcore::point::Words4;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr std::uint64_t kOnes = ~std::uint64_t{0};
 constexpr std::uint64_t kKey[2] = {1, 2};
-
-template <typename Exception, typename F>
-bool throws(const F& f) {
-  try {
-    f();
-  } catch (const Exception&) {
-    return true;
-  }
-  return false;
-}
 
 void check_words(const Words4& got, const Words4& expected) {
   for (int i = 0; i < 4; ++i) CHECK_EQ(got.word[i], expected.word[i]);

@@ -17,9 +17,25 @@ from numpy.typing import NDArray
 
 from augcore import _dispatch, _validate, _validate_models
 
-__all__ = ["Block", "Samples", "Sums", "Survey"]
+__all__ = [
+    "PART_BYTES",
+    "Add",
+    "Block",
+    "Empty",
+    "Samples",
+    "Sums",
+    "Survey",
+    "SurveyOfBlock",
+    "check_matrix",
+    "checked_rows",
+    "is_single",
+    "joined_survey",
+    "survey_of_block",
+]
 
 Floats = NDArray[np.float64]
+
+PART_BYTES = 1 << 24  # of X that are worked on at a time: they stay in the last cache between the passes over them
 
 
 class Block(NamedTuple):

@@ -23,9 +23,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from augcore import _dispatch, _random, _strata, _validate
+from augcore import _dispatch, _groups, _random, _validate
+from augcore._groups import Budgets
 from augcore._random import Rng
-from augcore._strata import Budgets
 
 __all__ = [
     "POLICIES",
@@ -216,8 +216,8 @@ def order(
         if budgets is not None:
             raise ValueError("budgets: needs groups")
         return POLICIES[policy](values, rng, count)
-    found = _strata.strata(groups, len(values))
-    limits = _strata.allowed(found, budgets)
+    found = _groups.groups_of(groups, len(values))
+    limits = _groups.allowed(found, budgets)
     total = int(limits.sum())
     count = total if k is None else _validate.integer("k", k, 0, total)
     return _dispatch.round_robin(POLICIES[policy](values, rng, None), found.codes, limits, count)

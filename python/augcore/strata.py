@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 
 from augcore import _random, _validate
 from augcore._random import Rng
+from augcore._samples import PART_BYTES
 
 __all__ = ["METHODS", "strata"]
 
 METHODS = ("auto", "kmeans", "minibatch")
 
 _MANY_ELEMENTS = 1 << 24  # of X; "auto" takes mini-batches above
-_BLOCK_BYTES = 1 << 24
 _LEAST_ROWS = 1024  # of a mini-batch
 _EPOCHS = 3  # passes over X by mini-batches
 _MAX_SINGLE = 1e17
@@ -75,7 +75,7 @@ def strata(X: Any, n_clusters: int, rng: Rng = None, *, method: str = "auto", n_
     starts = _validate.integer("n_init", n_init, 1)
     chosen = _validate.choice("method", method, METHODS)
     seed = int(_random.key(rng)[0] >> np.uint64(32))
-    rows = max(_LEAST_ROWS, _BLOCK_BYTES // (p * values.dtype.itemsize))
+    rows = max(_LEAST_ROWS, PART_BYTES // (p * values.dtype.itemsize))
     if chosen == "auto":
         chosen = "minibatch" if n * p > _MANY_ELEMENTS and k <= rows else "kmeans"
     if chosen == "minibatch" and k > rows:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augcore import _files, policies
-from augcore._strata import Budgets
+from augcore._groups import Budgets
 from augcore.cli._command import UsageError
 
 __all__ = ["choose", "write"]

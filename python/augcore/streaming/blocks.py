@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from augcore import _dispatch, _validate, _validate_models
 from augcore._samples import (
+    PART_BYTES,
     Add,
     Block,
     Empty,
@@ -37,7 +38,6 @@ Progress = Callable[[str, float, float], None]
 Read = Callable[[], Iterable[tuple[Any, ...]]]
 Kind = tuple[int, np.dtype[Any], bool]  # columns and dtype of X, and whether there are weights
 
-_BLOCK_BYTES = 1 << 24  # of X: a block stays in the last cache between the passes over it
 _SECONDS_BETWEEN_NOTES = 30.0
 _PATIENCE = 1.0  # seconds that an abandoned pass waits for a read under way; Ctrl-C does not wait for a slow source
 
@@ -84,6 +84,12 @@ class Blocks(Samples):
     n, p : int
     dtype : numpy.dtype
         float32 or float64.
+    passes : int
+        Passes over the samples that sums have taken.
+    progress : callable or None
+        Is told what is under way, how many samples of this pass are done, and how many there are.
+    journal : Journal or None
+        Where the sums of finished passes are kept, for a job that is to go on after its end.
 
     Raises
     ------
@@ -140,7 +146,7 @@ class Blocks(Samples):
         self.dtype = np.dtype(np.float32 if single else np.float64)
         self.threads = _validate.threads(threads)
         if rows is None:
-            wanted = _BLOCK_BYTES // (p * self.dtype.itemsize)
+            wanted = PART_BYTES // (p * self.dtype.itemsize)
             rows = max(_dispatch.TILE_ROWS, 1 << max(wanted, 1).bit_length() - 1)
         tiles = -(-_validate.integer("rows", rows, 1) // _dispatch.TILE_ROWS)
         self.rows = tiles * _dispatch.TILE_ROWS

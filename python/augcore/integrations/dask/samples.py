@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 import augcore
 from augcore import _dispatch, _multinomial, _validate, _validate_models
 from augcore._samples import (
+    PART_BYTES,
     Add,
     Block,
     Empty,
@@ -46,7 +47,6 @@ Floats = NDArray[np.float64]
 
 FAN_IN = 8  # results of tasks that one task merges
 _WHERE = "in rows "
-_PART_BYTES = 1 << 24  # of X, of a part of a chunk: it stays in the last cache between the passes over it
 
 
 def dask_module() -> Any:
@@ -91,7 +91,7 @@ def _block(first: int, X: Any, y: Any, weight: Any) -> Block:
 def _parts(block: Block) -> list[Block]:
     """A block in parts of whole tiles."""
     tile = _dispatch.TILE_ROWS
-    step = max(tile, _PART_BYTES // max(1, block.X.itemsize * block.X.shape[1]) // tile * tile)
+    step = max(tile, PART_BYTES // max(1, block.X.itemsize * block.X.shape[1]) // tile * tile)
     cuts = [slice(start, start + step) for start in range(0, len(block.y), step)]
     weights = [None if block.weight is None else block.weight[cut] for cut in cuts]
     return [Block(block.first + c.start, block.X[c], block.y[c], w) for c, w in zip(cuts, weights, strict=True)]

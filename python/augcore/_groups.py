@@ -20,7 +20,7 @@ Budgets = Mapping[Any, int] | int
 
 
 @dataclass(frozen=True)
-class Strata:
+class Groups:
     """labels: sorted; codes[i]: the place in labels of the group of point i; sizes: points of each group."""
 
     labels: NDArray[Any]
@@ -28,14 +28,14 @@ class Strata:
     sizes: NDArray[np.int64]
 
 
-def strata(groups: ArrayLike, n: int) -> Strata:
+def groups_of(labels: ArrayLike, n: int) -> Groups:
     """The groups of n points."""
-    values = _validate_models.label_array("groups", groups)
+    values = _validate_models.label_array("groups", labels)
     if len(values) != n:
         raise ValueError(f"groups: expected length {n}, got {len(values)}")
-    labels, codes = _few_integers(values) or np.unique(values, return_inverse=True)
+    known, codes = _few_integers(values) or np.unique(values, return_inverse=True)
     codes = codes.astype(np.int64, copy=False)
-    return Strata(labels, codes, np.bincount(codes, minlength=len(labels)))
+    return Groups(known, codes, np.bincount(codes, minlength=len(known)))
 
 
 def _few_integers(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]] | None:
@@ -55,7 +55,7 @@ def _few_integers(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]
     return (np.flatnonzero(present) + low).astype(values.dtype), (np.cumsum(present) - 1)[places]
 
 
-def allowed(groups: Strata, budgets: Budgets | None) -> NDArray[np.int64]:
+def allowed(groups: Groups, budgets: Budgets | None) -> NDArray[np.int64]:
     """How many points each group may give."""
     if budgets is None:
         return groups.sizes
