@@ -452,7 +452,7 @@ def test_a_source_that_goes_bad_between_passes(few_passes):
 
     def load() -> np.ndarray:
         reads.append(True)
-        return X if len(reads) < 4 else changed(X, (8000, 2), np.nan)
+        return X if len(reads) < 3 else changed(X, (8000, 2), np.nan)
 
     features = da.from_delayed(dask.delayed(load)(), X.shape, X.dtype)
     with (

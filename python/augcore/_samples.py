@@ -78,7 +78,12 @@ class Samples(ABC):
 
     @abstractmethod
     def survey(self) -> Survey:
-        """Their labels and weights; whether they are what a fit can take is checked by then."""
+        """Their labels and weights, which are checked by then. X is checked where it is first read."""
+
+    @property
+    def classes(self) -> NDArray[Any]:
+        """The sorted labels."""
+        return self.survey().classes
 
 
 @dataclass(frozen=True)

@@ -108,17 +108,17 @@ def _add_curvatures(like: Points, sums: Any, block: Block) -> None:
 
 @dataclass(frozen=True)
 class PointScore:
-    """A score of the points of a block; members: of every class, among all points."""
+    """A score of the points of a block; members: of every class, among all points, if the score depends on it."""
 
     name: str
     like: Points
     inverse: Inverse
-    members: NDArray[np.int64]
+    members: NDArray[np.int64] | None
 
     def __call__(self, block: Block) -> Floats:
         points = points_of_block(self.like, block)
         values = points.each(lambda part: FORMULAS[self.name](part, self.inverse.forms(part)))
-        if self.name == "loo_loss_change":
+        if self.members is not None:
             values[points.last_of_their_class(self.members)] = np.inf
         return values
 
@@ -127,7 +127,12 @@ def leave_one_out(name: str, points: StreamedPoints, ridge: float, factor: Any =
     """A score in `FORMULAS`: H is summed here, if no factor of it is given, and the rest is for each block."""
     if factor is None:
         check_size(points)
+    members = _members(points) if name == "loo_loss_change" else None
+    return PointScore(name, points.like, factored_inverse(points, points, ridge, factor), members)
+
+
+def _members(points: StreamedPoints) -> NDArray[np.int64]:
+    """How many points each class of the model has."""
     seen = points.samples.survey()
     counted = dict(zip(seen.classes.tolist(), seen.members.tolist(), strict=True))
-    members = np.array([counted.get(label, 0) for label in points.like.classes.tolist()], dtype=np.int64)
-    return PointScore(name, points.like, factored_inverse(points, points, ridge, factor), members)
+    return np.array([counted.get(label, 0) for label in points.like.classes.tolist()], dtype=np.int64)

@@ -144,7 +144,7 @@ def score_of_blocks(
     ridge = penalty(fitted.l2, hessian_l2, damping)
     if criterion not in streamed.FORMULAS:
         return partial(_score, SCORES[criterion], fitted._without_data(), samples.threads)
-    points = streamed.StreamedPoints.of(samples, samples.survey().classes, **coefficients)
+    points = streamed.StreamedPoints.of(samples, samples.classes, **coefficients)
     own = hessian_l2 is None and damping == 0
     factor = getattr(fitted, "factor_", None) if own else None
     return streamed.leave_one_out(criterion, points, ridge, factor)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -84,17 +85,17 @@ def located(first: int, n: int) -> Iterator[None]:
         raise
 
 
-def _block(first: int, X: Any, y: Any, weight: Any) -> Block:
-    return Block(first, checked_rows(X), np.asarray(y), None if weight is None else np.asarray(weight, np.float64))
-
-
-def _parts(block: Block) -> list[Block]:
-    """A block in parts of whole tiles."""
+def _parts(check: bool, first: int, X: Any, y: Any, weight: Any) -> Iterator[Block]:
+    """A chunk in blocks of whole tiles, with its numbers checked."""
+    X, y = checked_rows(X), np.asarray(y)
+    weight = _validate.sample_weight("sample_weight", weight, len(y))
     tile = _dispatch.TILE_ROWS
-    step = max(tile, PART_BYTES // max(1, block.X.itemsize * block.X.shape[1]) // tile * tile)
-    cuts = [slice(start, start + step) for start in range(0, len(block.y), step)]
-    weights = [None if block.weight is None else block.weight[cut] for cut in cuts]
-    return [Block(block.first + c.start, block.X[c], block.y[c], w) for c, w in zip(cuts, weights, strict=True)]
+    step = max(tile, PART_BYTES // max(1, X.itemsize * X.shape[1]) // tile * tile)
+    for start in range(0, len(y), step):
+        cut = slice(start, start + step)
+        if check:
+            _validate.magnitudes("X", X[cut])
+        yield Block(first + start, X[cut], y[cut], None if weight is None else weight[cut])
 
 
 def _labels_of_chunk(first: int, y: Any) -> NDArray[Any]:
@@ -102,23 +103,22 @@ def _labels_of_chunk(first: int, y: Any) -> NDArray[Any]:
         return np.unique(_validate_models.label_array("y", np.asarray(y)))
 
 
-def _survey_chunk(expected: str, first: int, X: Any, y: Any, weight: Any) -> SurveyOfBlock:
+def _survey_chunk(expected: str, first: int, y: Any, weight: Any) -> SurveyOfBlock:
     with located(first, len(y)):
         check_platform(expected)
-        block = _block(first, X, y, _validate.sample_weight("sample_weight", weight, len(y)))
-        _validate.magnitudes("X", block.X)
-        return survey_of_block(block)
+        weight = _validate.sample_weight("sample_weight", weight, len(y))
+        return survey_of_block(Block(first, np.empty((len(y), 0)), np.asarray(y), weight))
 
 
 def _sum_chunk(
-    expected: str, work: tuple[Empty, Add], threads: int, first: int, X: Any, y: Any, weight: Any
+    expected: str, work: tuple[Empty, Add], threads: int, check: bool, first: int, X: Any, y: Any, weight: Any
 ) -> tuple[int, _dispatch.Nodes]:
     """The first row, and the nodes of the sums over a chunk."""
     with located(first, len(y)):
         check_platform(expected)
         empty, add = work
         sums = empty(first)
-        for part in _parts(_block(first, X, y, weight)):
+        for part in _parts(check, first, X, y, weight):
             add(sums, part)
         return first, sums.nodes(threads)
 
@@ -135,11 +135,11 @@ def _merge(
 
 
 def _score_chunk(
-    expected: str, function: Callable[[Block], Floats], first: int, X: Any, y: Any, weight: Any
+    expected: str, function: Callable[[Block], Floats], check: bool, first: int, X: Any, y: Any, weight: Any
 ) -> NDArray[Any]:
     with located(first, len(y)):
         check_platform(expected)
-        return np.concatenate([function(part) for part in _parts(_block(first, X, y, weight))])
+        return np.concatenate([function(part) for part in _parts(check, first, X, y, weight)])
 
 
 # ---- the samples -----------------------------------------------------------------------------------------------------
@@ -159,44 +159,51 @@ class DaskSamples(Samples):
         arrays += [] if weight is None else [_column("sample_weight", weight, X)]
         self._given = dict(zip(("X", "y", "sample_weight"), map(chunks_of, arrays), strict=False))
         with naming(self._given):
-            arrays = list(dask.persist(*arrays)) if persist else arrays
-            self.classes = _classes(arrays[1])
-            edges = _edges(X.chunks[0], _multinomial.tile_rows(self.p + 1, max(1, len(self.classes) - 1)))
-            arrays = [array.rechunk({0: edges}) for array in arrays]
-            arrays = list(dask.persist(*arrays)) if persist else arrays
+            arrays = list(dask.persist(*arrays)) if persist else arrays  # X and y may come from one source
+            self._classes = _classes(arrays[1])
+            edges = _edges(X.chunks[0], _multinomial.tile_rows(self.p + 1, max(1, len(self._classes) - 1)))
+            moved = [array.rechunk({0: edges}) for array in arrays]
+            arrays = list(dask.persist(*moved)) if persist and any(map(operator.is_not, moved, arrays)) else moved
         columns = [chunks_of(array).chunks for array in arrays]
         columns += [[None] * len(edges)] if weight is None else []
         self.edges = edges
         self._chunks = list(zip(firsts_of(edges), *columns, strict=True))
         self._seen: Survey | None = None
+        self._checked = False  # X
+
+    @property
+    def classes(self) -> NDArray[Any]:
+        return self._classes
 
     def survey(self) -> Survey:
         if self._seen is None:
             dask = dask_module()
-            self._seen = joined_survey(
-                iter(self._compute([dask.delayed(_survey_chunk)(self._expected, *chunk) for chunk in self._chunks]))
-            )
+            of_chunk = dask.delayed(_survey_chunk, pure=False)
+            tasks = [of_chunk(self._expected, first, y, weight) for first, _, y, weight in self._chunks]
+            self._seen = joined_survey(iter(self._compute(tasks)))
         return self._seen
 
     def sums(self, empty: Empty, add: Add, what: str, *key: NDArray[Any]) -> Floats:
         dask = dask_module()
         work = dask.delayed((empty, add), traverse=False)
         of_chunk, merge = dask.delayed(_sum_chunk, pure=False), dask.delayed(_merge, pure=False)
-        nodes = [of_chunk(self._expected, work, self.threads, *chunk) for chunk in self._chunks]
+        check = not self._checked
+        nodes = [of_chunk(self._expected, work, self.threads, check, *chunk) for chunk in self._chunks]
         while len(nodes) > 1:
             groups = [nodes[i : i + FAN_IN] for i in range(0, len(nodes), FAN_IN)]
             nodes = [merge(work, self.threads, group) if len(group) > 1 else group[0] for group in groups]
         sums = empty(0)
         sums.absorb(self._compute(nodes)[0][1])
+        self._checked = True
         return sums.total(self.threads)
 
     def map(self, function: Callable[[Block], Floats], chunks: tuple[int, ...]) -> Array:
         """A function of every sample, as a lazy array in the given chunks."""
         dask = dask_module()
         shared = dask.delayed(function, traverse=False)
-        of_chunk = dask.delayed(_score_chunk, pure=False)
+        of_chunk, check = dask.delayed(_score_chunk, pure=False), not self._checked
         values = [
-            dask.array.from_delayed(of_chunk(self._expected, shared, *chunk), (rows,), np.float64)
+            dask.array.from_delayed(of_chunk(self._expected, shared, check, *chunk), (rows,), np.float64)
             for chunk, rows in zip(self._chunks, self.edges, strict=True)
         ]
         scores: Array = dask.array.concatenate(values).rechunk((chunks,))

@@ -248,6 +248,5 @@ def log_loss(
 
 
 def _log_loss_of_block(like: Any, block: Block) -> Floats:
-    _validate.magnitudes("X", block.X)
     losses: Floats = streamed.points_of_block(like, block).each(lambda part: part.log_loss())
     return losses
