@@ -63,7 +63,9 @@ def read(path: Path) -> Source:
 def _classes(part: Path) -> dict[str, list[Path]]:
     """The image files of each class, both in natural order."""
     found = {}
-    for folder in _natural_order(path for path in part.iterdir() if path.is_dir()):
+    above = part.resolve()  # links that lead back there are no classes
+    folders = (path for path in part.iterdir() if path.is_dir() and not above.is_relative_to(path.resolve()))
+    for folder in _natural_order(folders):
         if images := _natural_order(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES):
             found[folder.name] = images
     return found
