@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from augcore import augmentations as A
-from augcore import transforms
+from augcore import datasets, transforms
 
 ROOT = Path(__file__).resolve().parent.parent
 PIPELINES = ROOT / "docs" / "pipelines.md"
@@ -65,6 +65,14 @@ def test_the_pages_on_solvers_and_scores_run(capsys):
     assert names["estimate"].shape == names["standard_error"].shape == (1000,)
     assert names["indices"].shape == names["values"].shape == (5, 10)
     assert run(ROOT / "docs" / "alo.md") == {}
+
+
+def test_the_page_on_data_runs():
+    names = run(ROOT / "docs" / "data.md")
+    with names["kept"]:
+        assert set(np.bincount(names["own"].y_train)) == {20}
+    text = (ROOT / "docs" / "data.md").read_text()
+    assert all(f"| `{name}` |" in text for name in (*datasets.DATASETS, "npz:PATH", "folder:PATH"))
 
 
 def test_the_examples_of_the_transforms():
