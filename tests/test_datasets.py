@@ -132,6 +132,17 @@ def test_labels_are_positions_of_the_chosen_classes(write_npz):
     np.testing.assert_array_equal(pair.y_test, arrays["y_test"][np.isin(arrays["y_test"], [300, -7])] == -7)
 
 
+@pytest.mark.parametrize(("part", "word"), [("y_train", "training"), ("y_test", "test")])
+def test_a_class_without_images(write_npz, part, word):
+    arrays = make_set(n_classes=3)
+    arrays[part] = np.minimum(arrays[part], 1)
+    name = write_npz(**arrays)
+    with pytest.raises(ValueError, match=f"classes: there are no {word} images of 2$"):
+        datasets.load(name, classes=(2, 0))
+    assert datasets.load(name, classes=(1, 0)).class_names == ("1", "0")
+    assert datasets.load(name).class_names == ("0", "1", "2")
+
+
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
@@ -274,6 +285,30 @@ def test_malformed_idx(tmp_path, trusted, data):
         mnist.read_idx(path)
 
 
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_idx_that_would_grow_without_end(tmp_path, trusted, monkeypatch, suffix):
+    monkeypatch.setattr(mnist, "MAX_IDX_BYTES", 1000)
+    path = tmp_path / f"t10k-labels-idx1-ubyte{suffix}"
+    for n, message in ((992, None), (993, "holds more than 1000 bytes")):
+        data = struct.pack(">II", 0x801, n) + bytes(n)
+        path.write_bytes(trusted(path.name, gzip.compress(data) if suffix else data))
+        if message is None:
+            assert mnist.read_idx(path).shape == (n,)
+        else:
+            with pytest.raises(augcore.FileFormatError, match=f"{path.name}: {message}"):
+                mnist.read_idx(path)
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-4000], lambda b: b[:12] + b"\xff" * 40 + b[52:], lambda b: b"hello"])
+def test_damaged_packing_of_mnist(tmp_path, write_mnist, trusted, damage):
+    write_mnist(".gz")
+    path = tmp_path / "train-images-idx3-ubyte.gz"
+    noise = idx(np.random.default_rng(0).integers(0, 256, (20, 40, 50), np.uint8))
+    path.write_bytes(trusted(path.name, damage(gzip.compress(noise))))
+    with pytest.raises(augcore.FileFormatError, match=r"train-images-idx3-ubyte\.gz: not a readable gzip file"):
+        datasets.load("mnist", root=tmp_path)
+
+
 # ---- CIFAR-10 --------------------------------------------------------------------------------------------------------
 
 
@@ -358,6 +393,16 @@ def test_damaged_cifar10_archive(tmp_path, cifar, trusted):
         datasets.load("cifar10", root=tmp_path)
     archive.write_bytes(archive.read_bytes()[:-9])
     with pytest.raises(augcore.ChecksumError, match=r"cifar-10-binary\.tar\.gz"):
+        datasets.load("cifar10", root=tmp_path)
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-4000], lambda b: b[:12] + b"\xff" * 40 + b[52:], lambda b: b"hello"])
+def test_damaged_packing_of_cifar10(tmp_path, cifar, trusted, damage):
+    _, batches = cifar
+    archive = tmp_path / "cifar-10-binary.tar.gz"
+    write_tar(archive, batches, trusted)
+    archive.write_bytes(trusted(archive.name, damage(archive.read_bytes())))
+    with pytest.raises(augcore.FileFormatError, match=r"cifar-10-binary\.tar\.gz: not a readable archive"):
         datasets.load("cifar10", root=tmp_path)
 
 

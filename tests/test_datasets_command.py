@@ -155,6 +155,12 @@ def test_verify_official_npz(root: Path) -> None:
     assert finding.path == root / mnist.NPZ
     assert finding.state == "damaged"
     assert "as train-images-idx3-ubyte" in finding.words
+    (root / mnist.FILES[1]).write_bytes(b"left over: nothing is missing beside it")
+    findings = list(datasets.verify("mnist", root=root))
+    assert [(found.path.name, found.state) for found in findings] == [
+        (mnist.NPZ, "damaged"),
+        (mnist.FILES[1], "damaged"),
+    ]
 
 
 @pytest.mark.skipif(not (datasets.data_folder() / "mnist.npz").is_file(), reason="MNIST is not on this machine")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 import zlib
@@ -302,6 +303,17 @@ def test_names_that_are_no_files(name, tmp_path):
     with pytest.raises(OSError, match="not a regular file") as caught:
         datasets.load(name)
     assert caught.value.filename == str(path)
+
+
+@pytest.mark.usefixtures("plain")
+def test_errors_of_the_disk_stay_what_they_are(name, tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(Image, "open", fail)
+    with pytest.raises(OSError, match="Input/output error") as caught:
+        datasets.load(name)
+    assert caught.value.filename == str(tmp_path / "set/train/class2/1.png")
 
 
 @pytest.mark.usefixtures("plain")

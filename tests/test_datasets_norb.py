@@ -217,7 +217,7 @@ def test_damaged_files_are_refused(tmp_path, write_set, put, kind, data, words, 
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("damage", ["cut", "bit", "not-gzip", "bomb", "bomb-behind", "crc"])
+@pytest.mark.parametrize("damage", ["cut", "bit", "deflate", "not-gzip", "bomb", "bomb-behind", "crc"])
 def test_damaged_packing_is_refused(tmp_path, write_set, put, damage):
     write_set("norb", ".gz")
     name = f"{norb.EDITIONS['norb'].train[0]}-dat.mat.gz"
@@ -226,6 +226,8 @@ def test_damaged_packing_is_refused(tmp_path, write_set, put, damage):
         whole = whole[:-20_000]
     elif damage == "bit":
         whole[2000] ^= 0xFF
+    elif damage == "deflate":
+        whole[10] = 7  # a kind of block that there is not
     elif damage == "not-gzip":
         whole = bytearray(tensor(IMAGES))
     elif damage == "crc":

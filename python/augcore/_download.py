@@ -6,16 +6,14 @@ is full or the process ends, and is gone on with where the server can send the r
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import http.client
 import logging
 import os
-import re
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from augcore import _files
@@ -87,34 +85,27 @@ def _receive(url: str, size: int, partial: _Partial, progress: Progress) -> None
             raise _another_file(url, size)
         progress(partial.target.name, partial.n_bytes, size)
         while chunk := _read(response, min(_CHUNK, size - partial.n_bytes + 1)):
-            if partial.n_bytes + len(chunk) > size:
-                raise _another_file(url, size)
-            partial.append(chunk)
+            partial.append(chunk)  # at most one byte too many, which the sum tells
             progress(partial.target.name, partial.n_bytes, size)
     if partial.n_bytes < size:
         raise _LostError(f"the connection was cut after {partial.n_bytes} of {size} bytes")
 
 
-@contextlib.contextmanager
-def _request(url: str, partial: _Partial) -> Iterator[http.client.HTTPResponse]:
+def _request(url: str, partial: _Partial) -> http.client.HTTPResponse:
     """The answer to a request for what follows the bytes that are there."""
     headers = {"Range": f"bytes={partial.n_bytes}-"} if partial.n_bytes else {}
-    with contextlib.ExitStack() as stack:
-        try:
-            response = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=_TIMEOUT)
-        except urllib.error.HTTPError as error:
-            error.close()
-            if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
-                partial.begin_anew()
-            raise _LostError(str(error)) from None
-        except (OSError, http.client.HTTPException) as error:
-            raise _LostError(str(error)) from None
-        stack.enter_context(response)
-        stated = response.headers.get("Content-Range", "")
-        if response.status == http.client.PARTIAL_CONTENT and not re.match(f"bytes {partial.n_bytes}-", stated):
+    try:
+        response: http.client.HTTPResponse = urllib.request.urlopen(
+            urllib.request.Request(url, headers=headers), timeout=_TIMEOUT
+        )
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
             partial.begin_anew()
-            raise _LostError(f"the server sent another part than asked for ({stated})")
-        yield response
+        raise _LostError(str(error)) from None
+    except (OSError, http.client.HTTPException) as error:
+        raise _LostError(str(error)) from None
+    return response
 
 
 def _read(response: http.client.HTTPResponse, n: int) -> bytes:
