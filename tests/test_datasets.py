@@ -16,8 +16,8 @@ import pytest
 from image_sets import assert_same, make_set, trust
 
 import augcore
-from augcore import datasets
-from augcore.datasets import cifar10, mnist, npz
+from augcore import _download, datasets
+from augcore.datasets import checksums, cifar10, mnist, npz
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(augcore.__file__).parent / "data"
@@ -411,6 +411,60 @@ def test_the_pickled_cifar10_is_refused(tmp_path, name):
     (tmp_path / name).mkdir()
     with pytest.raises(augcore.FileFormatError, match=r"pickled.*cifar-10-binary\.tar\.gz"):
         datasets.load("cifar10", root=tmp_path)
+
+
+# ---- fetching --------------------------------------------------------------------------------------------------------
+
+
+def test_load_fetches_what_is_missing(tmp_path, write_mnist, monkeypatch):
+    arrays = write_mnist(".gz")
+    calls = []
+
+    def fetch(urls, folder, progress):
+        folder.mkdir(parents=True)
+        for url in urls:
+            name = url.rpartition("/")[2]
+            (folder / name).write_bytes((tmp_path / name).read_bytes())
+        calls.append((urls, progress))
+
+    monkeypatch.setattr(_download, "fetch", fetch)
+    root = tmp_path / "new" / "folder"
+    with pytest.raises(FileNotFoundError):
+        datasets.load("mnist", root=root)
+    for _ in range(2):
+        assert_same(datasets.load("mnist", root=root, download=True), arrays)
+    files = [f"{file}.gz" for file in mnist.FILES]
+    assert calls == [({mnist.URL + file: (checksums.BYTES[file], checksums.SUMS[file]) for file in files}, None)]
+
+
+@pytest.mark.parametrize(("name", "n_files"), [("mnist", 4), ("cifar10", 1), ("norb", 6)])
+def test_fetch(tmp_path, monkeypatch, name, n_files):
+    calls = []
+    monkeypatch.setattr(_download, "fetch", lambda *call: calls.append(call))
+    files = datasets.fetch(name, root=tmp_path, progress=print)
+    ((urls, folder, progress),) = calls
+    assert [tmp_path / url.rpartition("/")[2] for url in urls] == files
+    assert len(files) == n_files
+    assert (folder, progress) == (tmp_path, print)
+    assert all(url.startswith("https://") and size > 300 and len(sha256) == 64 for url, (size, sha256) in urls.items())
+
+
+def test_files_that_are_there_unpacked_are_not_fetched(tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr(_download, "fetch", lambda *call: calls.append(call))
+    (tmp_path / mnist.FILES[0]).write_bytes(b"")
+    files = datasets.fetch("mnist", root=tmp_path)
+    assert [path.name for path in files] == [f"{file}.gz" for file in mnist.FILES[1:]]
+    assert list(calls[0][0]) == [mnist.URL + path.name for path in files]
+
+
+@pytest.mark.parametrize("name", ["norb-jittered", "mnist-sample", "npz:a.npz", "cats", ""])
+def test_what_cannot_be_fetched(tmp_path, name):
+    with pytest.raises(ValueError, match=r"^name: "):
+        datasets.fetch(name, root=tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+    with pytest.raises(TypeError, match="name: expected a string"):
+        datasets.fetch(7)
 
 
 # ---- the installed package -------------------------------------------------------------------------------------------

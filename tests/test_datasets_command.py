@@ -32,6 +32,19 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Augcore:
+    """Calls the command in this process, which is quicker, in an empty folder."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+
+    def call(*arguments: object) -> subprocess.CompletedProcess:
+        result = CliRunner().invoke(cli.app, [str(word) for word in arguments])
+        return subprocess.CompletedProcess(arguments, result.exit_code, result.stdout, result.stderr)
+
+    return call
+
+
 # ---- list ------------------------------------------------------------------------------------------------------------
 
 
@@ -40,14 +53,15 @@ def _block(text: str, name: str) -> str:
     return re.search(rf"^{re.escape(name)} .*(?:\n .*)*", text, re.M)[0]
 
 
-def test_list(command: Augcore, root: Path) -> None:
+def test_list(here: Augcore, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUGCORE_DATA", str(root))
     for file in mnist.FILES[:3]:
         (root / f"{file}.gz").write_bytes(bytes(10**6))
     (root / ".t10k-labels-idx1-ubyte.gz.partial").write_bytes(bytes(10**5))
     (root / cifar10.NPZ).write_bytes(bytes(2 * 10**6))
     for name in norb.files("norb")[:1]:
         (root / name).write_bytes(bytes(3 * 10**5))
-    for process in (command("data", "list", "--root", root), command("data", "list", env={"AUGCORE_DATA": str(root)})):
+    for process in (here("data", "list", "--root", root), here("data", "list")):
         assert process.returncode == 0
         assert process.stderr == ""
         text = process.stdout
@@ -66,8 +80,8 @@ def test_list(command: Augcore, root: Path) -> None:
         assert "https://cs.nyu.edu/" in _block(text, "norb-jittered")
 
 
-def test_the_advice_of_list_is_for_the_folder_that_was_given(command: Augcore, tmp_path: Path) -> None:
-    process = command("data", "list", "--root", tmp_path / "no where")
+def test_the_advice_of_list_is_for_the_folder_that_was_given(here: Augcore, tmp_path: Path) -> None:
+    process = here("data", "list", "--root", tmp_path / "no where")
     assert f"augcore data fetch mnist --root '{tmp_path}/no where'" in process.stdout
 
 
@@ -92,7 +106,7 @@ def _lines(process: subprocess.CompletedProcess) -> list[tuple[str, str]]:
     return [tuple(line.split(maxsplit=1)) for line in process.stdout.splitlines()]
 
 
-def test_verify_tells_each_file(command: Augcore, root: Path) -> None:
+def test_verify_tells_each_file(here: Augcore, root: Path) -> None:
     for file in norb.files("norb"):
         (root / f"{file}.gz").write_bytes(b"damaged")
     (root / norb.files("norb")[0]).write_bytes(b"also damaged")
@@ -100,7 +114,7 @@ def test_verify_tells_each_file(command: Augcore, root: Path) -> None:
     values = np.tile(np.arange(5, dtype="<i4"), 4860)
     official.write_bytes(np.array([0x1E3D4C54, 1, 24_300, 1, 1], "<i4").tobytes() + values.tobytes())
     (root / mnist.FILES[0]).write_bytes(b"damaged as well")
-    process = command("data", "verify", "--root", root)
+    process = here("data", "verify", "--root", root)
     assert process.returncode == 1
     assert process.stderr == "augcore: error: 4 of 11 files are damaged\n"
     lines = _lines(process)
@@ -120,33 +134,33 @@ def test_verify_tells_each_file(command: Augcore, root: Path) -> None:
     assert f"{official}  (MD5)" in process.stdout
 
 
-def test_verify_where_nothing_is_damaged(command: Augcore, root: Path) -> None:
-    whole = command("data", "verify", "--root", root)
+def test_verify_where_nothing_is_damaged(here: Augcore, root: Path) -> None:
+    whole = here("data", "verify", "--root", root)
     assert whole.returncode == 0
     assert whole.stderr == ""
     assert [state for state, _ in _lines(whole)] == ["ok", *["missing"] * 4]
-    sample = command("data", "verify", "mnist-sample")
+    sample = here("data", "verify", "mnist-sample")
     assert (sample.returncode, sample.stderr) == (0, "")
-    absent = command("data", "verify", "mnist", "--root", root)
+    absent = here("data", "verify", "mnist", "--root", root)
     assert absent.returncode == 1
     assert absent.stderr.startswith(f"augcore: error: {root}: mnist: no data; put mnist.npz, or")
     assert absent.stderr.count("\n") == 1
-    assert_one_line(command("data", "verify", "mnits"), 2, "NAME mnits", "expected one of", "norb-jittered")
+    assert_one_line(here("data", "verify", "mnits"), 2, "NAME mnits", "expected one of", "norb-jittered")
 
 
-def test_verify_own_sets(command: Augcore, tmp_path: Path) -> None:
+def test_verify_own_sets(here: Augcore, tmp_path: Path) -> None:
     path = tmp_path / "own.npz"
     np.savez(path, **make_set())
-    process = command("data", "verify", f"npz:{path}")
+    process = here("data", "verify", f"npz:{path}")
     assert process.stdout == f"ok       {path}  (all images read)\n"
     assert process.returncode == 0
     path.write_bytes(path.read_bytes()[:-30])
-    damaged = command("data", "verify", f"npz:{path}")
+    damaged = here("data", "verify", f"npz:{path}")
     assert damaged.returncode == 1
     assert damaged.stdout.startswith(f"damaged  {path}: ")
     assert damaged.stderr == "augcore: error: 1 of 1 files is damaged\n"
-    assert_one_line(command("data", "verify", f"folder:{tmp_path}"), 1, str(tmp_path), "has no folder train")
-    assert_one_line(command("data", "verify", f"npz:{tmp_path}/none.npz"), 1, "none.npz", "no such file")
+    assert_one_line(here("data", "verify", f"folder:{tmp_path}"), 1, str(tmp_path), "has no folder train")
+    assert_one_line(here("data", "verify", f"npz:{tmp_path}/none.npz"), 1, "none.npz", "no such file")
 
 
 def test_verify_official_npz(root: Path) -> None:
@@ -291,19 +305,6 @@ def test_an_interrupted_fetch_goes_on(served: Callable[..., list[str]], root: Pa
     again = _run(served("right", "data", "fetch", "mnist", "--root", root))
     assert again.returncode == 0, again.stderr
     assert not list(root.glob(".*"))
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Augcore:
-    """Calls the command in this process, which is quicker, in an empty folder."""
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-
-    def call(*arguments: object) -> subprocess.CompletedProcess:
-        result = CliRunner().invoke(cli.app, [str(word) for word in arguments])
-        return subprocess.CompletedProcess(arguments, result.exit_code, result.stdout, result.stderr)
-
-    return call
 
 
 def test_what_cannot_be_fetched(here: Augcore, root: Path) -> None:

@@ -129,13 +129,13 @@ def _read_image(pillow: ModuleType, path: Path, like: tuple[Path, tuple[int, ...
         except OSError as error:
             if error.errno is not None:  # of the disk, not of Pillow
                 raise OSError(error.errno, error.strerror, str(path)) from None
-            raise _unreadable(path, error) from None
+            raise _unreadable(path, "" if isinstance(error, pillow.UnidentifiedImageError) else str(error)) from None
         except Exception as error:  # the parsers behind it raise anything
-            raise _unreadable(path, error) from None
+            raise _unreadable(path, str(error) or type(error).__name__) from None
 
 
-def _unreadable(path: Path, error: Exception) -> FileFormatError:
-    return FileFormatError(f"{path}: not a readable image ({str(error) or type(error).__name__})")
+def _unreadable(path: Path, words: str) -> FileFormatError:
+    return FileFormatError(f"{path}: not a readable image" + (f" ({words})" if words else ""))
 
 
 def _words(shape: tuple[int, ...]) -> str:

@@ -263,7 +263,7 @@ def _expanded(path: str | os.PathLike[str]) -> Path:
 def fetch(
     name: str, *, root: str | os.PathLike[str] | None = None, progress: _download.Progress | None = None
 ) -> list[Path]:
-    """Fetch the official files of a data set that are not there yet.
+    """Fetch the official files of a data set that are not there yet, packed or unpacked.
 
     Each file has its sum checked before it gets its name. What came of it before an interruption is kept and gone on
     with.
@@ -294,9 +294,11 @@ def fetch(
     known, place = _known(name), data_folder(root)
     if not known.fetched:
         raise ValueError(f"name: {name!r} cannot be fetched; put {known.wanted} into {place}, from {known.url}")
-    urls = {known.url + file: (checksums.BYTES[file], checksums.SUMS[file]) for file in known.fetched}
-    _download.fetch(urls, place, progress)
-    return [place / file for file in known.fetched]
+    files = [file for file in known.fetched if not (place / file.removesuffix(".gz")).is_file()]  # or there unpacked
+    _download.fetch(
+        {known.url + file: (checksums.BYTES[file], checksums.SUMS[file]) for file in files}, place, progress
+    )
+    return [place / file for file in files]
 
 
 def verify(name: str, *, root: str | os.PathLike[str] | None = None) -> Iterator[Finding]:
