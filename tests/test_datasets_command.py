@@ -116,7 +116,7 @@ def test_verify_tells_each_file(here: Augcore, root: Path) -> None:
     (root / mnist.FILES[0]).write_bytes(b"damaged as well")
     process = here("data", "verify", "--root", root)
     assert process.returncode == 1
-    assert process.stderr == "augcore: error: 4 of 11 files are damaged\n"
+    assert process.stderr == "augcore: error: 4 files are damaged\n"
     lines = _lines(process)
     states = {words.split(":")[0].split("  ")[0]: state for state, words in lines}
     assert len(lines) == 11
@@ -158,7 +158,7 @@ def test_verify_own_sets(here: Augcore, tmp_path: Path) -> None:
     damaged = here("data", "verify", f"npz:{path}")
     assert damaged.returncode == 1
     assert damaged.stdout.startswith(f"damaged  {path}: ")
-    assert damaged.stderr == "augcore: error: 1 of 1 files is damaged\n"
+    assert damaged.stderr == "augcore: error: 1 file is damaged\n"
     assert_one_line(here("data", "verify", f"folder:{tmp_path}"), 1, str(tmp_path), "has no folder train")
     assert_one_line(here("data", "verify", f"npz:{tmp_path}/none.npz"), 1, "none.npz", "no such file")
 

@@ -306,6 +306,23 @@ def test_names_that_are_no_files(name, tmp_path):
 
 
 @pytest.mark.usefixtures("plain")
+def test_verify_names_every_damaged_image(name, put, tmp_path):
+    root = tmp_path / "set"
+    (whole,) = datasets.verify(name)
+    assert whole == (root, "ok", "all images read")
+    put("train/class2/1.png", b"")
+    put("train/class10/img3.PNG", grey(0, (4, 3)))
+    put("test/class2/2.png", Image.new("RGB", (4, 3)))
+    findings = list(datasets.verify(name))
+    assert {(found.path, found.state) for found in findings} == {(root, "damaged")}
+    assert [found.words.removeprefix(f"{root}/") for found in findings] == [
+        "train/class2/1.png: not a readable image",
+        f"train/class10/img3.PNG: is 4 x 3 grey, but {root}/train/class2/2.png is 3 x 4 grey",
+        f"test/class2/2.png: is 3 x 4 RGB, but {root}/train/class2/2.png is 3 x 4 grey",
+    ]
+
+
+@pytest.mark.usefixtures("plain")
 def test_errors_of_the_disk_stay_what_they_are(name, tmp_path, monkeypatch):
     def fail(*_, **__):
         raise OSError(errno.EIO, os.strerror(errno.EIO))

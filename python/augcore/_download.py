@@ -104,7 +104,7 @@ def _request(url: str, partial: _Partial) -> http.client.HTTPResponse:
             partial.begin_anew()
         raise _LostError(str(error)) from None
     except (OSError, http.client.HTTPException) as error:
-        raise _LostError(str(error)) from None
+        raise _LostError(str(getattr(error, "reason", error))) from None
     return response
 
 

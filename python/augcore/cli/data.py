@@ -150,7 +150,7 @@ def verify(
         say("\n".join(_line(finding) for finding in found))
         findings += found
     if damaged := sum(finding.state == "damaged" for finding in findings):
-        raise ChecksumError(f"{damaged} of {len(findings)} files {'is' if damaged == 1 else 'are'} damaged")
+        raise ChecksumError(f"{damaged} {'file is' if damaged == 1 else 'files are'} damaged")
     if name is not None and any(finding.state == "missing" for finding in findings):
         raise registry.missing(name, place)
 

@@ -15,6 +15,7 @@ import errno
 import importlib
 import re
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -26,7 +27,7 @@ from augcore import _files
 from augcore._errors import FileFormatError, missing_extra
 from augcore.datasets.source import Images, Rows, Source
 
-__all__ = ["MAX_PIXELS", "SUFFIXES", "read"]
+__all__ = ["MAX_PIXELS", "SUFFIXES", "check", "read"]
 
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 _FORMATS = frozenset({"BMP", "JPEG", "PNG", "PPM", "TIFF", "WEBP"})
@@ -38,6 +39,26 @@ _MODES = dict.fromkeys(("1", "L", "LA"), "L") | dict.fromkeys(("P", "PA", "RGB",
 
 def read(path: Path) -> Source:
     """The set in a folder; of the images only names are read yet."""
+    names, train, test = _parts(path)
+    return Source(_Files(train, train[0][0]), _Files(test, train[0][0]), dict(enumerate(names)), by_class=True)
+
+
+def check(path: Path) -> Iterator[str]:
+    """Reads every image of a set, and says of each that is damaged, or unlike the first good one, what is wrong."""
+    _, train, test = _parts(path)
+    pillow = _pillow()
+    like = None
+    for image in (image for of_class in (*train, *test) for image in of_class):
+        try:
+            shape = _read_image(pillow, image, like).shape
+        except FileFormatError as error:
+            yield str(error)
+        else:
+            like = like or (image, shape)
+
+
+def _parts(path: Path) -> tuple[list[str], list[list[Path]], list[list[Path]]]:
+    """The classes, and the files of each for training and for testing."""
     if not path.is_dir():
         raise FileNotFoundError(errno.ENOENT, "folder: no such folder", str(path))
     by_part = {}
@@ -54,10 +75,7 @@ def read(path: Path) -> Source:
             raise FileFormatError(
                 f"{path / part / missing[0]}: has no images of this class, which are in the other part"
             )
-    names = list(train)
-    first = train[names[0]][0]
-    parts = [_Files([by_class[name] for name in names], first) for by_class in (train, test)]
-    return Source(parts[0], parts[1], dict(enumerate(names)), by_class=True)
+    return list(train), list(train.values()), [test[name] for name in train]
 
 
 def _classes(part: Path) -> dict[str, list[Path]]:

@@ -97,7 +97,7 @@ def _norb(name: str, title: str, url: str, fetched: tuple[str, ...] = ()) -> Kno
         optional=norb.optional_files(name),
         packed=True,
     )
-    wanted = f"the {len(form.files)} official files {form.files[0]}, ...-cat.mat and so on, gzipped or not,"
+    wanted = f"the {len(form.files)} official files ({form.files[0]}, ...-cat.mat and so on, gzipped or not)"
     return Known(title, (form,), wanted, url, fetched)
 
 
@@ -319,7 +319,12 @@ def verify(name: str, *, root: str | os.PathLike[str] | None = None) -> Iterator
     """
     if isinstance(name, str) and (own := _own(name)) is not None:
         read, path = own
-        yield _finding(path, "all images read", lambda: choose(read(path), None, None))
+        if read is not folder.read:
+            yield _finding(path, "all images read", lambda: choose(read(path), None, None))
+        elif messages := list(folder.check(path)):
+            yield from (Finding(path, "damaged", message) for message in messages)
+        else:
+            yield Finding(path, "ok", "all images read")
         return
     known, place = _known(name), data_folder(root)
     nothing = True
