@@ -31,6 +31,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from augcore import _files, _random, _validate, _validate_models
 from augcore._errors import FileFormatError, missing_extra
+from augcore.features._keras import compile_quickly, keras_module
+from augcore.features.networks import NETWORKS, Layers, build
 
 if TYPE_CHECKING:
     import keras
@@ -41,123 +43,6 @@ Progress = Callable[[int, int, float], None]
 
 MAX_CLASSES = 10_000  # in a file of weights
 MAX_EXPANSION = 20  # times, of a packed model
-
-
-# ---- Keras, quietly --------------------------------------------------------------------------------------------------
-
-
-def _keras() -> ModuleType:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    try:
-        with contextlib.nullcontext() if "keras" in sys.modules else _without_native_log():
-            return importlib.import_module("keras")
-    except ImportError:
-        raise missing_extra("keras", "experiments") from None
-
-
-# How the C++ log of TensorFlow begins its lines, and the two lines that come without such a beginning.
-_NATIVE_LOG = re.compile(rb"[IWE]\d{4} \d|WARNING: All log messages before absl|To enable the following instructions:")
-
-
-@contextlib.contextmanager
-def _without_native_log() -> Iterator[None]:
-    """Holds back what is written to file descriptor 2, and drops the C++ log: some of it heeds no level."""
-    try:
-        stderr = os.dup(2)
-    except OSError:  # there is no standard error to keep clean
-        yield
-        return
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
-            held.seek(0)
-            for line in held:
-                if not _NATIVE_LOG.match(line):
-                    os.write(2, line)
-
-
-# ---- the networks of the paper ---------------------------------------------------------------------------------------
-
-
-class _Layers:
-    """Makes layers with ReLU, weights drawn from normal(0, 0.05), a seed for each draw, and names of their own.
-
-    Keras' names count what the process has made: with them, the same network would look different in the cache.
-    """
-
-    def __init__(self, rng: np.random.Generator) -> None:
-        self._rng = rng
-        self._layers = _keras().layers
-        self._made = 0
-
-    def _named(self, kind: str) -> dict[str, str]:
-        self._made += 1
-        return {"name": f"{kind}{self._made}", "dtype": "float32"}
-
-    def _seed(self) -> int:
-        return int(self._rng.integers(2**31))
-
-    def _weights(self) -> dict[str, Any]:
-        return {"kernel_initializer": _keras().initializers.RandomNormal(0.0, 0.05, seed=self._seed())}
-
-    def conv(self, filters: int, size: int, padding: str = "valid") -> Any:
-        options = {"padding": padding, "activation": "relu", "data_format": "channels_last"}
-        return self._layers.Conv2D(filters, size, **options, **self._weights(), **self._named("conv"))
-
-    def dense(self, units: int, activation: str = "relu") -> Any:
-        return self._layers.Dense(units, activation=activation, **self._weights(), **self._named("dense"))
-
-    def pool(self) -> Any:
-        return self._layers.MaxPooling2D(2, data_format="channels_last", **self._named("pool"))
-
-    def dropout(self, rate: float) -> Any:
-        return self._layers.Dropout(rate, seed=self._seed(), **self._named("dropout"))
-
-    def flatten(self) -> Any:
-        return self._layers.Flatten(data_format="channels_last", **self._named("flatten"))
-
-
-def _cnn(make: _Layers) -> list[Any]:
-    """The network that the paper calls LeNet: two blocks of two convolutions, 512 features."""
-    blocks = [
-        [make.conv(filters, 3, "same"), make.conv(filters, 3), make.pool(), make.dropout(0.25)] for filters in (32, 64)
-    ]
-    return [*itertools.chain(*blocks), make.flatten(), make.dense(512), make.dropout(0.5)]
-
-
-def _lenet5(make: _Layers) -> list[Any]:
-    """LeNet-5 with ReLU and maximum pooling: 84 features."""
-    convolutions = [make.conv(6, 5, "same"), make.pool(), make.conv(16, 5), make.pool()]
-    return [*convolutions, make.flatten(), make.dense(120), make.dense(84)]
-
-
-def _mnist_cnn(make: _Layers) -> list[Any]:
-    """The MNIST example of Keras: 128 features."""
-    convolutions = [make.conv(32, 3), make.conv(64, 3), make.pool(), make.dropout(0.25)]
-    return [*convolutions, make.flatten(), make.dense(128), make.dropout(0.5)]
-
-
-NETWORKS: dict[str, Callable[[_Layers], list[Any]]] = {"cnn": _cnn, "lenet5": _lenet5, "mnist-cnn": _mnist_cnn}
-
-
-def _build(name: str, shape: tuple[int, ...], n_classes: int, rng: np.random.Generator) -> keras.Model:
-    make = _Layers(rng)
-    inputs = outputs = _keras().Input(shape, dtype="float32", name="images")
-    try:
-        for layer in [*NETWORKS[name](make), make.dense(n_classes, "softmax")]:
-            outputs = layer(outputs)
-    except ValueError:
-        raise ValueError(f"images: {shape[0]} x {shape[1]} pixels are too small for the network {name!r}") from None
-    return _keras().Model(inputs, outputs, name=name)
-
-
-def _compile(network: keras.Model, **options: Any) -> None:
-    """Compiles, without XLA on TensorFlow: on a CPU it made these networks 1.3 to 6 times slower."""
-    network.compile(jit_compile=False if _keras().backend.backend() == "tensorflow" else "auto", **options)
 
 
 # ---- training --------------------------------------------------------------------------------------------------------
@@ -212,10 +97,10 @@ def train(
     if len(classes) < 2:
         raise ValueError(f"labels: expected at least two classes, got {classes.tolist()}")
     draws = np.random.default_rng(_random.key(rng))
-    network = _build(model, pictures.shape[1:], len(classes), draws)
-    _compile(
+    network = build(model, pictures.shape[1:], len(classes), Layers(draws))
+    compile_quickly(
         network,
-        optimizer=_keras().optimizers.Adam(),
+        optimizer=keras_module().optimizers.Adam(),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
@@ -329,7 +214,7 @@ def _network(
         raise ValueError("train: only goes with the name of a network; this model is trained already")
     if isinstance(model, str | os.PathLike):
         return _load(Path(model), shape)
-    if not isinstance(model, _keras().Model):
+    if not isinstance(model, keras_module().Model):
         raise TypeError(f"model: expected a Keras model, a path or a name, got {_validate.describe(model)}")
     return model
 
@@ -345,13 +230,13 @@ def _extractor(network: keras.Model) -> keras.Model:
         return extractor
     try:
         last = network.layers[-1]
-        extractor = _keras().Model(network.inputs[0], last.input, name="features")
+        extractor = keras_module().Model(network.inputs[0], last.input, name="features")
         sound = len(network.outputs) == len(extractor.outputs) == 1 and None not in extractor.output_shape[1:]
     except (AttributeError, ValueError, IndexError, TypeError):
         sound = False
     if not sound:
         raise ValueError("model: has no single penultimate layer of a fixed size; it must be functional or sequential")
-    _compile(extractor)
+    compile_quickly(extractor)
     _extractors[network] = last, extractor
     return extractor
 
@@ -376,7 +261,7 @@ def _cache_key(extractor: keras.Model, images: NDArray[Any], batch_size: int) ->
         architecture = json.dumps(extractor.get_config(), sort_keys=True)
     except (NotImplementedError, TypeError, ValueError) as error:
         raise ValueError(f"model: cannot be described, so its features cannot be kept: {error}") from None
-    computer = f"{_keras().__version__} {_keras().backend.backend()} {batch_size}"
+    computer = f"{keras_module().__version__} {keras_module().backend.backend()} {batch_size}"
     digest = hashlib.sha256(f"{computer} {images.dtype} {images.shape} {architecture}".encode())
     for values in (images, *extractor.get_weights()):
         digest.update(np.ascontiguousarray(values).data)
@@ -430,8 +315,8 @@ def _read_keras(path: Path) -> keras.Model:
         size = sum(info.file_size for info in archive.infolist())
     if size > 2**24 + MAX_EXPANSION * path.stat().st_size:
         raise FileFormatError(f"{path}: would expand to {size} bytes")
-    network = _keras().saving.load_model(path, compile=False, safe_mode=True)
-    if not isinstance(network, _keras().Model):
+    network = keras_module().saving.load_model(path, compile=False, safe_mode=True)
+    if not isinstance(network, keras_module().Model):
         raise FileFormatError(f"{path}: holds no Keras model")
     return network
 
@@ -453,7 +338,7 @@ def _read_weights(path: Path, shape: tuple[int, ...]) -> keras.Model:
         arrays = [file[f"layers/{group}/vars/{i}"] for group in groups for i in (0, 1)]
         if not 2 <= arrays[-1].size <= MAX_CLASSES:
             raise FileFormatError(f"{path}: has {arrays[-1].size} classes")
-        network = _build(name, shape, arrays[-1].size, np.random.default_rng(0))
+        network = build(name, shape, arrays[-1].size, Layers(np.random.default_rng(0)))
         for array, expected in zip(arrays, network.get_weights(), strict=True):
             own = array.file.filename == file.filename and array.external is None and not array.is_virtual
             if not own or array.dtype.kind != "f" or array.shape != expected.shape:
@@ -466,7 +351,7 @@ def _weight_groups(name: str) -> list[str]:
     """The groups that hold weights in a file of a network: conv2d, conv2d_1, ..., dense, dense_1, ..."""
     made: dict[str, int] = {}
     groups = []
-    make = _Layers(np.random.default_rng(0))
+    make = Layers(np.random.default_rng(0))
     for layer in [*NETWORKS[name](make), make.dense(2, "softmax")]:
         kind = type(layer).__name__.lower()
         if kind in ("conv2d", "dense"):

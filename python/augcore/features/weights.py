@@ -1,0 +1,128 @@
+"""Files of weights: .npz without pickle, each array named by its layer, in float16 or float32, and what they are.
+
+    about           JSON in UTF-8 as bytes: {"format": 1, "network": ..., "shape": [H, W, C], "classes": [...], ...}
+    conv1.kernel    and so on, one for each array of the network
+
+A file is read only if it holds exactly the arrays of the network that it names, in their shapes, and finite.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augcore import _files
+from augcore._errors import FileFormatError
+from augcore.features._keras import keras_module
+from augcore.features.networks import Layers, build, is_network
+
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["named_weights", "pack", "read_weights", "unpack", "write_weights"]
+
+MAX_CLASSES = 10_000
+_FORMAT = 1
+_DTYPES = (np.float16, np.float32)
+_MAX_SIDE = 4096  # pixels, or channels
+_MAX_ABOUT = 2**20  # bytes
+
+
+def named_weights(network: keras.Model) -> dict[str, Any]:
+    """The variables of the layers, by name: "conv1.kernel", ..."""
+    return {f"{layer.name}.{weight.name}": weight for layer in network.layers for weight in layer.weights}
+
+
+def pack(about: dict[str, Any]) -> NDArray[np.uint8]:
+    """A dictionary as an array that a file without pickle can hold."""
+    return np.frombuffer(json.dumps(about, sort_keys=True, allow_nan=False).encode(), np.uint8)
+
+
+def unpack(array: NDArray[Any]) -> dict[str, Any]:
+    """What `pack` was given; ValueError if it is something else."""
+    about = json.loads(array.tobytes()) if array.dtype == np.uint8 else None
+    if not isinstance(about, dict):
+        raise ValueError("expected JSON in bytes")
+    return about
+
+
+def keras_array(variable: Any) -> NDArray[Any]:
+    """The value of a Keras variable."""
+    value: NDArray[Any] = keras_module().ops.convert_to_numpy(variable)
+    return value
+
+
+def write_weights(path: str | os.PathLike[str], network: keras.Model, about: dict[str, Any]) -> None:
+    """Writes the weights of a network in float16; `about` names "network", "shape" and "classes".
+
+    ValueError where a weight is beyond float16.
+    """
+    arrays = {}
+    for name, weight in named_weights(network).items():
+        with np.errstate(over="ignore"):  # what overflows is told below
+            arrays[name] = keras_array(weight).astype(np.float16)
+        if not np.isfinite(arrays[name]).all():
+            raise ValueError(f"network: {name} does not fit into float16")
+    with _files.atomic_write(path) as file:
+        np.savez(file, about=pack({"format": _FORMAT, **about}), **arrays)
+
+
+def read_weights(path: str | os.PathLike[str]) -> tuple[keras.Model, dict[str, Any]]:
+    """The network of a file of weights, and what the file says about it; FileFormatError if the two do not agree."""
+    about = _read_about(path)
+    make = Layers(np.random.default_rng(0))
+    try:
+        network = build(about["network"], tuple(about["shape"]), len(about["classes"]), make)
+    except ValueError as error:
+        raise FileFormatError(f"{os.fspath(path)}: {error}") from None
+    weights = named_weights(network)
+
+    def check(headers: dict[str, _files.ArrayHeader]) -> None:
+        if unknown := sorted(headers.keys() - weights.keys() - {"about"}):
+            raise FileFormatError(f"{unknown[0]} is no array of {about['network']}")
+        for name, weight in weights.items():
+            if name not in headers:
+                raise FileFormatError(f"has no array {name}")
+            if headers[name].shape != tuple(weight.shape) or headers[name].dtype not in _DTYPES:
+                found = f"{headers[name].shape} of {headers[name].dtype}"
+                raise FileFormatError(f"{name} is {found}, expected {tuple(weight.shape)} of float16 or float32")
+
+    arrays = _files.read_npz(path, check=check)
+    for name, weight in weights.items():
+        if not np.isfinite(arrays[name]).all():
+            raise FileFormatError(f"{os.fspath(path)}: {name} contains NaN or infinity")
+        weight.assign(arrays[name].astype(np.float32))
+    return network, about
+
+
+def _read_about(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """What a file says about its network, checked before anything is built after it."""
+
+    def check(headers: dict[str, _files.ArrayHeader]) -> None:
+        header = headers["about"]
+        if header.dtype != np.uint8 or len(header.shape) != 1 or header.shape[0] > _MAX_ABOUT:
+            raise FileFormatError(f"about is {header.shape} of {header.dtype}, expected bytes")
+
+    array = _files.read_npz(path, ["about"], check)["about"]
+    try:
+        about = unpack(array)
+    except (ValueError, RecursionError):
+        raise FileFormatError(f"{os.fspath(path)}: about is not JSON") from None
+    if about.get("format") != _FORMAT:
+        raise FileFormatError(f"{os.fspath(path)}: expected format {_FORMAT}, got {about.get('format')!r}")
+    network, shape, classes = about.get("network"), about.get("shape"), about.get("classes")
+    if not isinstance(network, str) or not is_network(network):
+        raise FileFormatError(f"{os.fspath(path)}: names no known network")
+    if not isinstance(shape, list) or len(shape) != 3 or not all(_is_length(length) for length in shape):
+        raise FileFormatError(f"{os.fspath(path)}: shape: expected height, width and channels")
+    if not isinstance(classes, list) or not 2 <= len(classes) <= MAX_CLASSES:
+        raise FileFormatError(f"{os.fspath(path)}: classes: expected a list of 2 to {MAX_CLASSES} names")
+    return about
+
+
+def _is_length(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MAX_SIDE
