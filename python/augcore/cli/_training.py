@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 import augcore
 from augcore import _files, datasets
 from augcore.augmentations import Compose, IntegerUniform, RandomRotate, RandomTranslate
-from augcore.features import fitting, recipes, weights
+from augcore.cli import _history
+from augcore.features import recipes, training, weights
 from augcore.features._keras import keras_module
 from augcore.features.checkpoints import Epoch
-from augcore.features.fitting import Images, Plan
+from augcore.features.training import Images, Plan
 
 __all__ = ["WEIGHTS", "load", "plan", "train"]
 
@@ -47,13 +48,13 @@ def plan(
         epochs or found.epochs,
         batch_size or found.batch_size,
         seed,
-        fitting.precision(precision),
+        training.precision(precision),
         augmentation,
         augment,
     )
 
 
-def _augmentation(rotation: float, shift: int, seed: int) -> tuple[str, fitting.Augment | None]:
+def _augmentation(rotation: float, shift: int, seed: int) -> tuple[str, training.Augment | None]:
     """A rotation and a shift of each image, drawn anew in each epoch, keyed by (seed, epoch, image)."""
     steps: list[Any] = [RandomRotate((-rotation, rotation))] if rotation else []
     steps += [RandomTranslate(IntegerUniform(-shift, shift), IntegerUniform(-shift, shift))] if shift else []
@@ -83,12 +84,19 @@ def train(job: Plan, data: Images, data_name: str, folder: Path, report: Report,
             f"training images right, {100 * epoch.test_accuracy:.2f}% of the test images, {epoch.seconds:.0f} s"
         )
 
-    network, history = fitting.fit(job, data, folder, progress=report, told=told)
+    network, history = training.fit(job, data, folder, progress=report, told=told)
     about = {"network": job.network, "shape": list(data.x_train.shape[1:]), "classes": list(data.class_names)}
     weights.write_weights(folder / WEIGHTS, network, about)
     card = _card(job, data, data_name, folder, history)
     with _files.atomic_write(folder / "card.json") as file:
-        file.write(fitting.json_bytes(card))
+        file.write(training.json_bytes(card))
+    title = f"{job.network} on {data_name}, {len(data.x_train)} images"
+    words = (
+        f"recipe {job.recipe_name}, batches of {job.batch_size}, augmentation: {job.augmentation}; stored as float16: "
+    )
+    _history.draw(
+        history, title, f"{words}{100 * card['test_accuracy']:.2f}% of {len(data.x_test)} test images", folder
+    )
     return card
 
 
@@ -96,15 +104,16 @@ def _card(job: Plan, data: Images, data_name: str, folder: Path, history: list[E
     """How the weights were made, and how good they are as they are stored."""
     stored, _ = weights.read_weights(folder / WEIGHTS)
     keras = keras_module()
-    settings = fitting.settings_of(job, data)
+    settings = training.settings_of(job, data)
     content = (folder / WEIGHTS).read_bytes()
     return settings | {
+        "command": _command_of(job, data_name),
         "data": data_name,
         "data_sha256": data.checksum(),
         "n_train": len(data.x_train),
         "n_test": len(data.x_test),
         "kept": "the epoch that was best on the test images" if job.recipe.keep_best else "the last epoch",
-        "test_accuracy": fitting.test_accuracy(stored, data, 256),
+        "test_accuracy": training.accuracy_on_test(stored, data, 256),
         "train_accuracy_of_the_last_epoch": history[-1].train_accuracy,
         "seconds": round(sum(epoch.seconds for epoch in history)),
         "weights": WEIGHTS,
@@ -117,3 +126,13 @@ def _card(job: Plan, data: Images, data_name: str, folder: Path, history: list[E
         "numpy": np.__version__,
         "machine": platform.machine(),
     }
+
+
+def _command_of(job: Plan, data_name: str) -> str:
+    """The command that does it again, the choice of images and augmentation apart."""
+    network = (
+        f"resnet --depth {job.network[len('resnet') : -len('v2')]}" if job.network.startswith("resnet") else job.network
+    )
+    precision = job.precision.removeprefix("mixed_")
+    options = f"--epochs {job.epochs} --batch-size {job.batch_size} --precision {precision} --rng {job.seed}"
+    return f"augcore train {network} --data {data_name} --recipe {job.recipe_name} {options}"

@@ -20,7 +20,9 @@ def training_norm(**options: Any) -> Any:
         return keras.layers.BatchNormalization(axis=-1, **options)
     import tensorflow
 
-    class FusedNorm(keras.layers.BatchNormalization):  # type: ignore[misc]
+    layer: Any = keras.layers.BatchNormalization
+
+    class FusedNorm(layer):  # type: ignore[misc]
         def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
             if not training:
                 return super().call(inputs, training=training, mask=mask)

@@ -34,7 +34,7 @@ class Epoch(NamedTuple):
 
 def save(path: Path, network: keras.Model, settings: dict[str, Any], history: list[Epoch]) -> None:
     """Writes the state of a training; OSError where there is no space, and the file before it stays."""
-    arrays = {name: keras_array(variable) for name, variable in _variables(network).items()}
+    arrays: dict[str, Any] = {name: keras_array(variable) for name, variable in _variables(network).items()}
     rows = np.array(history, np.float64).reshape(-1, len(Epoch._fields))
     with _files.atomic_write(path) as file:
         np.savez(file, settings=pack(settings), history=rows, **arrays)
@@ -90,5 +90,3 @@ def _variables(network: keras.Model) -> dict[str, Any]:
     ours = {f"network.{name}": variable for name, variable in named_weights(network).items()}
     theirs = {f"optimizer.{i:04}": variable for i, variable in enumerate(network.optimizer.variables)}
     return ours | theirs
-
-

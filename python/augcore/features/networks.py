@@ -62,9 +62,7 @@ class Layers:
 
     def conv(self, filters: int, size: int, padding: str = "valid") -> Any:
         options = {"padding": padding, "activation": "relu", "data_format": "channels_last"}
-        return self._layers.Conv2D(
-            filters, size, **options, kernel_initializer=self._normal(), **self._named("conv")
-        )
+        return self._layers.Conv2D(filters, size, **options, kernel_initializer=self._normal(), **self._named("conv"))
 
     def linear_conv(self, filters: int, size: int, stride: int = 1) -> Any:
         """A convolution of a residual network: no activation, weights after He, the penalty of the training."""
@@ -203,10 +201,7 @@ def build(name: str, shape: tuple[int, ...], n_classes: int, make: Layers) -> ke
     units = resnet_units(name)
     inputs = keras_module().Input(shape, dtype="float32", name="images")
     try:
-        if units is None:
-            outputs = _chained(NETWORKS[name](make), inputs)
-        else:
-            outputs = _resnet(make, units, inputs)
+        outputs = _chained(NETWORKS[name](make), inputs) if units is None else _resnet(make, units, inputs)
     except ValueError:
         raise ValueError(f"images: {shape[0]} x {shape[1]} pixels are too small for the network {name!r}") from None
     return keras_module().Model(inputs, make.classifier(n_classes, units is not None)(outputs), name=name)

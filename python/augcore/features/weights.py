@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,7 +61,7 @@ def write_weights(path: str | os.PathLike[str], network: keras.Model, about: dic
 
     ValueError where a weight is beyond float16.
     """
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for name, weight in named_weights(network).items():
         with np.errstate(over="ignore"):  # what overflows is told below
             arrays[name] = keras_array(weight).astype(np.float16)
@@ -71,9 +71,12 @@ def write_weights(path: str | os.PathLike[str], network: keras.Model, about: dic
         np.savez(file, about=pack({"format": _FORMAT, **about}), **arrays)
 
 
-def read_weights(path: str | os.PathLike[str]) -> tuple[keras.Model, dict[str, Any]]:
-    """The network of a file of weights, and what the file says about it; FileFormatError if the two do not agree."""
-    about = _read_about(path)
+def read_weights(path: str | os.PathLike[str], *, file: IO[bytes] | None = None) -> tuple[keras.Model, dict[str, Any]]:
+    """The network of a file of weights, and what the file says about it; FileFormatError if the two do not agree.
+
+    Data are read from `file` if given: the path then only stands in messages.
+    """
+    about = _read_about(path, file)
     make = Layers(np.random.default_rng(0))
     try:
         network = build(about["network"], tuple(about["shape"]), len(about["classes"]), make)
@@ -91,7 +94,7 @@ def read_weights(path: str | os.PathLike[str]) -> tuple[keras.Model, dict[str, A
                 found = f"{headers[name].shape} of {headers[name].dtype}"
                 raise FileFormatError(f"{name} is {found}, expected {tuple(weight.shape)} of float16 or float32")
 
-    arrays = _files.read_npz(path, check=check)
+    arrays = _files.read_npz(path, check=check, file=file)
     for name, weight in weights.items():
         if not np.isfinite(arrays[name]).all():
             raise FileFormatError(f"{os.fspath(path)}: {name} contains NaN or infinity")
@@ -99,7 +102,7 @@ def read_weights(path: str | os.PathLike[str]) -> tuple[keras.Model, dict[str, A
     return network, about
 
 
-def _read_about(path: str | os.PathLike[str]) -> dict[str, Any]:
+def _read_about(path: str | os.PathLike[str], file: IO[bytes] | None) -> dict[str, Any]:
     """What a file says about its network, checked before anything is built after it."""
 
     def check(headers: dict[str, _files.ArrayHeader]) -> None:
@@ -107,7 +110,7 @@ def _read_about(path: str | os.PathLike[str]) -> dict[str, Any]:
         if header.dtype != np.uint8 or len(header.shape) != 1 or header.shape[0] > _MAX_ABOUT:
             raise FileFormatError(f"about is {header.shape} of {header.dtype}, expected bytes")
 
-    array = _files.read_npz(path, ["about"], check)["about"]
+    array = _files.read_npz(path, ["about"], check, file=file)["about"]
     try:
         about = unpack(array)
     except (ValueError, RecursionError):

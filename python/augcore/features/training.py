@@ -3,18 +3,19 @@
     settings.json    what is trained, and how            checkpoint.npz   the last whole epoch
     history.csv      a line for each epoch               best.npz         the best epoch, where the recipe keeps it
 
-Everything random is keyed by (seed, epoch): the order of the images, what augmentation does to them, what dropout drops.
-So a training that was stopped, by Ctrl-C or kill -9, ends with the same weights as one that was not, as far as the
-backend repeats itself.
+Everything random is keyed by (seed, epoch): the order of the images, what augmentation does to them, what dropout
+drops. So a training that was stopped, by Ctrl-C or kill -9, ends with the same weights as one that was not, as far as
+the backend repeats itself.
 """
 
 from __future__ import annotations
 
 import csv
 import hashlib
+import importlib
 import io
+import json
 import math
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from augcore import _files, _random, _validate
+from augcore import __version__, _files, _random, _validate
 from augcore.features import checkpoints
 from augcore.features._keras import compile_quickly, keras_module
 from augcore.features.checkpoints import Epoch
@@ -75,7 +76,12 @@ class Plan(NamedTuple):
 
 
 def fit(
-    plan: Plan, data: Images, folder: Path, *, progress: Report | None = None, told: Callable[[Epoch], None] | None = None
+    plan: Plan,
+    data: Images,
+    folder: Path,
+    *,
+    progress: Report | None = None,
+    told: Callable[[Epoch], None] | None = None,
 ) -> tuple[keras.Model, list[Epoch]]:
     """Trains, or goes on with what the folder holds.
 
@@ -97,7 +103,7 @@ def fit(
         for number in range(len(history), plan.epochs):
             begin = time.perf_counter()
             loss, accuracy = _epoch(network, plan, data, number, progress)
-            right = test_accuracy(network, data, plan.batch_size)
+            right = accuracy_on_test(network, data, plan.batch_size)
             rate = float(keras_module().ops.convert_to_numpy(network.optimizer.learning_rate))
             finished = Epoch(number + 1, rate, loss, accuracy, right, time.perf_counter() - begin)
             if plan.recipe.keep_best and right > max((epoch.test_accuracy for epoch in history), default=-1.0):
@@ -130,10 +136,9 @@ def _multiplies_bfloat16() -> bool:
 
 
 def settings_of(plan: Plan, data: Images) -> dict[str, Any]:
-    """Everything that decides the result, for the checkpoint."""
-    from augcore import __version__
-
-    keras = keras_module()
+    """Everything that decides the result: a checkpoint of anything else is refused."""
+    keras, recipe = keras_module(), plan.recipe
+    backend = keras.backend.backend()
     return {
         "network": plan.network,
         "recipe": plan.recipe_name,
@@ -141,19 +146,23 @@ def settings_of(plan: Plan, data: Images) -> dict[str, Any]:
         "batch_size": plan.batch_size,
         "seed": plan.seed,
         "precision": plan.precision,
+        "dropout": recipe.dropout,
+        "label_smoothing": recipe.label_smoothing,
+        "weight_decay": recipe.weight_decay,
+        "l2": recipe.l2,
         "augmentation": plan.augmentation,
         "data": data.checksum(),
         "classes": list(data.class_names),
         "shape": list(data.x_train.shape[1:]),
         "augcore": __version__,
         "keras": keras.__version__,
-        "backend": keras.backend.backend(),
+        "backend": f"{backend} {importlib.import_module(backend).__version__}",
     }
 
 
 def _compiled(plan: Plan, data: Images) -> keras.Model:
     draws = np.random.default_rng(_random.derive(plan.seed, "weights"))
-    options = {"precision": plan.precision, "l2": plan.recipe.l2, "dropout": plan.recipe.dropout}
+    options: dict[str, Any] = {"precision": plan.precision, "l2": plan.recipe.l2, "dropout": plan.recipe.dropout}
     make = Layers(draws, for_training=True, **options)
     network = build(plan.network, data.x_train.shape[1:], len(data.class_names), make)
     optimizer = plan.recipe.optimizer()
@@ -162,9 +171,7 @@ def _compiled(plan: Plan, data: Images) -> keras.Model:
     return network
 
 
-def _epoch(
-    network: keras.Model, plan: Plan, data: Images, number: int, progress: Report | None
-) -> tuple[float, float]:
+def _epoch(network: keras.Model, plan: Plan, data: Images, number: int, progress: Report | None) -> tuple[float, float]:
     """One epoch, numbers counting from 0: the mean loss, and the accuracy, on its batches."""
     n = len(data.x_train)
     order = np.random.default_rng(_random.derive(plan.seed, "order", number)).permutation(n)
@@ -217,16 +224,15 @@ def probabilities(network: keras.Model, images: NDArray[np.uint8], batch_size: i
     return np.concatenate(rows)
 
 
-def test_accuracy(network: keras.Model, data: Images, batch_size: int) -> float:
+def accuracy_on_test(network: keras.Model, data: Images, batch_size: int) -> float:
     """The fraction of the test images that a network gets right."""
     guesses = probabilities(network, data.x_test, batch_size).argmax(axis=1)
     return float((guesses == data.y_test).mean())
 
 
 def json_bytes(values: dict[str, Any]) -> bytes:
-    import json
-
-    return (json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + os.linesep).encode()
+    """A dictionary as a file that people read too."""
+    return (json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
 def _write_history(path: Path, history: list[Epoch]) -> None:
