@@ -145,14 +145,14 @@ NETWORKS: dict[str, Callable[[Layers], list[Any]]] = {"cnn": _cnn, "lenet5": _le
 # ---- ResNet v2 -------------------------------------------------------------------------------------------------------
 
 _STAGES = ((16, 64), (64, 128), (128, 256))  # filters inside the units of a stage, and at their end
-_MAX_DEPTH = 9 * 111 + 2
+MAX_DEPTH = 200
 
 
 def resnet_units(name: str) -> int | None:
-    """n for "resnet{9n+2}v2"; None for any other name."""
-    match = re.fullmatch(r"resnet([1-9][0-9]{1,3})v2", name)
+    """n for "resnet{9n+2}v2" up to a depth of 200; None for any other name."""
+    match = re.fullmatch(r"resnet([1-9][0-9]{1,2})v2", name)
     depth = int(match[1]) if match else 0
-    return (depth - 2) // 9 if 11 <= depth <= _MAX_DEPTH and depth % 9 == 2 else None
+    return (depth - 2) // 9 if 11 <= depth <= MAX_DEPTH and depth % 9 == 2 else None
 
 
 def _chained(layers: list[Any], values: Any) -> Any:

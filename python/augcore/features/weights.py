@@ -8,8 +8,10 @@ A file is read only if it holds exactly the arrays of the network that it names,
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +20,7 @@ from numpy.typing import NDArray
 from augcore import _files
 from augcore._errors import FileFormatError
 from augcore.features._keras import keras_module
-from augcore.features.networks import Layers, build, is_network
+from augcore.features.networks import Layers, build, is_network, resnet_units
 
 if TYPE_CHECKING:
     import keras
@@ -27,9 +29,7 @@ __all__ = ["named_weights", "pack", "read_weights", "unpack", "write_weights"]
 
 MAX_CLASSES = 10_000
 _FORMAT = 1
-_DTYPES = (np.float16, np.float32)
 _MAX_SIDE = 4096  # pixels, or channels
-_MAX_ABOUT = 2**20  # bytes
 
 
 def named_weights(network: keras.Model) -> dict[str, Any]:
@@ -76,54 +76,61 @@ def read_weights(path: str | os.PathLike[str], *, file: IO[bytes] | None = None)
 
     Data are read from `file` if given: the path then only stands in messages.
     """
-    about = _read_about(path, file)
-    make = Layers(np.random.default_rng(0))
-    try:
-        network = build(about["network"], tuple(about["shape"]), len(about["classes"]), make)
-    except ValueError as error:
-        raise FileFormatError(f"{os.fspath(path)}: {error}") from None
-    weights = named_weights(network)
-
-    def check(headers: dict[str, _files.ArrayHeader]) -> None:
-        if unknown := sorted(headers.keys() - weights.keys() - {"about"}):
-            raise FileFormatError(f"{unknown[0]} is no array of {about['network']}")
+    with _naming(path):
+        arrays = _files.read_npz(path, check=_check_dtypes, file=file)
+        about = _about(arrays.pop("about"))
+        units = resnet_units(about["network"])
+        if units is not None and len(arrays) != 54 * units + 14:  # before a deep network is built in vain
+            raise FileFormatError(f"holds {len(arrays)} arrays, not the {54 * units + 14} of {about['network']}")
+        network = build(
+            about["network"], tuple(about["shape"]), len(about["classes"]), Layers(np.random.default_rng(0))
+        )
+        weights = named_weights(network)
+        if strange := sorted(arrays.keys() ^ weights.keys()):
+            raise FileFormatError(f"{'has no' if strange[0] in weights else 'has an unknown'} array {strange[0]}")
         for name, weight in weights.items():
-            if name not in headers:
-                raise FileFormatError(f"has no array {name}")
-            if headers[name].shape != tuple(weight.shape) or headers[name].dtype not in _DTYPES:
-                found = f"{headers[name].shape} of {headers[name].dtype}"
-                raise FileFormatError(f"{name} is {found}, expected {tuple(weight.shape)} of float16 or float32")
-
-    arrays = _files.read_npz(path, check=check, file=file)
-    for name, weight in weights.items():
-        if not np.isfinite(arrays[name]).all():
-            raise FileFormatError(f"{os.fspath(path)}: {name} contains NaN or infinity")
-        weight.assign(arrays[name].astype(np.float32))
+            if arrays[name].shape != tuple(weight.shape):
+                raise FileFormatError(f"{name} has shape {arrays[name].shape}, expected {tuple(weight.shape)}")
+            if not np.isfinite(arrays[name]).all():
+                raise FileFormatError(f"{name} contains NaN or infinity")
+            weight.assign(arrays[name].astype(np.float32))
     return network, about
 
 
-def _read_about(path: str | os.PathLike[str], file: IO[bytes] | None) -> dict[str, Any]:
+@contextlib.contextmanager
+def _naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Makes what is wrong with the content of a file an error that names the file."""
+    try:
+        yield
+    except ValueError as error:
+        message, name = str(error), os.fspath(path)
+        raise FileFormatError(message if message.startswith(name) else f"{name}: {message}") from None
+
+
+def _check_dtypes(headers: dict[str, _files.ArrayHeader]) -> None:
+    if "about" not in headers:
+        raise FileFormatError("has no array about")
+    for name, header in headers.items():
+        expected = ("uint8",) if name == "about" else ("float16", "float32")
+        if header.dtype.name not in expected:
+            raise FileFormatError(f"{name} is of {header.dtype}, expected {' or '.join(expected)}")
+
+
+def _about(array: NDArray[Any]) -> dict[str, Any]:
     """What a file says about its network, checked before anything is built after it."""
-
-    def check(headers: dict[str, _files.ArrayHeader]) -> None:
-        header = headers["about"]
-        if header.dtype != np.uint8 or len(header.shape) != 1 or header.shape[0] > _MAX_ABOUT:
-            raise FileFormatError(f"about is {header.shape} of {header.dtype}, expected bytes")
-
-    array = _files.read_npz(path, ["about"], check, file=file)["about"]
     try:
         about = unpack(array)
     except (ValueError, RecursionError):
-        raise FileFormatError(f"{os.fspath(path)}: about is not JSON") from None
+        raise FileFormatError("about is not JSON") from None
     if about.get("format") != _FORMAT:
-        raise FileFormatError(f"{os.fspath(path)}: expected format {_FORMAT}, got {about.get('format')!r}")
+        raise FileFormatError(f"expected format {_FORMAT}, got {about.get('format')!r}")
     network, shape, classes = about.get("network"), about.get("shape"), about.get("classes")
     if not isinstance(network, str) or not is_network(network):
-        raise FileFormatError(f"{os.fspath(path)}: names no known network")
+        raise FileFormatError("names no known network")
     if not isinstance(shape, list) or len(shape) != 3 or not all(_is_length(length) for length in shape):
-        raise FileFormatError(f"{os.fspath(path)}: shape: expected height, width and channels")
+        raise FileFormatError("shape: expected height, width and channels")
     if not isinstance(classes, list) or not 2 <= len(classes) <= MAX_CLASSES:
-        raise FileFormatError(f"{os.fspath(path)}: classes: expected a list of 2 to {MAX_CLASSES} names")
+        raise FileFormatError(f"classes: expected a list of 2 to {MAX_CLASSES} names")
     return about
 
 
