@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import errno
 import json
-import math
 import zipfile
 
 import numpy as np
@@ -21,7 +20,7 @@ keras = pytest.importorskip("keras")
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 
-SMALL = Recipe(3, 8, lambda epoch, epochs: 1e-3 / (1 + epoch), None, 0.0, 0.0, 0.1, 0.0, keep_best=False)
+SMALL = Recipe(3, 8, 1e-3, lambda epoch, epochs: 1 / (1 + epoch), None, 0.0, 0.0, 0.1, 0.0, keep_best=False)
 PLAN = Plan("mnist-cnn", "small", SMALL, 3, 8, 5)
 
 
@@ -73,7 +72,7 @@ def test_what_is_written(whole):
         checkpoints.Epoch(int(row["epoch"]), *[float(row[name]) for name in list(row)[1:]]) for row in rows
     ] == history
     assert [epoch.epoch for epoch in history] == [1, 2, 3]
-    last = [SMALL.rate(number + 2 / 3, 3) for number in range(3)]
+    last = [1e-3 * SMALL.rate(number + 2 / 3, 3) for number in range(3)]
     np.testing.assert_allclose([epoch.learning_rate for epoch in history], last, rtol=1e-6)
     counts = np.array([(21 * epoch.train_accuracy, 11 * epoch.test_accuracy) for epoch in history])
     np.testing.assert_allclose(counts, counts.round(), atol=1e-4)
@@ -189,6 +188,7 @@ def test_smoothed_targets():
         ("batch_size", PLAN._replace(batch_size=7), DATA),
         ("seed", PLAN._replace(seed=4), DATA),
         ("precision", PLAN._replace(precision="mixed_bfloat16"), DATA),
+        ("learning_rate", PLAN._replace(recipe=SMALL._replace(learning_rate=2e-3)), DATA),
         ("label_smoothing", PLAN._replace(recipe=SMALL._replace(label_smoothing=0.0)), DATA),
         ("augmentation", PLAN._replace(augmentation="some"), DATA),
         ("data", PLAN, make_images(seed=1)),
@@ -276,7 +276,7 @@ def test_one_process_at_a_time(tmp_path):
 
 
 def test_a_training_that_diverges_is_stopped(tmp_path):
-    wild = SMALL._replace(rate=lambda epoch, epochs: math.inf, momentum=0.9)
+    wild = SMALL._replace(learning_rate=1e30, momentum=0.9)
     with pytest.raises(ValueError, match=r"^training diverged in epoch 1: the loss is (nan|inf)"):
         training.fit(PLAN._replace(recipe=wild), DATA, tmp_path)
     assert not (tmp_path / "checkpoint.npz").exists()

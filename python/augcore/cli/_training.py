@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import platform
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from augcore.features._keras import keras_module
 from augcore.features.checkpoints import Epoch
 from augcore.features.training import Images, Plan
 
-__all__ = ["WEIGHTS", "load", "plan", "train"]
+__all__ = ["WEIGHTS", "augmented", "load", "plan", "train"]
 
 WEIGHTS = "weights.npz"
 
@@ -30,32 +32,31 @@ Tell = Callable[[str], None]
 
 def plan(
     network: str,
-    recipe: str | None,
-    epochs: int | None,
-    batch_size: int | None,
-    precision: str,
-    rotation: float,
-    shift: int,
-    seed: int,
+    recipe: str | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
+    precision: str = "auto",
+    seed: int = 0,
+    start: Path | None = None,
 ) -> Plan:
     """What is to be trained; ValueError says what it cannot be."""
     name, found = recipes.recipe_of(network, recipe)
-    augmentation, augment = _augmentation(rotation, shift, seed)
-    return Plan(
-        network,
-        name,
-        found,
-        epochs or found.epochs,
-        batch_size or found.batch_size,
-        seed,
-        training.precision(precision),
-        augmentation,
-        augment,
-    )
+    if learning_rate is not None:
+        if not 0 < learning_rate < math.inf:
+            raise ValueError(f"learning_rate: must be positive, got {learning_rate}")
+        found = found._replace(learning_rate=learning_rate)
+    length, batch = epochs or found.epochs, batch_size or found.batch_size
+    return Plan(network, name, found, length, batch, seed, training.precision(precision), start=start)
+
+
+def augmented(job: Plan, rotation: float, shift: int) -> Plan:
+    """The same with a rotation and a shift of each image, drawn anew in each epoch, keyed by (seed, epoch, image)."""
+    name, augment = _augmentation(rotation, shift, job.seed)
+    return job._replace(augmentation=name, augment=augment)
 
 
 def _augmentation(rotation: float, shift: int, seed: int) -> tuple[str, training.Augment | None]:
-    """A rotation and a shift of each image, drawn anew in each epoch, keyed by (seed, epoch, image)."""
     steps: list[Any] = [RandomRotate((-rotation, rotation))] if rotation else []
     steps += [RandomTranslate(IntegerUniform(-shift, shift), IntegerUniform(-shift, shift))] if shift else []
     if not steps:
@@ -134,5 +135,9 @@ def _command_of(job: Plan, data_name: str) -> str:
         f"resnet --depth {job.network[len('resnet') : -len('v2')]}" if job.network.startswith("resnet") else job.network
     )
     precision = job.precision.removeprefix("mixed_")
-    options = f"--epochs {job.epochs} --batch-size {job.batch_size} --precision {precision} --rng {job.seed}"
+    start = "" if job.start is None else f" --start {shlex.quote(str(job.start))}"
+    rate = f"--learning-rate {job.recipe.learning_rate:g}"
+    options = (
+        f"--epochs {job.epochs} --batch-size {job.batch_size} {rate} --precision {precision} --rng {job.seed}{start}"
+    )
     return f"augcore train {network} --data {data_name} --recipe {job.recipe_name} {options}"

@@ -17,7 +17,6 @@ from augcore.cli._command import (
     naming,
     say,
     tell,
-    usage_errors,
     waiting,
 )
 
@@ -38,6 +37,7 @@ def train(
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Default: those of the recipe.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Default: that of the recipe.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="The highest; default: that of the recipe.")] = None,
     precision: Annotated[
         str, typer.Option(metavar="auto|float32|bfloat16", help="auto: bfloat16 where the processor multiplies it.")
     ] = "auto",
@@ -48,6 +48,9 @@ def train(
     classes: Annotated[str | None, typer.Option(metavar="A,B,...", help="Only these classes, in this order.")] = None,
     n_train: Annotated[int | None, typer.Option(min=1, help="Only the first images of the classes.")] = None,
     rng: Annotated[int, typer.Option(min=0, metavar="SEED", help="The same network for the same seed.")] = 0,
+    start: Annotated[
+        Path | None, typer.Option(metavar="WEIGHTS.npz", help="Begin with these weights of the same network.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write; default: augcore-training/NETWORK-DATA.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the training in the folder.")] = False,
     debug: Debug = False,
@@ -56,24 +59,28 @@ def train(
     from augcore.cli import _training
     from augcore.experiments import progress
 
-    with usage_errors("--recipe" if recipe else "--data"):
-        plan = _training.plan(_name(network, depth), recipe, epochs, batch_size, precision, rotation, shift, rng)
-    with waiting(f"reading {data}"), naming(classes="--classes", n_train="--n-train"), usage_errors("--data"):
+    named = ("recipe", "epochs", "batch_size", "learning_rate", "precision", "classes", "n_train", "start", "data")
+    given = {name: f"--{name.replace('_', '-')}" for name in named}
+    given |= {"name": "--data", "images": "--data", "seed": "--rng", "augmentation": "--rotation, --shift"}
+    with naming(**given), waiting(f"reading {data}"):
+        job = _training.plan(_name(network, depth), recipe, epochs, batch_size, learning_rate, precision, rng, start)
+        job = _training.augmented(job, rotation, shift)
         images = _training.load(data, classes, n_train)
-    folder = out or FOLDER / f"{plan.network}-{Path(data.removeprefix('npz:')).stem}"
+    folder = out or FOLDER / f"{job.network}-{Path(data.removeprefix('npz:')).stem}"
     if not resume and (folder / "checkpoint.npz").exists():
         raise UsageError(f"{folder}: holds a training; --resume goes on with it, --out takes another folder")
     if resume and not (folder / "checkpoint.npz").exists():
         tell(f"{folder}: holds no finished epoch yet; begins")
     again = shlex.quote(str(folder))
     try:
-        with progress.shown(console(stderr=True), f"training {plan.network} into {folder}") as report:
-            card = _training.train(plan, images, data, folder, report, tell)
+        title = f"training {job.network} into {folder}"
+        with naming(**given), progress.shown(console(stderr=True), title) as report:
+            card = _training.train(job, images, data, folder, report, tell)
     except KeyboardInterrupt:
         raise InterruptedRunError(
             f"interrupted; whole epochs are kept. Go on with the same command and --resume --out {again}"
         ) from None
-    say(f"{folder / _training.WEIGHTS}: {plan.network}, {100 * card['test_accuracy']:.2f}% of the test images right")
+    say(f"{folder / _training.WEIGHTS}: {job.network}, {100 * card['test_accuracy']:.2f}% of the test images right")
 
 
 def _name(network: str, depth: int | None) -> str:

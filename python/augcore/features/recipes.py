@@ -30,8 +30,10 @@ class Recipe(NamedTuple):
     ----------
     epochs, batch_size : int
         What is taken where nothing else is asked for.
+    learning_rate : float
+        The highest one.
     rate : callable
-        The learning rate as a function of (epochs done, a fraction within an epoch; all epochs).
+        The learning rate as a fraction of the highest, by (epochs done, a fraction within an epoch; all epochs).
     momentum : float or None
         Of stochastic gradient descent after Nesterov; None is Adam.
     weight_decay : float
@@ -48,6 +50,7 @@ class Recipe(NamedTuple):
 
     epochs: int
     batch_size: int
+    learning_rate: float
     rate: Callable[[float, int], float]
     momentum: float | None
     weight_decay: float
@@ -59,41 +62,38 @@ class Recipe(NamedTuple):
     def optimizer(self) -> keras.optimizers.Optimizer:
         optimizers = keras_module().optimizers
         if self.momentum is None:
-            return optimizers.Adam(self.rate(0.0, self.epochs))
-        made = optimizers.SGD(
-            self.rate(0.0, self.epochs), momentum=self.momentum, nesterov=True, weight_decay=self.weight_decay
-        )
+            return optimizers.Adam(self.learning_rate)
+        made = optimizers.SGD(self.learning_rate, momentum=self.momentum, nesterov=True, weight_decay=self.weight_decay)
         made.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
         return made
 
 
-_DROPS = ((180, 0.5e-6), (160, 1e-6), (120, 1e-5), (80, 1e-4))
-_PEAK = 0.1
-_RISE = 0.25
-_LOWEST = 1e-3  # of the peak, at both ends
+_DROPS = ((180, 0.5e-3), (160, 1e-3), (120, 1e-2), (80, 1e-1))
+_RISE = 0.25  # of all epochs
+_LOWEST = 1e-3  # at both ends
 
 
 def _dropping(epoch: float, epochs: int) -> float:
-    """The learning rate of the paper: epochs count from 0, and 80 is the last one before the first drop."""
-    return next((rate for after, rate in _DROPS if math.floor(epoch) > after), 1e-3)
+    """The schedule of the paper: epochs count from 0, and 80 is the last one before the first drop."""
+    return next((rate for after, rate in _DROPS if math.floor(epoch) > after), 1.0)
 
 
 def _one_cycle(epoch: float, epochs: int) -> float:
     """Straight up to the peak, and straight down."""
     done = epoch / epochs
     height = done / _RISE if done < _RISE else (1 - done) / (1 - _RISE)
-    return _PEAK * max(height, _LOWEST)
+    return max(height, _LOWEST)
 
 
 def _constant(epoch: float, epochs: int) -> float:
-    return 1e-3
+    return 1.0
 
 
 RECIPES: dict[str, Recipe] = {
-    "paper": Recipe(200, 32, _dropping, None, 0.0, 1e-4, 0.0, 0.0, keep_best=True),
-    "short": Recipe(15, 128, _one_cycle, 0.9, 5e-3, 0.0, 0.1, 0.1, keep_best=False),
+    "paper": Recipe(200, 32, 1e-3, _dropping, None, 0.0, 1e-4, 0.0, 0.0, keep_best=True),
+    "short": Recipe(15, 128, 0.1, _one_cycle, 0.9, 5e-3, 0.0, 0.1, 0.1, keep_best=False),
 }
-_ON_THE_SPOT = Recipe(40, 512, _constant, None, 0.0, 0.0, 0.0, 0.0, keep_best=False)
+_ON_THE_SPOT = Recipe(40, 512, 1e-3, _constant, None, 0.0, 0.0, 0.0, 0.0, keep_best=False)
 
 
 def recipe_of(network: str, name: str | None = None) -> tuple[str, Recipe]:

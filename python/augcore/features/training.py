@@ -30,6 +30,7 @@ from augcore.features._keras import compile_quickly, keras_module
 from augcore.features.checkpoints import Epoch
 from augcore.features.networks import Layers, build
 from augcore.features.recipes import Recipe
+from augcore.features.weights import named_weights, read_weights
 
 if TYPE_CHECKING:
     import keras
@@ -61,7 +62,8 @@ class Images(NamedTuple):
 class Plan(NamedTuple):
     """What is trained, and how; `recipe_name` and `augmentation` say for the record what `recipe` and `augment` do.
 
-    `precision` is "float32", or "mixed_bfloat16": weights in float32, products in bfloat16.
+    `start` is a file of weights to begin with. `precision` is "float32", or "mixed_bfloat16": weights in float32,
+    products in bfloat16.
     """
 
     network: str
@@ -73,6 +75,7 @@ class Plan(NamedTuple):
     precision: str = "float32"
     augmentation: str = "none"
     augment: Augment | None = None
+    start: Path | None = None
 
 
 def fit(
@@ -146,11 +149,13 @@ def settings_of(plan: Plan, data: Images) -> dict[str, Any]:
         "batch_size": plan.batch_size,
         "seed": plan.seed,
         "precision": plan.precision,
+        "learning_rate": recipe.learning_rate,
         "dropout": recipe.dropout,
         "label_smoothing": recipe.label_smoothing,
         "weight_decay": recipe.weight_decay,
         "l2": recipe.l2,
         "augmentation": plan.augmentation,
+        "start": None if plan.start is None else hashlib.sha256(plan.start.read_bytes()).hexdigest(),
         "data": data.checksum(),
         "classes": list(data.class_names),
         "shape": list(data.x_train.shape[1:]),
@@ -168,7 +173,19 @@ def _compiled(plan: Plan, data: Images) -> keras.Model:
     optimizer = plan.recipe.optimizer()
     compile_quickly(network, optimizer=optimizer, loss="categorical_crossentropy", metrics=["categorical_accuracy"])
     optimizer.build(network.trainable_variables)
+    if plan.start is not None:
+        _begin_with(plan.start, network)
     return network
+
+
+def _begin_with(path: Path, network: keras.Model) -> None:
+    """Fills a network with the weights of a file, which must be of the same."""
+    found, _ = read_weights(path)
+    ours, theirs = named_weights(network), named_weights(found)
+    if found.name != network.name or any(ours[name].shape != theirs[name].shape for name in ours):
+        raise ValueError(f"start: {path} is {found.name} of other images or classes, not this {network.name}")
+    for name, weight in ours.items():
+        weight.assign(theirs[name])
 
 
 def _epoch(network: keras.Model, plan: Plan, data: Images, number: int, progress: Report | None) -> tuple[float, float]:
@@ -180,7 +197,8 @@ def _epoch(network: keras.Model, plan: Plan, data: Images, number: int, progress
     steps = math.ceil(n / plan.batch_size)
     loss = correct = 0.0
     for step in range(steps):
-        network.optimizer.learning_rate = plan.recipe.rate(number + step / steps, plan.epochs)
+        fraction = plan.recipe.rate(number + step / steps, plan.epochs)
+        network.optimizer.learning_rate = plan.recipe.learning_rate * fraction
         batch = order[step * plan.batch_size : (step + 1) * plan.batch_size]
         images = data.x_train[batch]
         if plan.augment is not None:
