@@ -58,6 +58,16 @@ def test_the_page_on_pipelines_knows_every_step():
     assert steps == set(re.findall(r"`((?:Random|Warp)\w*)\(", PIPELINES.read_text().split("## ")[0]))
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+def test_the_page_on_features_runs():
+    pytest.importorskip("keras")
+    names = run(ROOT / "docs" / "features.md")
+    assert names["network"].name == "lenet5"
+    assert names["X"].shape == (4, 256)
+    text = (ROOT / "docs" / "features.md").read_text()
+    assert all(f'`"{name}"`' in text for name in (*features.NETWORKS, *features.PACKAGED))
+
+
 def test_the_pages_on_solvers_and_scores_run(capsys):
     names = run(ROOT / "docs" / "solvers.md")
     assert capsys.readouterr().out.startswith("cg ")
