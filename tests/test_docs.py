@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from augcore import augmentations as A
-from augcore import transforms
+from augcore import features, transforms
 
 ROOT = Path(__file__).resolve().parent.parent
 PIPELINES = ROOT / "docs" / "pipelines.md"
