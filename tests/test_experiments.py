@@ -39,6 +39,17 @@ def test_the_main_experiment_is_the_default_of_every_data_set() -> None:
         assert parse(PRESETS[name]).scores == ("influence", "loss")
 
 
+def test_the_published_setting_is_that_of_every_preset() -> None:
+    from augcore.cli import runs
+
+    (paper,) = runs._configs("cifar10", [], [], "paper", None).values()
+    assert (paper.C, paper.hessian_l2, paper.damping, paper.arithmetic) == (1.0, 0.0, 2e-10, "opencv4")
+    (own,) = runs._configs("cifar10", [], [], None, None).values()
+    assert (own.C, own.hessian_l2) == (PRESETS["cifar10"]["C"], None)
+    (chosen,) = runs._configs("cifar10", ["C=5"], [], "paper", None).values()
+    assert (chosen.C, chosen.hessian_l2) == (5.0, 0.0)
+
+
 def test_main_has_the_twelve_curves_of_the_paper() -> None:
     assert len(set(MAIN)) == 12
     assert all(Configuration.named(name).name == name for name in MAIN)

@@ -97,6 +97,8 @@ def _configs(
             if convention is not None:
                 if convention not in config.CONVENTIONS:
                     raise UsageError(f"--convention {convention}: expected one of {', '.join(config.CONVENTIONS)}")
+                if convention == "paper" and name in PRESETS:  # what was published is all of it
+                    settings = {key: settings[key] for key in settings.keys() - config.CONVENTIONS[convention].keys()}
                 settings["convention"] = convention
             settings = config.override(settings, assignments)
             for part, combined in product(settings, grid).items():
