@@ -108,20 +108,23 @@ def trace_curve(
     configuration, config = unit.configuration, problem.config
     model = problem.start
     chosen = np.empty(0, dtype=np.intp)
-    points = []
+    models = []
     for size in config.sizes:
         check()
         seed = _random.derive(config.seed, *unit.name.split("/"), size)
         chosen = np.concatenate([chosen, _next_points(scores, chosen, size - len(chosen), configuration.policy, seed)])
-        if size == problem.n:
-            accuracy = reference["accuracy_all" + "_downweighted" * configuration.downweight]
-        else:
+        if size < problem.n:
             model, fitted = problem.fit(model, chosen, downweight=configuration.downweight)
-            accuracy = problem.accuracy(model)
+            models.append(model)
             if configuration.update and unit.score is not None:
                 scores = problem.scores(unit.score, model, fitted)
-        n_rows = problem.n + len(problem.variants) * size
-        points.append({"size": size, "n_rows": n_rows, "accuracy": accuracy})
+    accuracies = problem.accuracies(models)
+    if len(accuracies) < len(config.sizes):  # the last size is all points
+        accuracies.append(reference["accuracy_all" + "_downweighted" * configuration.downweight])
+    points = [
+        {"size": size, "n_rows": problem.n + len(problem.variants) * size, "accuracy": accuracy}
+        for size, accuracy in zip(config.sizes, accuracies, strict=True)
+    ]
     owners = config.scores if unit.score is None else (unit.score,)
     names = [f"arrays/chosen-{unit.augmentation}-{score}-{configuration.name}-{unit.round}.npy" for score in owners]
     return points, dict.fromkeys(names, chosen)
