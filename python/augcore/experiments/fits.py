@@ -24,6 +24,11 @@ Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 
+# Of the fits: on the way to the same optimum from elsewhere, no logit of a test image is then another by more than about
+# 1e-6, so none changes its sign, and no score its place in an order.
+TOLERANCE = 1e-10
+
+
 class AugmentedModel(GrowingLogistic):
     """The model of the originals and of the variants of the points `chosen`, in that order."""
 
@@ -50,6 +55,7 @@ class Fits:
         codes = np.searchsorted(start.classes_, y)
         self._codes = np.tile(codes, self._k)
         self._unaugmented = AugmentedModel.of(start, np.ascontiguousarray(originals), codes)
+        self._unaugmented.tol = min(start.tol, TOLERANCE)
         self._unaugmented.chosen = np.empty(0, dtype=np.intp)
 
     def fit(self, start: LogisticRegression, chosen: Indices, downweight: bool) -> tuple[AugmentedModel, Floats | None]:
