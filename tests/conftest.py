@@ -139,10 +139,12 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
         settings: dict[str, Any] | None = None,
         seed: int = 0,
     ) -> Path:
+        from augcore.experiments import results
+
         rng = np.random.default_rng(seed)
         folder = tmp_path / name
         (folder / "arrays").mkdir(parents=True)
-        facts = {"format": 1, "version": "0.1.0", "simd": "v3", "data": "ab" * 32}
+        facts = {"format": 2, "version": "0.1.0", "simd": "v3", "data": "ab" * 32}
         chosen = {"dataset": "mnist-sample", "classes": None, "sizes": list(sizes), "rounds": rounds, "C": 10.0}
         config = {**facts, "settings": {**chosen, **(settings or {})}}
         (folder / "config.json").write_text(json.dumps(config, indent=2))
@@ -154,32 +156,28 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
         images = np.clip(rng.normal(110 + 60 * labels[:, None, None, None], 50, (n, *shape)), 0, 255).astype(np.uint8)
         save("y_train", labels)
         save("x_train", images)
+        save("is_sv", rng.random(n) < 0.2)
         rows, references = [], []
         for number, augmentation in enumerate(augmentations):
             none, everything = 0.86 + 0.01 * number, 0.96 - 0.005 * number
-            references.append([augmentation, none, none + 0.07, everything, none + 0.8 * (everything - none), n // 5])
+            vsv = none + 0.8 * (everything - none)
+            references.append([augmentation, none, none + 0.07, everything, everything - 0.002, vsv, n // 5, 10.0, 1.0])
             save(f"examples-{augmentation}", np.stack([images[0]] * (5 + 5 * number)))
-            save(f"is_sv-{augmentation}", rng.random(n) < 0.2)
             for score in scores:
                 before = rng.lognormal(-5, 2.5, n) * (-1 if score == "influence" else 1)
                 save(f"scores-{augmentation}-{score}-before", before)
                 save(f"scores-{augmentation}-{score}-after", before * rng.lognormal(-0.5, 0.8, n))
-                for policy, update, downweight, speed in curves:
+                for configuration, update, downweight, speed in curves:
+                    policy, _, clusters = configuration.partition("+clusters")
                     for turn in range(1 if policy.startswith("deterministic") else rounds):
                         for size in sizes:
                             risen = 1 - np.exp(-5 * speed * size / n) * (1 - size / n)
                             accuracy = none + (everything - none) * risen + rng.normal(0, 0.002)
-                            cells = [augmentation, score, policy, downweight, update, turn, size, n + 4 * size]
-                            rows.append([*cells, round(float(accuracy), 6)])
+                            cells = [augmentation, score, policy, clusters or 0, downweight, update, turn, size]
+                            rows.append([*cells, n + 4 * size, round(float(accuracy), 6)])
         tables = {
-            "results.csv": (
-                ["augmentation", "score", "policy", "downweight", "update", "round", "size", "n_rows", "accuracy"],
-                rows,
-            ),
-            "references.csv": (
-                ["augmentation", "accuracy_none", "accuracy_plain", "accuracy_all", "accuracy_vsv", "n_vsv"],
-                references,
-            ),
+            "results.csv": (results.RESULT_COLUMNS, rows),
+            "references.csv": (results.REFERENCE_COLUMNS, references),
             "timings.csv": (["unit", "seconds"], [["features", 41.5], ["translate/influence/0", 2.25]]),
         }
         for file, (header, lines) in tables.items():

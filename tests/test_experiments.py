@@ -20,7 +20,7 @@ from sklearn.linear_model import LogisticRegression
 
 import augcore
 from augcore import _files, datasets
-from augcore.experiments import runner
+from augcore.experiments import presets, runner
 from augcore.experiments.config import MAIN, Config, ConfigError, Configuration, override, parse, read_toml
 from augcore.experiments.journal import Journal
 from augcore.experiments.presets import PRESETS
@@ -30,7 +30,13 @@ from augcore.experiments.presets import PRESETS
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_are_sound(name: str) -> None:
-    assert parse(PRESETS[name]).configurations == MAIN
+    assert parse(PRESETS[name]).sizes[-1] <= (PRESETS[name]["n_train"])
+
+
+def test_the_main_experiment_is_the_default_of_every_data_set() -> None:
+    for name in presets.DATA:
+        assert parse(PRESETS[name]).configurations == MAIN
+        assert parse(PRESETS[name]).scores == ("influence", "loss")
 
 
 def test_main_has_the_twelve_curves_of_the_paper() -> None:
@@ -55,6 +61,21 @@ def test_main_has_the_twelve_curves_of_the_paper() -> None:
         ({"sizes": []}, "sizes:"),
         ({"sizes": [0, 1]}, "sizes.0:"),
         ({"n_train": 100}, "sizes: 1000 points cannot be augmented, there are 100"),
+        (
+            {"configurations": ["baseline+clusters2000"], "n_train": 1000},
+            "configurations: 2000 clusters cannot be made",
+        ),
+        ({"configurations": ["dpp+update"]}, "configurations: 'dpp+update': dpp has no scores to update"),
+        ({"configurations": ["dpp_scored+update"]}, "configurations: 'dpp_scored+update': each draw from a k-DPP"),
+        (
+            {"configurations": ["random_proportional+clusters9+update"]},
+            "configurations: 'random_proportional+clusters9+update': updates draw",
+        ),
+        ({"configurations": ["baseline+clusters0"]}, "configurations: unknown configuration"),
+        ({"sweep": 999, "n_train": 1000}, "sweep: there are 998 numbers of clusters from 2 to 999, not 999"),
+        ({"C_grid": [1, 0]}, "C_grid.1:"),
+        ({"dpp": {"kernel": "rbf"}}, "dpp.kernel:"),
+        ({"dpp": {"scale": 0}}, "dpp.scale:"),
         ({"classes": [3]}, "classes"),
         ({"classes": [3, 3]}, "classes:"),
         ({"augmentations": ["flip"]}, "augmentations.0:"),
@@ -260,7 +281,9 @@ def test_tables_are_complete(finished: Path, tiny_settings: dict[str, Any]) -> N
     references = {row["augmentation"]: row for row in _table(finished, "references.csv")}
     plain = [row for row in rows if row["size"] == "40" and row["downweight"] == "False"]
     assert {row["accuracy"] for row in plain if row["augmentation"] == "crop"} == {references["crop"]["accuracy_all"]}
-    assert {row["unit"].split("/")[0] for row in _table(finished, "timings.csv")} == {"features", "reference", "curve"}
+    assert {row["unit"].split("/")[0] for row in _table(finished, "timings.csv")} == {
+        *("features", "originals", "reference", "curve")
+    }
     config = json.loads((finished / "config.json").read_text())
     assert config["settings"].items() >= tiny_settings.items()
     assert config["settings"]["C"] == 10
@@ -341,7 +364,7 @@ def test_scores_and_references(finished: Path, independent: Independent) -> None
     assert float(reference["accuracy_all"]) == independent.accuracy(everything[0])
     plain = none[0].score(independent.test[:30], independent.y_test[:30])
     assert float(reference["accuracy_plain"]) == plain
-    is_sv = np.load(finished / "arrays" / "is_sv-translate.npy")
+    is_sv = np.load(finished / "arrays" / "is_sv.npy")
     assert int(reference["n_vsv"]) == is_sv.sum()
     assert float(reference["accuracy_vsv"]) == independent.accuracy(independent.fit(np.flatnonzero(is_sv))[0])
 
@@ -431,7 +454,7 @@ def test_progress_ends_at_the_total(tiny_settings: dict[str, Any], tmp_path: Pat
     runner.run(
         config, tmp_path / "run", progress=lambda stage, done, total: seen.setdefault(stage, []).append((done, total))
     )
-    assert list(seen) == ["features", "references", "curves"]
+    assert list(seen) == ["features", "clusters", "references", "curves"]
     for steps in seen.values():
         assert steps == sorted(steps)
         assert steps[-1][0] == steps[-1][1]
@@ -573,7 +596,7 @@ def test_second_process_is_refused(tiny_settings: dict[str, Any], tmp_path: Path
         ("config.json", lambda data: data[:50]),
         ("config.json", lambda data: b"[]"),
         ("config.json", lambda data: b"[" * 100_000),
-        ("config.json", lambda data: data.replace(b'"format": 1', b'"format": 7')),
+        ("config.json", lambda data: data.replace(b'"format": 2', b'"format": 7')),
         ("config.json", lambda data: data.replace(b'"rounds": 2', b'"rounds": "2"')),
     ],
 )

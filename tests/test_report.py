@@ -19,6 +19,7 @@ pytest.importorskip("matplotlib")
 
 from augcore.experiments import finished, report, words
 from augcore.experiments.markup import Markup, page, tag
+from augcore.experiments.results import REFERENCE_COLUMNS
 
 FLAT = [
     ("baseline", False, False, 1.0),
@@ -32,6 +33,9 @@ def parsed(path):
     text = path.read_text(encoding="utf-8")
     assert text.startswith("<!DOCTYPE html>\n")
     return ElementTree.fromstring(text.removeprefix("<!DOCTYPE html>\n"))
+
+
+REFERENCES = ",".join(REFERENCE_COLUMNS) + "\n"
 
 
 def text_of(tree):
@@ -49,8 +53,7 @@ def set_accuracy(folder, choose):
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         writer.writerows(rows)
-    header = "augmentation,accuracy_none,accuracy_plain,accuracy_all,accuracy_vsv,n_vsv\n"
-    (folder / "references.csv").write_text(header + "translate,0.8,0.95,0.9,nan,0\n")
+    (folder / "references.csv").write_text(REFERENCES + "translate,0.8,0.95,0.9,0.9,nan,0,10,1\n")
 
 
 @pytest.fixture
@@ -120,8 +123,7 @@ def test_one_round_alone_decides_nothing(told):
 @pytest.mark.parametrize("everything", ["0.9", "0.85"])
 def test_words_where_augmentation_does_not_help(make_run, everything):
     folder = make_run()
-    header = "augmentation,accuracy_none,accuracy_plain,accuracy_all,accuracy_vsv,n_vsv\n"
-    (folder / "references.csv").write_text(f"{header}translate,0.9,0.95,{everything},0.9,5\n")
+    (folder / "references.csv").write_text(f"{REFERENCES}translate,0.9,0.95,{everything},{everything},0.9,5,10,1\n")
     tree = parsed(report.write([folder]))
     page = text_of(tree)
     assert "Augmenting everything does not raise the test accuracy with translate." in page

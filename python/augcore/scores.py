@@ -361,8 +361,8 @@ def gradient_dot(
 # ---- of a linear support vector machine ------------------------------------------------------------------------------
 
 
-def fit_svm(X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None) -> Any:
-    """A linear SVM with its C chosen by 4-fold cross-validation over 0.01, 0.1, 1, 10, 100.
+def fit_svm(X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None, C: float | None = None) -> Any:
+    """A linear SVM, with its C chosen by 4-fold cross-validation over 0.01, 0.1, 1, 10, 100 where none is given.
 
     The squared hinge loss in the primal, which is deterministic.
 
@@ -372,6 +372,8 @@ def fit_svm(X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = Non
     y : (n,) array-like
         Two classes of at least 4 points each.
     sample_weight : (n,) array-like or None
+    C : float or None
+        None chooses it; another fit's is `svm.C`.
 
     Returns
     -------
@@ -396,10 +398,13 @@ def fit_svm(X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = Non
     fewest = int(min(counted.sum(), len(counted) - counted.sum()))
     if fewest < SVM_FOLDS:
         raise ValueError(f"y: a linear SVM needs at least {SVM_FOLDS} points of each class, got {fewest}")
-    search = GridSearchCV(
-        LinearSVC(dual=False, max_iter=10_000), {"C": SVM_GRID}, cv=StratifiedKFold(SVM_FOLDS), error_score="raise"
-    )
-    fitted = search.fit(design, codes.astype(np.intp), sample_weight=weight).best_estimator_
+    svm = LinearSVC(dual=False, max_iter=10_000)
+    if C is None:
+        search = GridSearchCV(svm, {"C": SVM_GRID}, cv=StratifiedKFold(SVM_FOLDS), error_score="raise")
+        fitted = search.fit(design, codes.astype(np.intp), sample_weight=weight).best_estimator_
+    else:
+        svm.set_params(C=_validate.real("C", C, np.finfo(np.float64).tiny))
+        fitted = svm.fit(design, codes.astype(np.intp), sample_weight=weight)
     fitted.classes_ = classes  # scikit-learn itself takes fewer kinds of labels
     return fitted
 

@@ -184,6 +184,6 @@ _HEADLINE_POLICIES = ("baseline", "random_proportional")
 
 def _mean(rows: list[dict[str, str]], **wanted: str) -> str:
     """The mean accuracy of the plain curve's rounds."""
-    wanted |= {"downweight": "False", "update": "False"}
+    wanted |= {"clusters": "0", "downweight": "False", "update": "False"}
     values = [float(row["accuracy"]) for row in rows if wanted.items() <= row.items()]
     return f"{sum(values) / len(values):.4f}" if values else "-"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import itertools
 import json
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -24,7 +25,20 @@ try:
 except ImportError:
     raise missing_extra("pydantic", "experiments") from None
 
-__all__ = ["CONVENTIONS", "MAIN", "Config", "ConfigError", "Configuration", "override", "parse", "read_toml"]
+__all__ = [
+    "CONVENTIONS",
+    "DPP_POLICIES",
+    "MAIN",
+    "SCORE_NAMES",
+    "SVM_SCORES",
+    "Config",
+    "ConfigError",
+    "Configuration",
+    "Dpp",
+    "override",
+    "parse",
+    "read_toml",
+]
 
 
 class ConfigError(ValueError):
@@ -38,30 +52,63 @@ CONVENTIONS: dict[str, dict[str, Any]] = {
 }
 
 
+# Policies that draw from a k-DPP of the features: without scores, and with them.
+DPP_POLICIES = ("dpp", "dpp_scored")
+
+_CONFIGURATION = re.compile(
+    r"(?P<policy>[a-z_]+)(\+clusters(?P<clusters>[1-9][0-9]{0,8}))?(?P<update>\+update)?(?P<downweight>\+downweight)?"
+)
+
+
 @dataclass(frozen=True)
 class Configuration:
-    """One curve of the experiment: a policy with its two modifiers, written policy[+update][+downweight]."""
+    """One curve of the experiment: a policy and its modifiers, written policy[+clustersK][+update][+downweight].
+
+    clusters: how many clusters of the features the policy draws from in turn; 0 where it draws from all points at once.
+    """
 
     policy: str
-    update: bool
-    downweight: bool
+    clusters: int = 0
+    update: bool = False
+    downweight: bool = False
 
     @classmethod
     def named(cls, name: str) -> Configuration:
-        policy, *modifiers = name.split("+")
-        return cls(policy, "update" in modifiers, "downweight" in modifiers)
+        """ValueError says what a name may be where this is none."""
+        found = _CONFIGURATION.fullmatch(name)
+        known = ("baseline", *DPP_POLICIES, *POLICIES)
+        if found is None or found["policy"] not in known:
+            raise ValueError(
+                f"unknown configuration {name!r}{_suggest(name, known)}; expected policy[+clustersK][+update]"
+                f"[+downweight] with policy one of {', '.join(dict.fromkeys(known))}"
+            )
+        chosen = cls(found["policy"], int(found["clusters"] or 0), bool(found["update"]), bool(found["downweight"]))
+        if chosen.update and not chosen.uses_scores:
+            raise ValueError(f"{name!r}: {chosen.policy} has no scores to update")
+        if chosen.is_dpp and (chosen.clusters or chosen.update):
+            raise ValueError(f"{name!r}: each draw from a k-DPP is one of its own: it has no clusters and no updates")
+        if chosen.clusters and chosen.update:
+            raise ValueError(
+                f"{name!r}: updates draw anew after each size, and would begin with the first cluster again"
+            )
+        return chosen
 
     @property
     def name(self) -> str:
-        return self.policy + "+update" * self.update + "+downweight" * self.downweight
+        clusters = f"+clusters{self.clusters}" if self.clusters else ""
+        return self.policy + clusters + "+update" * self.update + "+downweight" * self.downweight
 
     @property
     def random(self) -> bool:
         return not self.policy.startswith("deterministic")
 
     @property
+    def is_dpp(self) -> bool:
+        return self.policy in DPP_POLICIES
+
+    @property
     def uses_scores(self) -> bool:
-        return self.policy != "baseline"
+        return self.policy not in ("baseline", "dpp")
 
 
 _MODIFIERS = ("", "+downweight", "+update", "+update+downweight")
@@ -75,6 +122,23 @@ MAIN: tuple[str, ...] = (
     "deterministic_inverse_proportional",
     "deterministic_inverse_proportional+update",
 )
+
+# What a score is called in an experiment, and in `augcore.scores.SCORES`.
+SCORE_NAMES: dict[str, str] = {
+    "influence": "loo_influence",
+    "alo": "loo_loss_change",
+    "loss": "loss",
+    "margin": "svm_margin",
+    "hinge_loss": "svm_loss",
+    "gradient_dot": "gradient_dot",
+    "leverage": "leverage",
+    "entropy": "entropy",
+    "el2n": "el2n",
+}
+
+SVM_SCORES = ("margin", "hinge_loss")  # for two classes
+
+ScoreName = Literal["influence", "alo", "loss", "margin", "hinge_loss", "gradient_dot", "leverage", "entropy", "el2n"]
 
 Positive = Annotated[int, Field(ge=1)]
 Pixels = Annotated[int, Field(ge=1, le=10_000)]
@@ -103,11 +167,27 @@ class Crop(_Settings):
     sizes: Annotated[tuple[Pixels, ...], Field(min_length=1)] = (1, 2, 3, 4, 5, 6)
 
 
+class Dpp(_Settings):
+    """The kernel of a k-DPP: (scale phi) (scale phi)' of features phi, of length one if normalized, or exp(-distance).
+
+    jitter is added to the diagonal.
+    """
+
+    kernel: Literal["features", "distance"] = "features"
+    normalized: bool = True
+    scale: Annotated[float, Field(gt=0, le=1e100)] = 1e3
+    jitter: Annotated[float, Field(ge=0, le=1e100)] = 1e-3
+
+
 class Config(_Settings):
-    """All settings of the main experiment; `seed` keys every draw."""
+    """All settings of an experiment; `seed` keys every draw.
+
+    classes: None is all. sweep: for how many cluster counts inertia and silhouette are measured. C_grid: where it is
+    not empty, C is chosen from it by cross-validation.
+    """
 
     dataset: str = "mnist-sample"
-    classes: tuple[int, int] | None = None
+    classes: Annotated[tuple[int, ...], Field(min_length=2)] | None = None
     n_train: Annotated[int, Field(ge=2)] | None = None
     test_set: Literal["expanded", "plain"] = "expanded"
 
@@ -123,14 +203,17 @@ class Config(_Settings):
     rotate: Rotate = Rotate()
     crop: Crop = Crop()
 
-    scores: Annotated[tuple[Literal["influence", "loss"], ...], Field(min_length=1)] = ("influence", "loss")
-    configurations: Annotated[tuple[str, ...], Field(min_length=1)] = MAIN
+    scores: Annotated[tuple[ScoreName, ...], Field(min_length=1)] = ("influence", "loss")
+    configurations: tuple[str, ...] = MAIN
+    dpp: Dpp = Dpp()
+    sweep: Annotated[int, Field(ge=0, le=10_000)] = 0
     sizes: Annotated[tuple[Positive, ...], Field(min_length=1)] = (1, 10, 50, 100, 250, 500, 750, 1000)
     rounds: Annotated[int, Field(ge=1, le=10_000)] = 5
     seed: Annotated[int, Field(ge=0, lt=2**128)] = 0
 
     convention: Literal["augcore", "paper"] = "augcore"
     C: Annotated[float, Field(gt=0)]
+    C_grid: tuple[Annotated[float, Field(gt=0)], ...] = ()
     hessian_l2: Annotated[float, Field(ge=0)] | None
     damping: Annotated[float, Field(ge=0)]
     arithmetic: Literal["exact", "opencv4"]
@@ -139,16 +222,11 @@ class Config(_Settings):
     @field_validator("configurations")
     @classmethod
     def _known_configurations(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        known = [policy + modifier for policy in POLICIES for modifier in _MODIFIERS if policy != "baseline"]
         for name in names:
-            if name not in ("baseline", *known):
-                raise ValueError(
-                    f"unknown configuration {name!r}{_suggest(name, known)}; expected policy[+update]"
-                    f"[+downweight] with policy one of {', '.join(POLICIES)}"
-                )
+            Configuration.named(name)
         return names
 
-    @field_validator("augmentations", "scores", "configurations", "classes")
+    @field_validator("augmentations", "scores", "configurations", "classes", "C_grid")
     @classmethod
     def _distinct(cls, names: Any) -> Any:
         if names is not None and len(set(names)) < len(names):
@@ -169,9 +247,25 @@ class Config(_Settings):
         return self
 
     def check_sizes(self, n: int) -> None:
-        """ConfigError when a size asks for more points than there are."""
+        """ConfigError when a size asks for more points than there are, or a configuration for more clusters."""
         if self.sizes[-1] > n:
             raise ConfigError(f"sizes: {self.sizes[-1]} points cannot be augmented, there are {n} training points")
+        for clusters in self.cluster_counts:
+            if clusters > n:
+                raise ConfigError(f"configurations: {clusters} clusters cannot be made of {n} training points")
+        if self.sweep > max(0, n - 2):
+            raise ConfigError(
+                f"sweep: there are {max(0, n - 2)} numbers of clusters from 2 to {n - 1}, not {self.sweep}"
+            )
+
+    @property
+    def curves(self) -> list[Configuration]:
+        return [Configuration.named(name) for name in self.configurations]
+
+    @property
+    def cluster_counts(self) -> list[int]:
+        """Of the configurations, each once."""
+        return sorted({curve.clusters for curve in self.curves if curve.clusters})
 
 
 def parse(data: Mapping[str, Any]) -> Config:

@@ -1,4 +1,4 @@
-"""The units of the main experiment: the references of an augmentation, and the curve of one configuration and round.
+"""The units of one augmentation: its references, and the curve of one configuration and round.
 
 A unit is a function of the problem, the config and its own name alone: its draws are keyed by them, and its fits start
 from the model of the originals and go from size to size. So any order of units, and any resume, gives the same bits.
@@ -8,18 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import distance
 
-from augcore import _random, policies
+from augcore import _random, dpp, policies
 from augcore.experiments.config import Config, Configuration
 from augcore.experiments.problem import Indices, Problem
 
 __all__ = ["CurveUnit", "curve_units", "measure_references", "trace_curve"]
 
 Arrays = dict[str, NDArray[Any]]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ def curve_units(config: Config) -> list[CurveUnit]:
         CurveUnit(augmentation, score if configuration.uses_scores else None, configuration, round_)
         for augmentation in config.augmentations
         for score in config.scores
-        for configuration in map(Configuration.named, config.configurations)
+        for configuration in config.curves
         for round_ in range(config.rounds if configuration.random else 1)
     ]
     return list(dict.fromkeys(units))
@@ -60,22 +63,24 @@ def measure_references(name: str, problem: Problem, is_sv: NDArray[np.bool_]) ->
         The augmentation.
     problem : Problem
     is_sv : (n,) bool
-        The support vectors of a linear SVM on the originals.
+        The support vectors of a linear SVM on the originals; none with more than two classes.
     """
     everything = np.arange(problem.n)
     start, originals = problem.start, (problem.originals, problem.y, None)
     full, augmented = problem.fit(start, everything)
     downweighted, _ = problem.fit(start, everything, downweight=True)
-    virtual, _ = problem.fit(start, np.flatnonzero(is_sv))
     result = {
         "accuracy_none": problem.accuracy(start),
         "accuracy_plain": problem.accuracy_plain(start),
         "accuracy_all": problem.accuracy(full),
         "accuracy_all_downweighted": problem.accuracy(downweighted),
-        "accuracy_vsv": problem.accuracy(virtual),
+        "accuracy_vsv": None,
         "n_vsv": int(is_sv.sum()),
     }
-    arrays: Arrays = {f"arrays/is_sv-{name}.npy": is_sv}
+    if problem.svm_C is not None:
+        virtual, _ = problem.fit(start, np.flatnonzero(is_sv))
+        result["accuracy_vsv"] = problem.accuracy(virtual)
+    arrays: Arrays = {}
     for score in problem.config.scores:
         arrays[f"arrays/scores-{name}-{score}-before.npy"] = problem.scores(score, start, originals)
         arrays[f"arrays/scores-{name}-{score}-after.npy"] = problem.scores(score, full, augmented)
@@ -88,11 +93,13 @@ def measure_references(name: str, problem: Problem, is_sv: NDArray[np.bool_]) ->
 def trace_curve(
     unit: CurveUnit,
     problem: Problem,
-    scores: NDArray[np.float64],
+    scores: Floats,
     reference: Mapping[str, Any],
     check: Callable[[], None],
 ) -> tuple[list[dict[str, Any]], Arrays]:
     """Accuracy at each size, and the points in the order in which they were chosen.
+
+    The draws of a k-DPP are independent: its points are those of the first size, then those of the second, and so on.
 
     Parameters
     ----------
@@ -106,13 +113,14 @@ def trace_curve(
         Called before every fit; stops the unit by raising.
     """
     configuration, config = unit.configuration, problem.config
+    draw = _drawing(unit, problem, scores)
     model = problem.start
     chosen = np.empty(0, dtype=np.intp)
-    models = []
+    sets, models = [], []
     for size in config.sizes:
         check()
-        seed = _random.derive(config.seed, *unit.name.split("/"), size)
-        chosen = np.concatenate([chosen, _next_points(scores, chosen, size - len(chosen), configuration.policy, seed)])
+        chosen = draw(size, chosen, scores)
+        sets.append(chosen)
         if size < problem.n:
             model, fitted = problem.fit(model, chosen, downweight=configuration.downweight)
             models.append(model)
@@ -127,10 +135,42 @@ def trace_curve(
     ]
     owners = config.scores if unit.score is None else (unit.score,)
     names = [f"arrays/chosen-{unit.augmentation}-{score}-{configuration.name}-{unit.round}.npy" for score in owners]
-    return points, dict.fromkeys(names, chosen)
+    return points, dict.fromkeys(names, np.concatenate(sets) if configuration.is_dpp else sets[-1])
 
 
-def _next_points(scores: NDArray[np.float64], taken: Indices, k: int, policy: str, seed: int) -> Indices:
-    """k more points, by the policy among those not yet taken."""
+# ---- which points ----------------------------------------------------------------------------------------------------
+
+
+# The points of a size, from those of the size before and the scores by now.
+Draw = Callable[[int, Indices, Floats], Indices]
+
+
+def _drawing(unit: CurveUnit, problem: Problem, scores: Floats) -> Draw:
+    configuration, config = unit.configuration, problem.config
+    seeds = partial(_random.derive, config.seed, *unit.name.split("/"))
+    if configuration.update:
+        return lambda size, taken, scores: _more(taken, size, scores, configuration.policy, seeds(size))
+    if configuration.is_dpp:
+        kernel = _kernel(problem, scores if configuration.uses_scores else None)
+        return lambda size, _, __: kernel.sample(size, seeds(size))
+    groups = problem.clusters[configuration.clusters] if configuration.clusters else None
+    order = policies.order(scores, configuration.policy, seeds(), k=config.sizes[-1], groups=groups)
+    return lambda size, _, __: order[:size]
+
+
+def _more(taken: Indices, size: int, scores: Floats, policy: str, seed: int) -> Indices:
+    """The points taken, and more by the policy among the others."""
     rest = np.delete(np.arange(len(scores)), taken)
-    return rest[policies.order(scores[rest], policy, seed, k=k)]
+    return np.concatenate([taken, rest[policies.order(scores[rest], policy, seed, k=size - len(taken))]])
+
+
+def _kernel(problem: Problem, scores: Floats | None) -> dpp.KDPP:
+    """diag|s| L diag|s| + jitter, where L is that of the config."""
+    settings = problem.config.dpp
+    features = problem.originals.astype(np.float64)
+    if settings.kernel == "distance":
+        similarity = np.exp(-distance.squareform(distance.pdist(features)))
+        return dpp.KDPP(similarity, scores=scores, jitter=settings.jitter)
+    if settings.normalized:
+        features /= np.maximum(np.linalg.norm(features, axis=1, keepdims=True), np.finfo(np.float64).tiny)
+    return dpp.KDPP(features=settings.scale * features, scores=scores, jitter=settings.jitter)

@@ -19,11 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augcore._errors import FileFormatError
+from augcore.experiments.config import Configuration
+from augcore.experiments.results import REFERENCE_COLUMNS, RESULT_COLUMNS, SWEEP_COLUMNS
 
-__all__ = ["Curve", "References", "Run", "read"]
+__all__ = ["Curve", "References", "Run", "Sweep", "read"]
 
 Floats = NDArray[np.float64]
 
+_WORDS = {"baseline": "baseline (uniform)", "dpp": "k-DPP", "dpp_scored": "k-DPP with scores"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
 
 
@@ -33,11 +36,14 @@ class Curve:
 
     Attributes
     ----------
+    clusters : int
+        How many clusters the policy draws from in turn; 0 where it draws from all points at once.
     sizes : (s,) ints, increasing
     accuracy : (rounds, s) float64
     """
 
     policy: str
+    clusters: int
     update: bool
     downweight: bool
     sizes: NDArray[np.intp]
@@ -45,8 +51,8 @@ class Curve:
 
     @property
     def name(self) -> str:
-        """policy[+update][+downweight]"""
-        return self.policy + "+update" * self.update + "+downweight" * self.downweight
+        """policy[+clustersK][+update][+downweight]"""
+        return Configuration(self.policy, self.clusters, self.update, self.downweight).name
 
     def at(self, size: int) -> Floats | None:
         """(rounds,) the accuracies at one size."""
@@ -61,8 +67,9 @@ class Curve:
     def label(self) -> str:
         """What the curve is called among others of its kind."""
         kind = self.policy.removeprefix("random_").removeprefix("deterministic_").removesuffix("_proportional")
-        words = "baseline (uniform)" if kind == "baseline" else kind.replace("_", " ")
-        modifiers = " + ".join(["update"] * self.update + ["downweight"] * self.downweight)
+        words = _WORDS.get(kind, kind.replace("_", " "))
+        clusters = [f"{self.clusters:,} cluster{'s' * (self.clusters != 1)}"] if self.clusters else []
+        modifiers = " + ".join(clusters + ["update"] * self.update + ["downweight"] * self.downweight)
         return f"{words}, {modifiers}" if modifiers else words
 
     @property
@@ -73,13 +80,27 @@ class Curve:
 
 
 class References(NamedTuple):
-    """Accuracies to compare with: nothing augmented (expanded and plain test set), all, the support vectors alone."""
+    """Accuracies to compare with: nothing augmented (expanded and plain test set), all (and downweighted), the support
+    vectors alone; and the C of the model and of the support vector machine. NaN: more than two classes have none."""
 
     none: float
     plain: float
     all: float
+    all_downweighted: float
     vsv: float
     n_vsv: int
+    C: float
+    svm_C: float
+
+
+class Sweep(NamedTuple):
+    """How well numbers of clusters fit: inertia and silhouette of the training and the test set; NaN: undefined."""
+
+    clusters: NDArray[np.intp]
+    inertia_train: Floats
+    inertia_test: Floats
+    silhouette_train: Floats
+    silhouette_test: Floats
 
 
 @dataclass(frozen=True)
@@ -91,11 +112,12 @@ class Run:
     settings: Mapping[str, Any]
     curves: Mapping[tuple[str, str], Sequence[Curve]]
     references: Mapping[str, References]
+    sweep: Sweep | None
     timings: Sequence[tuple[str, float]]
 
     @property
     def augmentations(self) -> list[str]:
-        return list(dict.fromkeys(augmentation for augmentation, _ in self.curves))
+        return list(self.references)
 
     @property
     def scores(self) -> list[str]:
@@ -123,9 +145,9 @@ class Run:
         before, after = (self._vector(f"scores-{augmentation}-{score}-{when}", "iuf") for when in ("before", "after"))
         return before.astype(np.float64), after.astype(np.float64)
 
-    def is_support_vector(self, augmentation: str) -> NDArray[np.bool_]:
+    def is_support_vector(self) -> NDArray[np.bool_]:
         """(n,) which training points are support vectors."""
-        return self._vector(f"is_sv-{augmentation}", "biu").astype(np.bool_)
+        return self._vector("is_sv", "biu").astype(np.bool_)
 
     def _vector(self, name: str, kinds: str) -> NDArray[Any]:
         n = len(self.labels())
@@ -178,11 +200,12 @@ def read(folder: Path) -> Run:
         if augmentation not in references:
             raise FileFormatError(f"{folder / 'references.csv'}: has no row for the augmentation {augmentation!r}")
     settings = facts.pop("settings", facts)
-    run = Run(folder, facts, settings, curves, references, _read_timings(folder / "timings.csv"))
+    sweep = _read_sweep(folder / "sweep.csv")
+    run = Run(folder, facts, settings, curves, references, sweep, _read_timings(folder / "timings.csv"))
     run.images()
+    run.is_support_vector()
     for augmentation in run.augmentations:
         run.examples(augmentation)
-        run.is_support_vector(augmentation)
     for augmentation, score in curves:
         run.point_scores(augmentation, score)
     return run
@@ -200,18 +223,16 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 
 def _read_curves(path: Path) -> dict[tuple[str, str], list[Curve]]:
-    cells: dict[tuple[str, str], dict[tuple[str, bool, bool], dict[int, dict[int, float]]]] = {}
-    columns = ("augmentation", "score", "policy", "downweight", "update", "round", "size", "accuracy")
-    for row in _rows(path, columns):
+    cells: dict[tuple[str, str], dict[Configuration, dict[int, dict[int, float]]]] = {}
+    for row in _rows(path, RESULT_COLUMNS):
         group = cells.setdefault((row.name("augmentation"), row.name("score")), {})
-        rounds = group.setdefault((row.name("policy"), row.flag("update"), row.flag("downweight")), {})
+        flags = row.flag("update"), row.flag("downweight")
+        rounds = group.setdefault(Configuration(row.name("policy"), row.whole("clusters"), *flags), {})
         points = rounds.setdefault(row.whole("round"), {})
         size = row.whole("size")
         if size in points:
             row.refuse("the same configuration, round and size stand in an earlier line")
         points[size] = row.fraction("accuracy")
-    if not cells:
-        raise FileFormatError(f"{path}: has no rows")
     return {
         key: [_curve(path, key, configuration, rounds) for configuration, rounds in group.items()]
         for key, group in cells.items()
@@ -221,29 +242,47 @@ def _read_curves(path: Path) -> dict[tuple[str, str], list[Curve]]:
 def _curve(
     path: Path,
     key: tuple[str, str],
-    configuration: tuple[str, bool, bool],
+    configuration: Configuration,
     rounds: Mapping[int, Mapping[int, float]],
 ) -> Curve:
     sizes = sorted(next(iter(rounds.values())))
     for number, points in rounds.items():
         if sorted(points) != sizes:
-            where = ", ".join([*key, configuration[0]])
+            where = ", ".join([*key, configuration.name])
             raise FileFormatError(
                 f"{path}: {where}: round {number} has other sizes than the first; the run is not whole"
             )
     accuracy = np.array([[rounds[number][size] for size in sizes] for number in sorted(rounds)])
-    return Curve(*configuration, np.array(sizes, dtype=np.intp), accuracy)
+    parts = (configuration.policy, configuration.clusters, configuration.update, configuration.downweight)
+    return Curve(*parts, np.array(sizes, dtype=np.intp), accuracy)
 
 
 def _read_references(path: Path) -> dict[str, References]:
     references = {}
-    for row in _rows(
-        path, ("augmentation", "accuracy_none", "accuracy_plain", "accuracy_all", "accuracy_vsv", "n_vsv")
-    ):
-        none, plain, everything = (row.fraction(f"accuracy_{which}") for which in ("none", "plain", "all"))
-        vsv = row.fraction("accuracy_vsv", missing=True)
-        references[row.name("augmentation")] = References(none, plain, everything, vsv, row.whole("n_vsv"))
+    for row in _rows(path, REFERENCE_COLUMNS):
+        accuracies = {
+            which: row.fraction(f"accuracy_{which}", missing=which == "vsv")
+            for which in ("none", "plain", "all", "all_downweighted", "vsv")
+        }
+        parameters = {name: row.number(name, 0.0, math.inf, missing=True) for name in ("C", "svm_C")}
+        references[row.name("augmentation")] = References(n_vsv=row.whole("n_vsv"), **accuracies, **parameters)
+    if not references:
+        raise FileFormatError(f"{path}: has no rows")
     return references
+
+
+def _read_sweep(path: Path) -> Sweep | None:
+    if not path.exists():
+        return None
+    rows = list(_rows(path, SWEEP_COLUMNS))
+    if not rows:
+        raise FileFormatError(f"{path}: has no rows")
+    bounds = {"inertia": (0.0, math.inf), "silhouette": (-1.0, 1.0)}
+    columns = (
+        np.array([row.number(name, *bounds[name.partition("_")[0]], missing=True) for row in rows])
+        for name in SWEEP_COLUMNS[1:]
+    )
+    return Sweep(np.array([row.whole("clusters") for row in rows]), *columns)
 
 
 def _read_timings(path: Path) -> list[tuple[str, float]]:
@@ -284,8 +323,10 @@ class _Row:
             self.refuse(f"{column} must be a whole number, got {value!r}")
         return int(value)
 
-    def number(self, column: str, low: float, high: float) -> float:
+    def number(self, column: str, low: float, high: float, *, missing: bool = False) -> float:
         value = self.text(column)
+        if missing and value.lower() in ("", "nan"):
+            return math.nan
         try:
             number = float(value)
         except ValueError:
@@ -295,9 +336,7 @@ class _Row:
         return number
 
     def fraction(self, column: str, *, missing: bool = False) -> float:
-        if missing and self.text(column).lower() in ("", "nan"):
-            return math.nan
-        return self.number(column, 0.0, 1.0)
+        return self.number(column, 0.0, 1.0, missing=missing)
 
 
 def _rows(path: Path, columns: Iterable[str]) -> Iterable[_Row]:

@@ -343,7 +343,7 @@ def _band_note(lines: Sequence[Curve]) -> str:
 def point_scores(run: Run, augmentation: str, score: str) -> Figure:
     """Histograms of |score| before and after everything is augmented, and the two against each other."""
     before, after = (np.abs(values) for values in run.point_scores(augmentation, score))
-    support = run.is_support_vector(augmentation)
+    support = run.is_support_vector()
     frame = style.Frame(7.0, 2.0, left=0.62, right=0.12, top=0.32, bottom=0.72, columns=3, gap=(0.64, 0.0))
     figure = style.figure(frame.width, frame.height)
     top = max(before.max(), after.max()) or 1.0

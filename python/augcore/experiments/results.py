@@ -5,7 +5,8 @@
     features/            the features of all images; the first unit, written once
     arrays/              labels, images, scores, chosen points
     results.csv/.parquet accuracy: one row per augmentation, score, configuration, round and size
-    references.csv       accuracy without augmentation, with all points augmented, with the support vectors
+    references.csv       accuracy without augmentation, with all points augmented, with the support vectors; chosen C
+    sweep.csv            where clusters are swept: inertia and silhouette of each number of them
     timings.csv          seconds of every unit; the only table that two equal runs do not share
     figures/ report.html made from these (plots.py, report.py)
 
@@ -31,12 +32,27 @@ from augcore._errors import FileFormatError, missing_extra
 from augcore.experiments.config import Config, ConfigError, parse
 from augcore.experiments.journal import Journal
 
-__all__ = ["FORMAT", "RunFolder", "open_run", "read_config"]
+__all__ = [
+    "FORMAT",
+    "REFERENCE_COLUMNS",
+    "RESULT_COLUMNS",
+    "SWEEP_COLUMNS",
+    "RunFolder",
+    "open_run",
+    "read_config",
+]
 
-FORMAT = 1
+FORMAT = 2
 
-RESULT_COLUMNS = ("augmentation", "score", "policy", "downweight", "update", "round", "size", "n_rows", "accuracy")
-REFERENCE_COLUMNS = ("augmentation", "accuracy_none", "accuracy_plain", "accuracy_all", "accuracy_vsv", "n_vsv")
+RESULT_COLUMNS = (
+    *("augmentation", "score", "policy", "clusters", "downweight", "update", "round", "size", "n_rows", "accuracy"),
+)
+REFERENCE_COLUMNS = (
+    "augmentation",
+    *("accuracy_none", "accuracy_plain", "accuracy_all", "accuracy_all_downweighted", "accuracy_vsv", "n_vsv"),
+    *("C", "svm_C"),
+)
+SWEEP_COLUMNS = ("clusters", "inertia_train", "inertia_test", "silhouette_train", "silhouette_test")
 
 Record = dict[str, Any]
 
@@ -91,11 +107,18 @@ class RunFolder:
         with _files.atomic_write(path) as file:
             file.write(data)
 
-    def write_tables(self, rows: Sequence[Mapping[str, Any]], references: Sequence[Mapping[str, Any]]) -> None:
-        """results.csv and .parquet, references.csv, timings.csv."""
+    def write_tables(
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        references: Sequence[Mapping[str, Any]],
+        sweep: Sequence[Mapping[str, Any]],
+    ) -> None:
+        """results.csv and .parquet, references.csv, sweep.csv where there is one, timings.csv."""
         self.write("results.csv", _csv(RESULT_COLUMNS, rows))
         self.write("results.parquet", _parquet(rows))
         self.write("references.csv", _csv(REFERENCE_COLUMNS, references))
+        if sweep:
+            self.write("sweep.csv", _csv(SWEEP_COLUMNS, sweep))
         timings = [{"unit": unit, "seconds": record["seconds"]} for unit, record in sorted(self.done.items())]
         self.write("timings.csv", _csv(("unit", "seconds"), timings))
 

@@ -1,6 +1,6 @@
-"""A run of the main experiment, from the data to the tables.
+"""A run of an experiment, from the data to the tables.
 
-    features (one unit)  ->  references (one unit per augmentation)  ->  curves (one unit each)  ->  tables
+    features  ->  originals, clusters  ->  references, one unit per augmentation  ->  curves, one unit each  ->  tables
 
 Each unit is written down when it is finished; a run that is stopped, however it is stopped, goes on from there. What a
 unit gives depends on the config and on its name alone, so the tables are the same bytes for any number of jobs and any
@@ -9,7 +9,6 @@ number of interruptions.
 
 from __future__ import annotations
 
-import functools
 import logging
 import threading
 import time
@@ -23,13 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augcore import datasets
-from augcore.experiments import problem as problems
-from augcore.experiments.config import Config, Configuration
+from augcore.experiments import inputs, originals
+from augcore.experiments.config import Config
 from augcore.experiments.curves import CurveUnit, curve_units, measure_references, trace_curve
 from augcore.experiments.problem import Problem
-from augcore.experiments.results import RunFolder, open_run
+from augcore.experiments.results import REFERENCE_COLUMNS, RunFolder, open_run
 from augcore.linear_model import LogisticRegression
-from augcore.scores import svm_loss
 
 __all__ = ["Progress", "run"]
 
@@ -82,14 +80,16 @@ def run(config: Config, folder: Path, *, jobs: int = 1, resume: bool = False, pr
         A file cannot be written. What is finished stays, and can be resumed.
     """
     report = progress or (lambda stage, done, total: None)
-    data = problems.load_data(config)
-    with open_run(folder, config, problems.checksum(data), resume=resume) as target:
+    data = inputs.load_data(config)
+    threads = None if jobs == 1 else 1
+    with open_run(folder, config, inputs.checksum(data), resume=resume) as target:
         if "features" not in target.done:
             _write_features(target, data, report)
-        ready = _load_problems(target, data, threads=None if jobs == 1 else 1)
-        _finish(target, _reference_tasks(ready), "references", jobs, report)
+        _finish(target, _tasks_of_originals(target, data, threads), "clusters", jobs, report)
+        ready = _load_problems(target, data, threads)
+        _finish(target, _reference_tasks(target, ready), "references", jobs, report)
         _finish(target, _curve_tasks(target, ready), "curves", jobs, report)
-        target.write_tables(_result_rows(target), _reference_rows(target))
+        target.write_tables(_result_rows(target), _reference_rows(target), _sweep_rows(target))
     return folder
 
 
@@ -100,19 +100,20 @@ def _write_features(target: RunFolder, data: datasets.Dataset, report: Progress)
     begin, config = time.perf_counter(), target.config
     arrays: dict[str, NDArray[Any]] = {"arrays/x_train.npy": data.x_train, "arrays/y_train.npy": data.y_train}
     for family in config.augmentations:
-        examples = problems.augmentation(config, family).expand(data.x_train[:1]).images
+        examples = inputs.augmentation(config, family).expand(data.x_train[:1]).images
         arrays[f"arrays/examples-{family}.npy"] = examples
-    for name, values in problems.feature_arrays(config, data, report):
+    for name, values in inputs.feature_arrays(config, data, report):
         arrays[f"features/{name}.npy"] = values
     target.finish("features", None, arrays, time.perf_counter() - begin)
 
 
 def _load_problems(target: RunFolder, data: datasets.Dataset, threads: int | None) -> dict[str, Problem]:
     """The problem of each augmentation."""
-    config = target.config
+    config, chosen = target.config, target.done["originals"]["result"]
     originals = target.load_array("features/train.npy")
     plain_test = target.load_array("features/test.npy")
-    start = LogisticRegression(config.C, warm_start=True, threads=threads).fit(originals, data.y_train)
+    clusters = {count: target.load_array(f"arrays/clusters-{count}.npy") for count in config.cluster_counts}
+    start = LogisticRegression(chosen["C"], warm_start=True, threads=threads).fit(originals, data.y_train)
     ready: dict[str, Problem] = {}
     for name in config.augmentations:
         variants = target.load_array(f"features/{name}-train.npy").reshape(-1, *originals.shape)
@@ -120,23 +121,33 @@ def _load_problems(target: RunFolder, data: datasets.Dataset, threads: int | Non
         if config.test_set == "expanded":
             X_test = np.concatenate([plain_test, target.load_array(f"features/{name}-test.npy")])
             y_test = np.tile(data.y_test, len(X_test) // len(plain_test))
-        ready[name] = Problem(config, originals, variants, data.y_train, X_test, y_test, len(plain_test), start)
+        test = (X_test, y_test, len(plain_test))
+        ready[name] = Problem(config, originals, variants, data.y_train, *test, start, chosen["svm_C"], clusters)
     return ready
 
 
 # ---- units -----------------------------------------------------------------------------------------------------------
 
 
-def _reference_tasks(ready: Mapping[str, Problem]) -> list[_Task]:
-    @functools.cache
-    def is_sv() -> NDArray[np.bool_]:
-        any_problem = next(iter(ready.values()))
-        # The dual variables of the squared hinge loss are proportional to it.
-        return svm_loss(any_problem.start, any_problem.originals, any_problem.y) > 0
+def _tasks_of_originals(target: RunFolder, data: datasets.Dataset, threads: int | None) -> list[_Task]:
+    config = target.config
+    train, test = (target.load_array(f"features/{part}.npy") for part in ("train", "test"))
+    parameters = _Task("originals", 10.0, lambda check: originals.parameters(config, train, data.y_train, threads))
+
+    def task(count: int) -> _Task:
+        swept = count in originals.swept_counts(config, len(train))
+        return _Task(f"clusters/{count}", count, lambda check: originals.clusters(config, count, train, test, swept))
+
+    counts = {*config.cluster_counts, *originals.swept_counts(config, len(train))}
+    return [parameters, *map(task, sorted(counts))]
+
+
+def _reference_tasks(target: RunFolder, ready: Mapping[str, Problem]) -> list[_Task]:
+    is_sv = target.load_array("arrays/is_sv.npy")
 
     def task(name: str, problem: Problem) -> _Task:
         cost = problem.n * (1 + len(problem.variants))
-        return _Task(f"reference/{name}", cost, lambda check: measure_references(name, problem, is_sv()))
+        return _Task(f"reference/{name}", cost, lambda check: measure_references(name, problem, is_sv))
 
     return [task(name, problem) for name, problem in ready.items()]
 
@@ -210,13 +221,14 @@ def _result_rows(target: RunFolder) -> list[dict[str, Any]]:
     config = target.config
     for augmentation in config.augmentations:
         for score in config.scores:
-            for configuration in map(Configuration.named, config.configurations):
+            for configuration in config.curves:
                 for round_ in range(config.rounds if configuration.random else 1):
                     unit = CurveUnit(augmentation, score if configuration.uses_scores else None, configuration, round_)
                     head = {
                         "augmentation": augmentation,
                         "score": score,
                         "policy": configuration.policy,
+                        "clusters": configuration.clusters,
                         "downweight": configuration.downweight,
                         "update": configuration.update,
                         "round": round_,
@@ -226,9 +238,14 @@ def _result_rows(target: RunFolder) -> list[dict[str, Any]]:
 
 
 def _reference_rows(target: RunFolder) -> list[dict[str, Any]]:
-    columns = ("accuracy_none", "accuracy_plain", "accuracy_all", "accuracy_vsv", "n_vsv")
     rows = []
     for name in target.config.augmentations:
-        result = target.done[f"reference/{name}"]["result"]
-        rows.append({"augmentation": name} | {column: result[column] for column in columns})
+        known = target.done["originals"]["result"] | target.done[f"reference/{name}"]["result"]
+        rows.append({"augmentation": name} | {column: known[column] for column in REFERENCE_COLUMNS[1:]})
     return rows
+
+
+def _sweep_rows(target: RunFolder) -> list[dict[str, Any]]:
+    """One row for each number of clusters that was measured."""
+    results = (record["result"] for unit, record in target.done.items() if unit.startswith("clusters/"))
+    return sorted((result for result in results if result is not None), key=lambda result: result["clusters"])

@@ -167,9 +167,9 @@ def write_run(run: Run) -> list[Path]:
 
 def accuracy_csv(run: Run) -> str:
     """Mean accuracy and its interval for every configuration and size."""
-    header = ["augmentation", "score", "policy", "update", "downweight", "size", "rounds", "mean", "std", "low", "high"]
+    header = [*_CURVE_COLUMNS, "size", "rounds", "mean", "std", "low", "high"]
     rows = [
-        [*key, curve.policy, curve.update, curve.downweight, size, *_cells(mean_interval(curve.accuracy[:, column]))]
+        [*key, *_curve_cells(curve), size, *_cells(mean_interval(curve.accuracy[:, column]))]
         for key, curves in run.curves.items()
         for curve in curves
         for column, size in enumerate(curve.sizes)
@@ -179,13 +179,20 @@ def accuracy_csv(run: Run) -> str:
 
 def auc_csv(run: Run) -> str:
     """The area under the curve of every configuration, over the rounds."""
-    header = ["augmentation", "score", "policy", "update", "downweight", "first_size", "last_size", "rounds"]
+    header = [*_CURVE_COLUMNS, "first_size", "last_size", "rounds"]
     rows = [
-        [*key, curve.policy, curve.update, curve.downweight, curve.sizes[0], curve.sizes[-1], *_cells(_auc(curve))]
+        [*key, *_curve_cells(curve), curve.sizes[0], curve.sizes[-1], *_cells(_auc(curve))]
         for key, curves in run.curves.items()
         for curve in curves
     ]
     return _csv([*header, "auc_mean", "auc_std", "auc_low", "auc_high"], rows)
+
+
+_CURVE_COLUMNS = ("augmentation", "score", "policy", "clusters", "update", "downweight")
+
+
+def _curve_cells(curve: Curve) -> tuple[str, int, bool, bool]:
+    return curve.policy, curve.clusters, curve.update, curve.downweight
 
 
 def _auc(curve: Curve) -> Interval:

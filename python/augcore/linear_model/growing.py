@@ -63,7 +63,7 @@ class GrowingLogistic(LogisticRegression):
     def of(cls, model: LogisticRegression, X: NDArray[Any], codes: Indices) -> Self:
         """A fitted model, where X (n, p), C-contiguous, and the codes of the labels are what it was fitted on."""
         growing = cls.__new__(cls)
-        growing.__dict__.update(model.__dict__, _last=None)
+        growing.__dict__.update(model.__dict__)
         growing._rows = _Rows(X, codes)
         objective = growing._objective(None)
         growing._hessian = None
@@ -144,6 +144,13 @@ class GrowingLogistic(LogisticRegression):
         hessian[np.diag_indices_from(hessian)] += objective.penalty
         self._hessian, self._curvature = hessian, objective.mean_curvature(objective.curvature(z))
         return hessian
+
+    @property
+    def factor_(self) -> HessianFactor:
+        """The Cholesky factor of the objective's Hessian at the fitted coefficients."""
+        if self._factor is None and self.keeps_hessian and self._last is not None:
+            self._factor = self.hessian_factor(self._penalty[0])
+        return super().factor_
 
     def hessian_factor(self, ridge: float) -> HessianFactor:
         """Of the binary loss's Hessian at the fitted coefficients and this penalty on them, 1 / C or another.

@@ -1,0 +1,106 @@
+"""What a run begins with: the data set, its augmentations, and the features of all images.
+
+Dataset --expand--> images --featurize--> arrays of features, by name
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augcore import _random, augmentations, datasets, features
+from augcore._errors import FileFormatError
+from augcore.experiments.config import SVM_SCORES, Config, ConfigError
+
+__all__ = ["augmentation", "checksum", "feature_arrays", "load_data"]
+
+Images = NDArray[np.uint8]
+Features = NDArray[np.float32]
+
+
+# ---- data ------------------------------------------------------------------------------------------------------------
+
+
+def load_data(config: Config) -> datasets.Dataset:
+    """The data set of a config; ConfigError where the config asks for what it does not have."""
+    if config.model not in ("pixels", *features.NETWORKS) and not Path(config.model).exists():
+        known = ", ".join(map(repr, ("pixels", *features.NETWORKS)))
+        raise ConfigError(f"model: expected one of {known}, or a file, got {config.model!r}")
+    try:
+        data = datasets.load(config.dataset, classes=config.classes, n_train=config.n_train)
+    except FileFormatError:
+        raise
+    except ValueError as error:
+        raise ConfigError(str(error).replace("name:", "dataset:", 1)) from None
+    if len(data.class_names) > 2 and (of_two := [score for score in config.scores if score in SVM_SCORES]):
+        raise ConfigError(f"scores: {of_two[0]} is for two classes, {config.dataset} has {len(data.class_names)}")
+    for label, name in enumerate(data.class_names):
+        if label not in data.y_train:
+            raise ConfigError(f"n_train: the first {len(data.y_train)} training images have none of class {name!r}")
+    config.check_sizes(len(data.y_train))
+    return data
+
+
+def checksum(data: datasets.Dataset) -> str:
+    """The SHA-256 of the images and labels, shapes and dtypes included."""
+    digest = hashlib.sha256()
+    for values in (data.x_train, data.y_train, data.x_test, data.y_test):
+        digest.update(f"{values.dtype.str}{values.shape}".encode())
+        digest.update(np.ascontiguousarray(values).data)
+    return digest.hexdigest()
+
+
+def augmentation(config: Config, name: str) -> augmentations.Augmentation:
+    """The augmentation family `name` with the parameters of the config."""
+    convention: dict[str, Any] = {"arithmetic": config.arithmetic}
+    if name == "translate":
+        return augmentations.Translate(config.translate.magnitude, **convention)
+    if name == "rotate":
+        rotate = config.rotate
+        return augmentations.Rotate(rotate.max_degrees, rotate.steps, direction=config.direction, **convention)
+    return augmentations.Crop(config.crop.sizes, **convention)
+
+
+# ---- features --------------------------------------------------------------------------------------------------------
+
+
+def feature_arrays(
+    config: Config, data: datasets.Dataset, progress: Callable[[str, float, float], None]
+) -> Iterator[tuple[str, Features]]:
+    """The features of the originals and of the variants of every augmentation, train and test, by name.
+
+    The network, where there is one, is trained here, on the originals of the training set.
+    """
+    extract = _extractor(config, data, progress)
+    families = {name: augmentation(config, name) for name in config.augmentations}
+    total = (len(data.x_train) + len(data.x_test)) * (1 + sum(family.n_variants for family in families.values()))
+    done = 0
+    for part, originals in (("train", data.x_train), ("test", data.x_test)):
+        for name, family in (("", None), *families.items()):
+            images = originals if family is None else family.expand(originals, include_original=False).images
+            yield f"{name}-{part}" if name else part, extract(images)
+            done += len(images)
+            progress("features", done, total)
+
+
+def _extractor(
+    config: Config, data: datasets.Dataset, progress: Callable[[str, float, float], None]
+) -> Callable[[Images], Features]:
+    if config.model == "pixels":
+        return lambda images: images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
+    if config.model not in features.NETWORKS:
+        return lambda images: features.featurize(images, Path(config.model))
+    network = features.train(
+        data.x_train,
+        data.y_train,
+        config.model,
+        rng=_random.derive(config.seed, "network"),
+        epochs=config.epochs,
+        progress=lambda epoch, epochs, accuracy: progress("training the network", epoch, epochs),
+    )
+    return lambda images: features.featurize(images, network)
