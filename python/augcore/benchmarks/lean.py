@@ -1,23 +1,22 @@
 """The main experiment in NumPy and SciPy, as one would write it with care and no kernels of one's own.
 
 Newton's method with a line search from the model of the size before, products and factors by BLAS and LAPACK on
-float64 designs that are cut out of one. It draws as the library draws, so that both meet the same problems.
+float64 designs that are cut out of one.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve, solve_triangular
-from scipy.linalg.blas import dsyrk
-from scipy.special import expit
 
-from augcore import _random, policies
-from augcore.experiments.curves import CurveUnit
-from augcore.experiments.problem import Problem
+from augcore.benchmarks.libraries import library
+
+if TYPE_CHECKING:
+    from augcore.experiments.curves import CurveUnit, Draw
+    from augcore.experiments.problem import Problem
 
 __all__ = ["LeanFit", "LeanProblem", "trace_curve"]
 
@@ -26,6 +25,7 @@ Floats = NDArray[np.float64]
 _NEWTON_STEPS = 100
 _HALVINGS = 30
 _SUFFICIENT = 1e-4  # of the decrease that the slope promises
+_NO_DECREASE = 1e-12  # of the objective: its rounding
 
 
 class LeanFit(NamedTuple):
@@ -34,9 +34,6 @@ class LeanFit(NamedTuple):
     theta: Floats  # the intercept last
     rows: NDArray[np.intp]
     weight: Floats
-
-    def scaled(self) -> tuple[Floats, Floats]:
-        return self.theta[:-1], self.theta[-1]
 
 
 @dataclass
@@ -51,6 +48,9 @@ class LeanProblem:
     l2: float
     hessian_l2: float
     tol: float
+
+    def __post_init__(self) -> None:
+        self.linalg, self.expit = library("scipy.linalg"), library("scipy.special").expit
 
     @classmethod
     def of(cls, problem: Problem, tol: float) -> LeanProblem:
@@ -69,7 +69,7 @@ class LeanProblem:
     def hessian(self, X: Floats, curvature: Floats, l2: float) -> Floats:
         """The upper triangle of X' diag(curvature) X + l2, of which the intercept has none."""
         half = X * np.sqrt(curvature)[:, None]
-        hessian: Floats = dsyrk(1.0, half.T)  # upper, and in Fortran's order without a copy
+        hessian: Floats = self.linalg.blas.dsyrk(1.0, half.T)  # upper, and in Fortran's order without a copy
         hessian[np.diag_indices(len(hessian) - 1)] += l2
         return hessian
 
@@ -85,17 +85,19 @@ class LeanProblem:
         z = X @ theta
         value = self.loss(sign * z, weight, theta)
         for _ in range(_NEWTON_STEPS):
-            p = expit(z)
+            p = self.expit(z)
             gradient = X.T @ (weight * (p - y)) + penalty * theta
             if np.max(np.abs(gradient)) <= self.tol * weight.sum():
                 break
-            factor = cho_factor(self.hessian(X, weight * p * (1 - p), self.l2), overwrite_a=True, check_finite=False)
-            step = -cho_solve(factor, gradient, check_finite=False)
+            factor = self.linalg.cho_factor(
+                self.hessian(X, weight * p * (1 - p), self.l2), overwrite_a=True, check_finite=False
+            )
+            step = -self.linalg.cho_solve(factor, gradient, check_finite=False)
             slope, dz = gradient @ step, X @ step
             length = 1.0
             for _ in range(_HALVINGS):
                 moved = self.loss(sign * (z + length * dz), weight, theta + length * step)
-                if moved <= value + _SUFFICIENT * length * slope or abs(slope) < 1e-12 * abs(value):
+                if moved <= value + _SUFFICIENT * length * slope or abs(slope) < _NO_DECREASE * abs(value):
                     break
                 length /= 2
             theta, z, value = theta + length * step, z + length * dz, moved
@@ -104,29 +106,32 @@ class LeanProblem:
     def influence(self, fit: LeanFit) -> Floats:
         """-g' H^-1 g of the originals."""
         X = self.X[fit.rows]
-        p = expit(X @ fit.theta)
-        factor, _ = cho_factor(self.hessian(X, fit.weight * p * (1 - p), self.hessian_l2), check_finite=False)
-        solved = solve_triangular(factor, X[: self.n].T, trans="T", check_finite=False)
-        return -((p[: self.n] - self.y[: self.n]) ** 2) * np.einsum("ij,ij->j", solved, solved)
+        p = self.expit(X @ fit.theta)
+        factor, _ = self.linalg.cho_factor(
+            self.hessian(X, fit.weight * p * (1 - p), self.hessian_l2), check_finite=False
+        )
+        solved = self.linalg.solve_triangular(factor, X[: self.n].T, trans="T", check_finite=False)
+        forms: Floats = np.einsum("ij,ij->j", solved, solved)
+        return -((p[: self.n] - self.y[: self.n]) ** 2) * forms
 
     def accuracy(self, fit: LeanFit) -> float:
         theta = fit.theta.astype(self.X_test.dtype)
         return float(np.mean((self.X_test @ theta[:-1] + theta[-1] > 0) == self.y_test))
 
 
-def trace_curve(unit: CurveUnit, problem: LeanProblem, start: LeanFit, sizes: tuple[int, ...], seed: int) -> Any:
-    """Accuracies and fits at the sizes; every one is fitted, and after every one of an update there are new scores."""
+def trace_curve(
+    unit: CurveUnit, draw: Draw, problem: LeanProblem, start: LeanFit, sizes: tuple[int, ...]
+) -> tuple[list[float], list[Floats]]:
+    """Accuracies and models at the sizes: each is fitted, and after each of an update there are new scores."""
     configuration = unit.configuration
     fit, scores = start, problem.influence(start) if configuration.uses_scores else np.ones(problem.n)
     chosen = np.empty(0, dtype=np.intp)
-    accuracies, fits = [], []
+    accuracies, models = [], []
     for size in sizes:
-        rest = np.setdiff1d(np.arange(problem.n), chosen)
-        drawn = _random.derive(seed, *unit.name.split("/"), size)
-        chosen = np.append(chosen, rest[policies.order(scores[rest], configuration.policy, drawn, k=size - len(chosen))])
+        chosen = draw(size, chosen, scores)
         fit = problem.fit(fit.theta, chosen, configuration.downweight)
         accuracies.append(problem.accuracy(fit))
-        fits.append(fit)
+        models.append(fit.theta)
         if configuration.update:
             scores = problem.influence(fit)
-    return accuracies, fits
+    return accuracies, models

@@ -19,7 +19,7 @@ from augcore import _random, dpp, policies
 from augcore.experiments.config import Config, Configuration
 from augcore.experiments.problem import Indices, Problem
 
-__all__ = ["CurveUnit", "curve_units", "measure_references", "trace_curve"]
+__all__ = ["CurveUnit", "Draw", "curve_units", "drawing", "measure_references", "trace_curve"]
 
 Arrays = dict[str, NDArray[Any]]
 Floats = NDArray[np.float64]
@@ -113,7 +113,7 @@ def trace_curve(
         Called before every fit; stops the unit by raising.
     """
     configuration, config = unit.configuration, problem.config
-    draw = _drawing(unit, problem, scores)
+    draw = drawing(unit, problem, scores)
     model = problem.start
     chosen = np.empty(0, dtype=np.intp)
     sets, models = [], []
@@ -145,7 +145,7 @@ def trace_curve(
 Draw = Callable[[int, Indices, Floats], Indices]
 
 
-def _drawing(unit: CurveUnit, problem: Problem, scores: Floats) -> Draw:
+def drawing(unit: CurveUnit, problem: Problem, scores: Floats) -> Draw:
     configuration, config = unit.configuration, problem.config
     seeds = partial(_random.derive, config.seed, *unit.name.split("/"))
     if configuration.update:

@@ -106,7 +106,7 @@ class GrowingLogistic(LogisticRegression):
         objective = model._objective(weight)
         start, lower = self._start(objective)
         if self._hessian is not None and start is not None:
-            lower = model._update(objective, start, lower)
+            lower = model._update(self._hessian, objective, start, lower)
         return model._minimise(objective, self.classes_, self.tol, self.max_iter, start, lower)
 
     def _objective(self, weight: Floats | None) -> DenseObjective:
@@ -114,8 +114,8 @@ class GrowingLogistic(LogisticRegression):
         threads = _validate.threads(self.threads)
         return objective_of(self.X, self.codes, len(self.classes_), weight, l2, fit_intercept, threads)
 
-    def _update(self, objective: DenseObjective, theta: Floats, lower: Floats | None) -> Floats | None:
-        """The factor of the Hessian at theta, as good as it pays; the old one is `lower`."""
+    def _update(self, hessian: Floats, objective: DenseObjective, theta: Floats, lower: Floats | None) -> Floats | None:
+        """The factor of the Hessian at theta, as good as it pays; before, it was `hessian`, and factored `lower`."""
         if hessian_cost(objective)[1]:
             return None
         z = objective.predict(theta)
@@ -130,7 +130,7 @@ class GrowingLogistic(LogisticRegression):
             return lower
         change = now[stale] - then[stale]
         rows, fit_intercept, threads = objective.X[stale], objective.fit_intercept, objective.threads
-        hessian = self._hessian + _dispatch.weighted_gram(rows, fit_intercept, change, threads, single=True)
+        hessian = hessian + _dispatch.weighted_gram(rows, fit_intercept, change, threads, single=True)
         lower = hessian.copy()
         if _dispatch.cholesky(lower, threads) >= 0:  # too little is left of it in single precision
             return damped_factor(self._keep_hessian(objective, z), threads)
@@ -157,9 +157,9 @@ class GrowingLogistic(LogisticRegression):
 
         `numpy.linalg.LinAlgError` when it is singular to working precision.
         """
-        if self._last is None or not isinstance(self._last[0], DenseObjective):
+        objective, minimum = self._last or (None, None)
+        if minimum is None or not isinstance(objective, DenseObjective):
             raise AttributeError("hessian_factor: what the model was fitted on is gone")
-        objective, minimum = self._last
         hessian = objective.hessian(minimum.z, penalised=False)
         self._keep_hessian(objective, minimum.z, hessian)
         features = np.arange(objective.width - objective.fit_intercept)
