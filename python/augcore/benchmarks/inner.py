@@ -104,7 +104,9 @@ def read_features(path: str | os.PathLike[str]) -> Features:
     n, p = shapes[0] if len(shapes[0]) == 2 else (0, 0)
     if not n or shapes[1][1:] != (n, p) or shapes[2] != (n,) or shapes[3][1:] != (p,) or shapes[3][:1] != shapes[4]:
         raise ValueError(f"{os.fspath(path)}: the shapes {shapes} do not belong together")
-    return Features(*(values.astype(np.int64 if i in (2, 4) else np.float32) for i, values in enumerate(found)))
+    originals, variants, X_test = (found[i].astype(np.float32) for i in (0, 1, 3))
+    y, y_test = (found[i].astype(np.int64) for i in (2, 4))
+    return Features(originals, variants, y, X_test, y_test)
 
 
 # ---- both loops ------------------------------------------------------------------------------------------------------

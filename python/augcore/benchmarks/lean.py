@@ -112,7 +112,8 @@ class LeanProblem:
         )
         solved = self.linalg.solve_triangular(factor, X[: self.n].T, trans="T", check_finite=False)
         forms: Floats = np.einsum("ij,ij->j", solved, solved)
-        return -((p[: self.n] - self.y[: self.n]) ** 2) * forms
+        residual: Floats = p[: self.n] - self.y[: self.n]
+        return -(residual**2) * forms
 
     def accuracy(self, fit: LeanFit) -> float:
         theta = fit.theta.astype(self.X_test.dtype)

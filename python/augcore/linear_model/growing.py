@@ -67,8 +67,8 @@ class GrowingLogistic(LogisticRegression):
         growing._rows = _Rows(X, codes)
         objective = growing._objective(None)
         growing._hessian = None
-        if objective.n_contrasts == 1 and objective.n_parameters <= DENSE_LIMIT:
-            theta, _ = growing._start(objective)
+        theta, _ = growing._start(objective)
+        if theta is not None and objective.n_contrasts == 1 and objective.n_parameters <= DENSE_LIMIT:
             growing._keep_hessian(objective, objective.predict(theta))
         return growing
 
