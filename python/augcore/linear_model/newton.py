@@ -46,7 +46,7 @@ _CHEAP_OPERATIONS = 1e6  # or that take no longer than the calls around them
 _POLISHED = 0.01  # of the tolerance: where steps are cheap and the gradient is above it, there is one step more
 _ROUNDED = 1e-8  # of the first gradient, to which that of X in single precision is followed
 _NOTHING = 1e-29  # of a decrease, for each unit of weight: the predictors change by their rounding error
-_UNSEEN = 1e-16  # of a decrease, for each unit of weight: rounding hides it from a search, but not from gradients
+_UNSEEN = 1e-16  # of a decrease, for each unit of weight: rounding would mislead a search, so the step is taken
 _SLOPE_TAKEN = 0.9  # of the slope at the start of a line, in size: at most at the end of a step that is taken
 _SLOPE_LEFT = 0.1  # and at most where a search has moved the end
 _LONGEST = 10.0  # by which the line search lengthens a step at a time
@@ -352,16 +352,11 @@ def _descend(
             return Minimum(theta, z, iteration, worst <= tolerance, method.lower)
         moved = theta + step
         end, new = objective.evaluate(moved)
-        reached = float(new @ step)
-        if not abs(reached) <= _SLOPE_TAKEN * abs(slope):
-            if -slope > _UNSEEN * objective.weight_sum:
-                step *= _search(objective, theta, z, step, end, slope)
-            elif reached > 0.0:
-                step *= slope / (slope - reached)
+        seen = -slope > _UNSEEN * objective.weight_sum
+        if seen and not abs(float(new @ step)) <= _SLOPE_TAKEN * abs(slope):
+            step *= _search(objective, theta, z, step, end, slope)
             moved = theta + step
             end, new = objective.evaluate(moved)
-            if np.array_equal(moved, theta):
-                return Minimum(theta, z, iteration, worst <= tolerance, method.lower)
         method.learn(step, gradient, new)
         theta, z, gradient = moved, end, new
     return Minimum(theta, z, max_iter, objective.worst(gradient) <= tolerance, method.lower)
