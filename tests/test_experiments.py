@@ -452,7 +452,9 @@ def test_progress_ends_at_the_total(tiny_settings: dict[str, Any], tmp_path: Pat
     seen: dict[str, list[tuple[float, float]]] = {}
     config = parse({**tiny_settings, "rounds": 1})
     runner.run(
-        config, tmp_path / "run", progress=lambda stage, done, total: seen.setdefault(stage, []).append((done, total))
+        config,
+        tmp_path / "run",
+        progress=lambda stage, done, total, note="": seen.setdefault(stage, []).append((done, total)),
     )
     assert list(seen) == ["features", "clusters", "references", "curves"]
     for steps in seen.values():
@@ -520,7 +522,10 @@ def test_resume_repeats_nothing(tiny_settings: dict[str, Any], finished: Path, t
     before = (folder / "journal.jsonl").read_bytes()
     shares = []
     runner.run(
-        parse(tiny_settings), folder, resume=True, progress=lambda stage, done, total: shares.append(done / total)
+        parse(tiny_settings),
+        folder,
+        resume=True,
+        progress=lambda stage, done, total, note="": shares.append(done / total),
     )
     assert (folder / "results.csv").read_bytes() == (finished / "results.csv").read_bytes()
     assert lines < 7 or min(shares) > 0
