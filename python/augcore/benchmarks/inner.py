@@ -40,7 +40,7 @@ __all__ = [
     "read_features",
 ]
 
-TOLERANCE = 1e-8  # of the lean fits: max|gradient| / sum(w)
+LEAN_TOLERANCE = 1e-8  # of the lean fits: max|gradient| / sum(w)
 SEED = 0
 FACTORS = 64  # that made features have in common
 CONVENTIONS = ("augcore", "paper")  # C = 10 and H of the objective; C = 1 and H with almost no penalty
@@ -136,11 +136,12 @@ def _settings(given: Features, convention: str) -> dict[str, Any]:
 def problem_of(given: Features, convention: str = "augcore") -> Problem:
     """The problem that a run makes of the features."""
     from augcore.experiments.config import parse
+    from augcore.experiments.fits import TOLERANCE
     from augcore.experiments.problem import Problem
     from augcore.linear_model import LogisticRegression
 
     config = parse(_settings(given, convention))
-    start = LogisticRegression(config.C, threads=1).fit(given.originals, given.y)
+    start = LogisticRegression(config.C, tol=TOLERANCE, threads=1).fit(given.originals, given.y)
     n_plain = len(given.X_test) // (1 + len(given.variants))
     test = (given.X_test, given.y_test, n_plain)
 
@@ -183,7 +184,7 @@ def lean_loop(problem: Problem) -> Loop:
     """The same in NumPy and SciPy, from the first fit on."""
     from augcore.experiments.curves import curve_units, drawing
 
-    lean = LeanProblem.of(problem, TOLERANCE)
+    lean = LeanProblem.of(problem, LEAN_TOLERANCE)
     start = lean.fit(np.zeros(lean.X.shape[1]), np.empty(0, dtype=np.intp), False)
     before = lean.influence(start)
     accuracies, models = [], []
