@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from augcore import augmentations as A
-from augcore import transforms
+from augcore import datasets, features, transforms
 
 ROOT = Path(__file__).resolve().parent.parent
 PIPELINES = ROOT / "docs" / "pipelines.md"
@@ -58,6 +58,16 @@ def test_the_page_on_pipelines_knows_every_step():
     assert steps == set(re.findall(r"`((?:Random|Warp)\w*)\(", PIPELINES.read_text().split("## ")[0]))
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+def test_the_page_on_features_runs():
+    pytest.importorskip("keras")
+    names = run(ROOT / "docs" / "features.md")
+    assert names["network"].name == "lenet5"
+    assert names["X"].shape == (4, 256)
+    text = (ROOT / "docs" / "features.md").read_text()
+    assert all(f'`"{name}"`' in text for name in (*features.NETWORKS, *features.PACKAGED))
+
+
 def test_the_pages_on_solvers_and_scores_run(capsys):
     names = run(ROOT / "docs" / "solvers.md")
     assert capsys.readouterr().out.startswith("cg ")
@@ -67,6 +77,14 @@ def test_the_pages_on_solvers_and_scores_run(capsys):
     assert names["estimate"].shape == names["standard_error"].shape == (1000,)
     assert names["indices"].shape == names["values"].shape == (5, 10)
     assert run(ROOT / "docs" / "alo.md") == {}
+
+
+def test_the_page_on_data_runs():
+    names = run(ROOT / "docs" / "data.md")
+    with names["kept"]:
+        assert set(np.bincount(names["own"].y_train)) == {20}
+    text = (ROOT / "docs" / "data.md").read_text()
+    assert all(f"| `{name}` |" in text for name in (*datasets.DATASETS, "npz:PATH", "folder:PATH"))
 
 
 def test_the_examples_of_the_transforms():
