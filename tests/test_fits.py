@@ -337,10 +337,10 @@ def test_a_second_hessian_is_in_double_precision(hessians):
 @pytest.mark.parametrize("scale", [1e-8, 1.0, 1e8])
 def test_no_more_ridge_than_is_needed(scale):
     singular = scale * np.array([[1.0, 1.0, 0.5], [1.0, 1.0, 0.5], [0.5, 0.5, 2.0]])
-    lower = newton._damped_factor(singular, 1)
+    lower = newton.damped_factor(singular, 1)
     assert not np.array_equal(lower @ lower.T, singular)
     np.testing.assert_allclose(lower @ lower.T, singular, rtol=1e-8)
-    assert newton._damped_factor(np.zeros((2, 2)), 1).diagonal().min() > 0.0
+    assert newton.damped_factor(np.zeros((2, 2)), 1).diagonal().min() > 0.0
 
 
 def test_a_hessian_that_single_precision_cannot_factor(monkeypatch):

@@ -179,6 +179,33 @@ def scale(
     _present("timing scores of mapped files", measure, show, True, json, markdown)
 
 
+@group.command()
+@command
+def inner(
+    features: Annotated[
+        Path | None, typer.Option(help="An .npz file of originals, variants, y, X_test, y_test; default: made ones.")
+    ] = None,
+    repeats: Annotated[int, typer.Option(min=1, max=101, help="Turns, medians are shown.")] = 3,
+    json: JsonFile = None,
+    markdown: MarkdownFile = None,
+    debug: Debug = False,
+) -> None:
+    """Time the fits, scorings and accuracies of the main experiment beside lean NumPy; results are compared."""
+    from augcore.benchmarks import inner as loops
+    from augcore.benchmarks import inner_show as show
+
+    if features is None:
+        given = loops.make_features(loops.CASE)
+    else:
+        with usage_errors("--features"):
+            given = loops.read_features(features)
+
+    def measure(report: Report) -> Any:
+        return [loops.compare(given, convention=name, repeats=repeats, progress=report) for name in loops.CONVENTIONS]
+
+    _present("timing the inner loop", measure, show, True, json, markdown)
+
+
 def _count(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 64:
         raise ValueError(f"expected numbers from 1 to 64, got {text!r}")

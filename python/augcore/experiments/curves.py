@@ -19,7 +19,7 @@ from augcore import _random, dpp, policies
 from augcore.experiments.config import Config, Configuration
 from augcore.experiments.problem import Indices, Problem
 
-__all__ = ["CurveUnit", "curve_units", "measure_references", "trace_curve"]
+__all__ = ["CurveUnit", "Draw", "curve_units", "drawing", "measure_references", "trace_curve"]
 
 Arrays = dict[str, NDArray[Any]]
 Floats = NDArray[np.float64]
@@ -113,24 +113,26 @@ def trace_curve(
         Called before every fit; stops the unit by raising.
     """
     configuration, config = unit.configuration, problem.config
-    draw = _drawing(unit, problem, scores)
+    draw = drawing(unit, problem, scores)
     model = problem.start
     chosen = np.empty(0, dtype=np.intp)
-    sets = []
-    points = []
+    sets, models = [], []
     for size in config.sizes:
         check()
         chosen = draw(size, chosen, scores)
-        if size == problem.n:
-            accuracy = reference["accuracy_all" + "_downweighted" * configuration.downweight]
-        else:
+        sets.append(chosen)
+        if size < problem.n:
             model, fitted = problem.fit(model, chosen, downweight=configuration.downweight)
-            accuracy = problem.accuracy(model)
+            models.append(model)
             if configuration.update and unit.score is not None:
                 scores = problem.scores(unit.score, model, fitted)
-        n_rows = problem.n + len(problem.variants) * size
-        points.append({"size": size, "n_rows": n_rows, "accuracy": accuracy})
-        sets.append(chosen)
+    accuracies = problem.accuracies(models)
+    if len(accuracies) < len(config.sizes):  # the last size is all points
+        accuracies.append(reference["accuracy_all" + "_downweighted" * configuration.downweight])
+    points = [
+        {"size": size, "n_rows": problem.n + len(problem.variants) * size, "accuracy": accuracy}
+        for size, accuracy in zip(config.sizes, accuracies, strict=True)
+    ]
     owners = config.scores if unit.score is None else (unit.score,)
     names = [f"arrays/chosen-{unit.augmentation}-{score}-{configuration.name}-{unit.round}.npy" for score in owners]
     return points, dict.fromkeys(names, np.concatenate(sets) if configuration.is_dpp else sets[-1])
@@ -143,7 +145,7 @@ def trace_curve(
 Draw = Callable[[int, Indices, Floats], Indices]
 
 
-def _drawing(unit: CurveUnit, problem: Problem, scores: Floats) -> Draw:
+def drawing(unit: CurveUnit, problem: Problem, scores: Floats) -> Draw:
     configuration, config = unit.configuration, problem.config
     seeds = partial(_random.derive, config.seed, *unit.name.split("/"))
     if configuration.update:

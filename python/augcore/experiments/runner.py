@@ -25,6 +25,7 @@ from augcore import datasets
 from augcore.experiments import inputs, originals
 from augcore.experiments.config import Config
 from augcore.experiments.curves import CurveUnit, curve_units, measure_references, trace_curve
+from augcore.experiments.fits import TOLERANCE
 from augcore.experiments.problem import Problem
 from augcore.experiments.results import REFERENCE_COLUMNS, RunFolder, open_run
 from augcore.linear_model import LogisticRegression
@@ -127,7 +128,7 @@ def _load_problems(target: RunFolder, data: datasets.Dataset, threads: int | Non
     originals = target.load_array("features/train.npy")
     plain_test = target.load_array("features/test.npy")
     clusters = {count: target.load_array(f"arrays/clusters-{count}.npy") for count in config.cluster_counts}
-    start = LogisticRegression(chosen["C"], warm_start=True, threads=threads).fit(originals, data.y_train)
+    start = LogisticRegression(chosen["C"], tol=TOLERANCE, threads=threads).fit(originals, data.y_train)
     ready: dict[str, Problem] = {}
     for name in config.augmentations:
         variants = target.load_array(f"features/{name}-train.npy").reshape(-1, *originals.shape)

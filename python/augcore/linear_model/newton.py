@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from augcore import _dispatch, _validate
 from augcore.linear_model.objective import Objective
 
-__all__ = ["DENSE_LIMIT", "Minimum", "minimise"]
+__all__ = ["DENSE_LIMIT", "Minimum", "damped_factor", "hessian_cost", "minimise", "update_cost"]
 
 Floats = NDArray[np.float64]
 
@@ -46,6 +46,7 @@ _CHEAP_OPERATIONS = 1e6  # or that take no longer than the calls around them
 _POLISHED = 0.01  # of the tolerance: where steps are cheap and the gradient is above it, there is one step more
 _ROUNDED = 1e-8  # of the first gradient, to which that of X in single precision is followed
 _NOTHING = 1e-29  # of a decrease, for each unit of weight: the predictors change by their rounding error
+_UNSEEN = 1e-16  # of a decrease, for each unit of weight: rounding would mislead a search, so the step is taken
 _SLOPE_TAKEN = 0.9  # of the slope at the start of a line, in size: at most at the end of a step that is taken
 _SLOPE_LEFT = 0.1  # and at most where a search has moved the end
 _LONGEST = 10.0  # by which the line search lengthens a step at a time
@@ -130,7 +131,7 @@ class _QuasiNewton:
         self.correction = _Correction(objective.n_parameters)
         self.correction.scale = 4.0 / objective.weight_sum if lower is None else 1.0
         self.solved: Floats | None = None
-        self.cost, self.cheap = _hessian_cost(objective)
+        self.cost, self.cheap = hessian_cost(objective)
         self.reads_often = not self.cheap
         self.steps_of_one = 1 if self.cheap else _QUASI_STEPS
 
@@ -201,7 +202,7 @@ class _NewtonCG:
         curvature = objective.curvature(z)
         block: Floats | None = None
         if objective.width <= DENSE_LIMIT:
-            block = _damped_factor(objective.shared_hessian(curvature), objective.threads)
+            block = damped_factor(objective.shared_hessian(curvature), objective.threads)
 
         def precondition(vector: Floats) -> Floats:
             if block is None:
@@ -243,7 +244,7 @@ def _conjugate_gradients(
     return x if x.any() else b
 
 
-def _damped_factor(hessian: Floats, threads: int) -> Floats:
+def damped_factor(hessian: Floats, threads: int) -> Floats:
     """The factor of H, with a ridge where it is singular to working precision (separable or dependent data)."""
     if not _validate.all_finite(hessian):  # of no numbers that were checked, and no ridge would help
         raise ValueError("X: was changed while it was read: it has NaN or infinity now")
@@ -259,15 +260,20 @@ def _damped_factor(hessian: Floats, threads: int) -> Floats:
         ridge = max(10.0 * ridge, 1e-12 * scale)
 
 
-def _hessian_cost(objective: Objective) -> tuple[float, bool]:
+def hessian_cost(objective: Objective) -> tuple[float, bool]:
     """Of a Hessian and its factor in steps, and whether that is too little to think about."""
     if objective.hessian_is_known:
         return 0.0, True
-    size, width, n = objective.n_parameters, objective.width, objective.n
-    step = objective.n_contrasts * n * width + _STEP_OVERHEAD
-    gram = objective.n_contrasts * (objective.n_contrasts + 1) / 2 * n * width * width / _GRAM_SPEED
-    cost = (gram + size**3 / _FACTOR_SPEED) / step
+    size, n = objective.n_parameters, objective.n
+    cost = update_cost(objective, n)
     return cost, cost <= _CHEAP or size * size * (n + size / 3.0) <= _CHEAP_OPERATIONS
+
+
+def update_cost(objective: Objective, rows: int) -> float:
+    """Of the part of a Hessian that so many rows are, and of a factor, in steps."""
+    blocks, width = objective.n_contrasts * (objective.n_contrasts + 1) / 2, objective.width
+    step = objective.n_contrasts * objective.n * width + _STEP_OVERHEAD
+    return (blocks * rows * width * width / _GRAM_SPEED + objective.n_parameters**3 / _FACTOR_SPEED) / step
 
 
 def _factor(objective: Objective, z: Any, single: bool) -> Floats:
@@ -276,7 +282,7 @@ def _factor(objective: Objective, z: Any, single: bool) -> Floats:
         hessian = objective.hessian(z, single=True)
         if _dispatch.cholesky(hessian, objective.threads) < 0:
             return hessian
-    return _damped_factor(objective.hessian(z), objective.threads)
+    return damped_factor(objective.hessian(z), objective.threads)
 
 
 def _search(objective: Objective, theta: Floats, z: Any, step: Floats, end: Any, slope: float) -> float:
@@ -346,7 +352,8 @@ def _descend(
             return Minimum(theta, z, iteration, worst <= tolerance, method.lower)
         moved = theta + step
         end, new = objective.evaluate(moved)
-        if not abs(float(new @ step)) <= _SLOPE_TAKEN * abs(slope):
+        seen = -slope > _UNSEEN * objective.weight_sum
+        if seen and not abs(float(new @ step)) <= _SLOPE_TAKEN * abs(slope):
             step *= _search(objective, theta, z, step, end, slope)
             moved = theta + step
             end, new = objective.evaluate(moved)

@@ -64,10 +64,11 @@ class Objective(ABC):
             gradient = basis.T @ gradient.reshape(self.n_contrasts, self.width)
         return float(np.max(np.abs(gradient)))
 
-    def hessian(self, z: Any, single: bool = False) -> Floats:
+    def hessian(self, z: Any, single: bool = False, penalised: bool = True) -> Floats:
         """(q, q) for q parameters; of float tiles if `single`."""
         total = self._summed_hessian(z, single)
-        total[np.diag_indices_from(total)] += self.penalty
+        if penalised:
+            total[np.diag_indices_from(total)] += self.penalty
         return total
 
     def shared_hessian(self, curvature: Any) -> Floats:
