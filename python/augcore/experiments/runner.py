@@ -99,6 +99,7 @@ def run(config: Config, folder: Path, *, jobs: int = 1, resume: bool = False, pr
 def _write_features(target: RunFolder, data: datasets.Dataset, report: Progress) -> None:
     begin, config = time.perf_counter(), target.config
     arrays: dict[str, NDArray[Any]] = {"arrays/x_train.npy": data.x_train, "arrays/y_train.npy": data.y_train}
+    arrays["arrays/class_names.npy"] = np.array(data.class_names, dtype=np.str_)
     for family in config.augmentations:
         examples = inputs.augmentation(config, family).expand(data.x_train[:1]).images
         arrays[f"arrays/examples-{family}.npy"] = examples
