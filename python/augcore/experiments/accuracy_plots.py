@@ -11,6 +11,7 @@ A kind of policy (`kinds`) is "random", "deterministic", or "clusters-POLICY" fo
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -51,15 +52,19 @@ def kinds(run: Run, augmentation: str, score: str) -> list[str]:
     curves = run.curves.get((augmentation, score), ())
     found = dict.fromkeys(_kind(curve) for curve in curves if not _is_baseline(curve))
     plain = [kind for kind in ("random", "deterministic") if kind in found]
-    clustered = [kind for kind in found if kind.startswith(_CLUSTERS)]
+    clustered = [kind for kind in found if _is_clustered(kind)]
     return [*plain, *clustered] or (["random"] if curves else [])
 
 
 def kind_title(kind: str) -> str:
     """What the policies of a kind are called."""
-    if not kind.startswith(_CLUSTERS):
+    if not _is_clustered(kind):
         return f"{kind} policies"
     return f"{kind.removeprefix(_CLUSTERS).replace('_', ' ')} in clusters"
+
+
+def _is_clustered(kind: str) -> bool:
+    return kind.startswith(_CLUSTERS)
 
 
 def shown(run: Run, augmentation: str, score: str, kind: str) -> list[Curve]:
@@ -86,14 +91,21 @@ def _label(curve: Curve) -> str:
     return f"{curve.clusters:,} cluster{'s' * (curve.clusters != 1)}" + ", downweight" * curve.downweight
 
 
-def _looks(lines: Sequence[Curve]) -> list[style.Look]:
-    counts = sorted({curve.clusters for curve in lines if curve.clusters})
+def _looks(run: Run, score: str, lines: Sequence[Curve]) -> list[style.Look]:
+    """The same for a number of clusters in all panels, whichever numbers a panel has."""
+    counts = _all_counts(run, score)
     return [
         style.step(counts.index(curve.clusters), len(counts), dashed=curve.downweight)
         if curve.clusters
         else style.look(curve.policy, curve.update, curve.downweight)
         for curve in lines
     ]
+
+
+def _all_counts(run: Run, score: str) -> list[int]:
+    """The numbers of clusters of all curves by a score."""
+    lines = (curve for (_, by), curves in run.curves.items() if by == score for curve in curves)
+    return sorted({curve.clusters for curve in lines if curve.clusters})
 
 
 # ---- ranges ----------------------------------------------------------------------------------------------------------
@@ -154,19 +166,22 @@ def overview(run: Run, score: str) -> Figure:
     """All augmentations of a run, a column each; a row for each kind of policy."""
     names = [name for name in run.augmentations if (name, score) in run.curves]
     rows = list(dict.fromkeys(kind for name in names for kind in kinds(run, name, score)))
-    labels = dict.fromkeys(label for name in names for kind in rows for label in _labels(run, name, score, kind))
-    frame = _columns(len(names), rows=len(rows), labels=list(labels))
+    found = dict.fromkeys(label for name in names for kind in rows for label in _labels(run, name, score, kind))
+    counted = [f"{count:,} cluster{'s' * (count != 1)}" for count in _all_counts(run, score)]
+    labels = sorted(found, key=lambda label: counted.index(label) if label in counted else len(counted))
+    frame = _columns(len(names), rows=len(rows), labels=labels, high_titles=any(map(_is_clustered, rows)))
     figure = style.figure(frame.width, frame.height)
     for row, kind in enumerate(rows):
         for column, name in enumerate(names):
             axes = frame.axes(figure, row, column)
             _panel(axes, run, name, score, kind, frame.inner_width, limits(run, name, score))
-            axes.set_title(f"{name}, {kind_title(kind).removesuffix(' policies')}")
+            separator = "\n" if _is_clustered(kind) else ", "
+            axes.set_title(f"{name}{separator}{kind_title(kind).removesuffix(' policies')}", fontsize=8.5)
             if row == len(rows) - 1:
                 axes.set_xlabel("augmented points")
             if column == 0:
                 axes.set_ylabel(f"accuracy, by {score_title(score)}")
-    style.legend(figure, frame)
+    style.legend(figure, frame, labels)
     style.note(figure, _band_note([curve for name in names for curve in run.curves[name, score]]))
     return figure
 
@@ -189,7 +204,7 @@ def facets(run: Run, augmentation: str, score: str) -> Figure:
     )
     figure = style.figure(frame.width, frame.height)
     ylim = limits(run, augmentation, score)
-    for index, (curve, look) in enumerate(zip(lines, _looks(lines), strict=True)):
+    for index, (curve, look) in enumerate(zip(lines, _looks(run, score, lines), strict=True)):
         row, column = divmod(index, columns)
         axes = frame.axes(figure, row, column)
         for other in lines:
@@ -216,8 +231,10 @@ def _dot(curve: Curve) -> str | None:
     return "." if len(curve.sizes) == 1 else None
 
 
-def _columns(count: int, *, rows: int, labels: Sequence[str], height: float = 1.95) -> style.Frame:
-    """Panels for `count` augmentations beside each other."""
+def _columns(
+    count: int, *, rows: int, labels: Sequence[str], height: float = 1.95, high_titles: bool = False
+) -> style.Frame:
+    """Panels for `count` augmentations beside each other; high titles have two lines."""
     width = max(2.32 * count + 0.45, 5.0)
     bottom = 0.92 + 0.145 * _legend_rows(labels, width)
     return style.Frame(
@@ -225,11 +242,11 @@ def _columns(count: int, *, rows: int, labels: Sequence[str], height: float = 1.
         height * rows,
         left=0.62,
         right=0.1,
-        top=0.32,
+        top=0.32 + 0.14 * high_titles,
         bottom=bottom,
         rows=rows,
         columns=count,
-        gap=(0.42, 0.5),
+        gap=(0.42, 0.5 + 0.14 * high_titles),
     )
 
 
@@ -255,7 +272,7 @@ def compared_kinds(runs: Sequence[Run], augmentation: str) -> list[str]:
 def comparison(runs: Sequence[Run], names: Sequence[str], augmentations: Sequence[str]) -> Figure:
     """The scores of one run, or of several, against each other: drawn in proportion to the score, and taken in order.
 
-    Beside them stand the baseline and k-DPPs. A curve that several runs share is drawn once. The horizontal lines are
+    Beside them stand the baseline and k-DPPs. A curve that several runs share is drawn once, at the sizes of all. The horizontal lines are
     drawn where all runs have the same.
     """
     wanted = {policy for name in augmentations for policy in compared_kinds(runs, name)}
@@ -280,7 +297,7 @@ def comparison(runs: Sequence[Run], names: Sequence[str], augmentations: Sequenc
         drawn = [entry.curve for entry in entries]
         levels = [owners[0].references[name].none, owners[0].references[name].all] if agree else []
         _frame_panel(axes, drawn, frame.inner_width, _range(drawn, levels))
-        axes.set_title(f"{name}, {policies[row].replace('_', ' ')}")
+        axes.set_title(f"{name}, {policies[row].replace('_', ' ')}", fontsize=8.0)
         if row == len(policies) - 1:
             axes.set_xlabel("augmented points")
         if column == 0:
@@ -301,7 +318,11 @@ def _entries(runs: Sequence[Run], names: Sequence[str], augmentation: str, polic
                 if curve is None:
                     continue
                 by = "" if which in ("baseline", "dpp") else score
-                if not any(by == other[1] and _is_same(curve, other[3]) for other in found):
+                for index, (owner, other, base, known) in enumerate(found):
+                    if other == by and (merged := _merged(known, curve)):
+                        found[index] = (owner, by, base, merged)
+                        break
+                else:
                     found.append((name, by, _base_label(curve, policy, by), curve))
     bases = [base for _, _, base, _ in found]
     entries = []
@@ -312,12 +333,16 @@ def _entries(runs: Sequence[Run], names: Sequence[str], augmentation: str, polic
     return entries
 
 
-def _is_same(one: Curve, other: Curve) -> bool:
-    return (
-        one.name == other.name
-        and np.array_equal(one.sizes, other.sizes)
-        and np.array_equal(one.accuracy, other.accuracy)
-    )
+def _merged(one: Curve, other: Curve) -> Curve | None:
+    """One curve for two that agree wherever both were measured: equal draws, seen at different sizes."""
+    shared, left, right = np.intersect1d(one.sizes, other.sizes, return_indices=True)
+    if one.name != other.name or not len(shared):
+        return None
+    if not np.array_equal(one.accuracy[:, left], other.accuracy[:, right]):
+        return None
+    sizes, first = np.unique(np.concatenate([one.sizes, other.sizes]), return_index=True)
+    accuracy = np.concatenate([one.accuracy, other.accuracy], axis=1)[:, first]
+    return dataclasses.replace(one, sizes=sizes, accuracy=accuracy)
 
 
 def _base_label(curve: Curve, policy: str, score: str) -> str:
@@ -380,7 +405,7 @@ def cluster_counts(run: Run, score: str) -> Figure:
             style.size_axis(axes, counts.tolist(), width=frame.inner_width)
             axes.set_ylim(*limits(run, name, score))
             style.percent_axis(axes)
-            axes.set_title(f"{name}, {policy.replace('_', ' ')}")
+            axes.set_title(f"{name}, {policy.replace('_', ' ')}", fontsize=8.0)
             if row == len(policies) - 1:
                 axes.set_xlabel("number of clusters")
             if column == 0:
@@ -413,7 +438,7 @@ def _has_star(run: Run, augmentation: str, score: str, kind: str) -> bool:
 def _panel(axes: Axes, run: Run, augmentation: str, score: str, kind: str, width: float, ylim: Limits) -> None:
     _references(axes, run, augmentation)
     lines = shown(run, augmentation, score, kind)
-    for curve, look in zip(lines, _looks(lines), strict=True):
+    for curve, look in zip(lines, _looks(run, score, lines), strict=True):
         _line(axes, curve, look, _label(curve))
     if _has_star(run, augmentation, score, kind):
         references = run.references[augmentation]
@@ -453,9 +478,10 @@ def _line(axes: Axes, curve: Curve, look: style.Look, label: str) -> None:
 def _references(axes: Axes, run: Run, augmentation: str) -> None:
     """The two horizontal lines, named where curves that rise from one to the other leave room."""
     references = run.references[augmentation]
+    up = 2.5 if references.all >= references.none else -2.5  # names stand outside of the two lines
     for value, text, dashes, x, align, offset in (
-        (references.all, "all augmented", style.ALL, 0.015, "left", 2.5),
-        (references.none, "none augmented", style.NONE, 0.985, "right", -2.5),
+        (references.all, "all augmented", style.ALL, 0.015, "left", up),
+        (references.none, "none augmented", style.NONE, 0.985, "right", -up),
     ):
         axes.axhline(value, color=style.GREY, linewidth=1.0, linestyle=dashes, zorder=1.5)
         axes.annotate(
@@ -469,6 +495,7 @@ def _references(axes: Axes, run: Run, augmentation: str) -> None:
             fontsize=6.8,
             color="#4a4a4a",
             zorder=7,
+            bbox={"facecolor": "white", "alpha": 0.6, "linewidth": 0, "pad": 0.4},
         )
 
 

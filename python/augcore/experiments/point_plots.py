@@ -146,6 +146,9 @@ def support_vectors(run: Run) -> Figure:
         axes.set_ylim(0, 1.12 * top)
         axes.set_xlim(-0.6, 9.6)
         axes.set_xticks([0, 9], ["highest", "lowest"])
+        highest, lowest = axes.get_xticklabels()
+        highest.set_horizontalalignment("left")
+        lowest.set_horizontalalignment("right")
         axes.tick_params(labelleft=index % columns == 0)
         axes.set_title(absolute(score) + (f", {augmentation}" if several else ""))
         if index % columns == 0:

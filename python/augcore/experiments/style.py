@@ -231,14 +231,16 @@ class Frame(NamedTuple):
 def legend_grid(labels: Collection[str], width: float) -> tuple[int, int]:
     """In how many columns and rows labels fit below a figure of this width."""
     longest = max((len(label) for label in labels), default=1)
-    columns = max(1, min(4, len(labels), int((width - 0.2) / (0.62 + 0.062 * longest))))
+    columns = max(1, min(4, len(labels), int(width / (0.6 + 0.055 * longest))))
     return columns, -(-len(labels) // columns)
 
 
-def legend(figure: Figure, frame: Frame) -> None:
-    """One legend for all panels, below the label of the horizontal axis, in the order in which they name things."""
+def legend(figure: Figure, frame: Frame, order: Sequence[str] = ()) -> None:
+    """One legend for all panels, below the label of the horizontal axis; in the order in which they name things, unless
+    another is given."""
     pairs = [axes.get_legend_handles_labels() for axes in figure.axes]
-    entries = {label: handle for pair in pairs for handle, label in zip(*pair, strict=True)}
+    found = {label: handle for pair in pairs for handle, label in zip(*pair, strict=True)}
+    entries = {label: found[label] for label in dict.fromkeys([*order, *found])}
     figure.legend(
         list(entries.values()),
         list(entries),
