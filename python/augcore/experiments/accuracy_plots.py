@@ -272,8 +272,8 @@ def compared_kinds(runs: Sequence[Run], augmentation: str) -> list[str]:
 def comparison(runs: Sequence[Run], names: Sequence[str], augmentations: Sequence[str]) -> Figure:
     """The scores of one run, or of several, against each other: drawn in proportion to the score, and taken in order.
 
-    Beside them stand the baseline and k-DPPs. A curve that several runs share is drawn once, at the sizes of all. The horizontal lines are
-    drawn where all runs have the same.
+    Beside them stand the baseline and k-DPPs. A curve that several runs share is drawn once, at the sizes of all.
+    The horizontal lines are drawn where all runs have the same.
     """
     wanted = {policy for name in augmentations for policy in compared_kinds(runs, name)}
     policies = [policy for policy in _COMPARED if policy in wanted]
@@ -313,17 +313,12 @@ def _entries(runs: Sequence[Run], names: Sequence[str], augmentation: str, polic
     found: list[tuple[str, str, str, Curve]] = []
     for which in wanted:
         for run, name in zip(runs, names, strict=True):
-            for score in run.scores:
-                curve = run.curve(augmentation, score, which)
-                if curve is None:
-                    continue
-                by = "" if which in ("baseline", "dpp") else score
-                for index, (owner, other, base, known) in enumerate(found):
-                    if other == by and (merged := _merged(known, curve)):
-                        found[index] = (owner, by, base, merged)
-                        break
-                else:
-                    found.append((name, by, _base_label(curve, policy, by), curve))
+            curves = {score: run.curve(augmentation, score, which) for score in run.scores}
+            if which in ("baseline", "dpp"):  # the same for every score
+                curves = {"": next(iter(curves.values()), None)}
+            for score, curve in curves.items():
+                if curve is not None:
+                    _add(found, name, score, _base_label(curve, policy, score), curve)
     bases = [base for _, _, base, _ in found]
     entries = []
     for index, (name, by, base, curve) in enumerate(found):
@@ -331,6 +326,15 @@ def _entries(runs: Sequence[Run], names: Sequence[str], augmentation: str, polic
         look = _compared_look(curve, policy, by, index if repeated else None)
         entries.append(_Entry(f"{name}: {base}" if repeated and name else base, curve, look))
     return entries
+
+
+def _add(found: list[tuple[str, str, str, Curve]], name: str, score: str, label: str, curve: Curve) -> None:
+    """Appends a curve, or joins it with one that is the same."""
+    for index, (owner, other, _, known) in enumerate(found):
+        if other == score and (merged := _merged(known, curve)):
+            found[index] = (owner, score, label, merged)
+            return
+    found.append((name, score, label, curve))
 
 
 def _merged(one: Curve, other: Curve) -> Curve | None:
