@@ -11,7 +11,7 @@ matplotlib = pytest.importorskip("matplotlib")
 from drawing import add_history, add_sweep, draw, line_of  # noqa: E402
 from matplotlib.container import BarContainer  # noqa: E402
 
-from augcore.experiments import finished, point_plots, sweep_plots  # noqa: E402
+from augcore.experiments import finished, point_plots, sweep_plots, tables  # noqa: E402
 
 
 def test_histograms_count_scores_before_and_after(make_run):

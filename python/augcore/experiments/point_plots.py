@@ -78,7 +78,7 @@ def point_scores(run: Run, augmentation: str, score: str) -> Figure:
     if support.any():
         panels[0].legend(loc="upper right", handlelength=1.4)
     _joint(panels[2], before, after, support)
-    panels[2].set_xlabel(f"{absolute(score)}, nothing augmented")
+    panels[2].set_xlabel("nothing augmented")
     panels[2].set_ylabel("all augmented", labelpad=1)
     counted = f", {int(support.sum()):,} of them support vectors" if support.any() else ""
     style.note(
@@ -155,7 +155,7 @@ def support_vectors(run: Run) -> Figure:
             axes.set_ylabel("training points")
     figure.text(0.5, 0.36 / frame.height, "tenths of the points, by score", fontsize=8.0, ha="center", va="bottom")
     total = f"{int(support.sum()):,} support vectors of {len(support):,} training points"
-    style.note(figure, f"{total}, nothing augmented. Dark: support vectors. Pale: all.")
+    style.note(figure, f"{total}, nothing augmented.\nDark: support vectors. Pale: all points.")
     return figure
 
 
