@@ -8,6 +8,7 @@ import json
 import os
 import resource
 import shlex
+import shutil
 import signal
 import subprocess
 import time
@@ -87,7 +88,7 @@ def test_run_plot_report(command: Augcore, tiny: Path, tmp_path: Path) -> None:
     first = command("run", tiny)
     assert first.returncode == 0, first.stderr
     folder = tmp_path / "here" / "augcore-runs" / "tiny-3"
-    for line in ("running into augcore-runs/tiny-3\n", "features: ", "curves: 100%\n", "drawing figures\n"):
+    for line in ("running into augcore-runs/tiny-3\n", "features: ", "curves: 100%; ", "drawing figures\n"):
         assert line in first.stderr
     for text in ("crop", "20 by influence", "augcore-runs/tiny-3/figures", "augcore-runs/tiny-3/report.html"):
         assert text in first.stdout
@@ -127,7 +128,7 @@ def test_nobody_reads_the_results_and_a_terminal_without_width(command: Augcore,
         wide = command("run", tiny, "--out", tmp_path / columns, env={**os.environ, "COLUMNS": columns})
         assert "crop" in wide.stdout
         assert "influence" in wide.stdout
-        assert "curves: 100%\n" in wide.stderr
+        assert "curves: 100%; " in wide.stderr
 
 
 # ---- wrong calls -----------------------------------------------------------------------------------------------------
@@ -138,7 +139,7 @@ def test_nobody_reads_the_results_and_a_terminal_without_width(command: Augcore,
     [
         ([""], ["''", "unknown preset"]),
         (["smoke", "--set", b"model=\xff"], ["model: is nested"]),
-        (["smokee"], ["smokee", "unknown preset", "smoke, sample"]),
+        (["smokee"], ["smokee", "unknown preset", "did you mean smoke?", "sample, mnist"]),
         (["smoke", "--set", "rouns=3"], ["rouns", "unknown setting", "'rounds'"]),
         (["smoke", "--set", "rounds"], ["rounds", "key=value"]),
         (["smoke", "--set", "rounds=many"], ["rounds", '"many"']),
@@ -295,3 +296,46 @@ def test_interrupted_run_says_how_to_go_on(begun: subprocess.Popen, command: Aug
     process = command(*words)
     assert process.returncode == 0, process.stderr
     assert (tmp_path / "a run" / "results.csv").read_bytes().count(b"\n") == 1 + 150 * 4
+
+
+# ---- several experiments ---------------------------------------------------------------------------------------------
+
+
+def test_a_grid_is_a_run_for_each_and_a_comparison(command: Augcore, tiny: Path, tmp_path: Path) -> None:
+    made = command("run", tiny, "--grid", "C=1,10", "--out", tmp_path / "grid")
+    assert made.returncode == 0, made.stderr
+    for name in ("C=1", "C=10"):
+        assert (tmp_path / "grid" / name / "report.html").exists()
+        assert str(tmp_path / "grid" / name / "report.html") in made.stdout
+    assert f"together: {tmp_path / 'grid' / 'comparison.html'}\n" in made.stdout
+    page = (tmp_path / "grid" / "comparison.html").read_text()
+    assert "C=10" in page
+    before = (tmp_path / "grid" / "C=1" / "results.csv").read_bytes()
+    assert before != (tmp_path / "grid" / "C=10" / "results.csv").read_bytes()
+
+    shutil.rmtree(tmp_path / "grid" / "C=10")  # as if it had been stopped between them
+    again = command("run", tiny, "--grid", "C=1,10", "--resume", "--out", tmp_path / "grid")
+    assert again.returncode == 0, again.stderr
+    assert (tmp_path / "grid" / "C=1" / "results.csv").read_bytes() == before
+    assert (tmp_path / "grid" / "C=10" / "report.html").exists()
+    assert_one_line(command("run", tiny, "--grid", "C=1,10", "--out", tmp_path / "grid"), 2, "C=1", "not empty")
+
+
+def test_all_leaves_out_what_has_no_data(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from augcore import cli
+    from augcore.experiments import presets
+
+    ready = {**tomllib.loads(tiny.read_text()), "configurations": ["baseline"], "sizes": [1]}
+    lacking = {name: {**ready, "dataset": name} for name in ("mnist", "cifar10")}
+    monkeypatch.setattr(presets, "PRESETS", {"smoke": {}, **lacking, "ready": ready})
+    monkeypatch.setenv("AUGCORE_DATA", str(tmp_path / "nothing"))
+    with pytest.raises(SystemExit) as caught:
+        cli.app(["run", "all", "--out", str(tmp_path / "all")], prog_name="augcore")
+    told = capsys.readouterr()
+    assert caught.value.code == 0, told.err
+    assert "augcore: mnist is left out: " in told.err
+    assert "augcore: cifar10 is left out: " in told.err
+    assert [path.name for path in (tmp_path / "all").iterdir()] == ["ready"]
+    assert str(tmp_path / "all" / "ready" / "report.html") in told.out

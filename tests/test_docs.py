@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import doctest
 import re
+import tomllib
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from augcore import augmentations as A
-from augcore import transforms
+from augcore import datasets, transforms
 
 ROOT = Path(__file__).resolve().parent.parent
 PIPELINES = ROOT / "docs" / "pipelines.md"
@@ -67,7 +69,35 @@ def test_the_pages_on_solvers_and_scores_run(capsys):
     assert run(ROOT / "docs" / "alo.md") == {}
 
 
+def test_the_page_on_data_runs():
+    names = run(ROOT / "docs" / "data.md")
+    with names["kept"]:
+        assert set(np.bincount(names["own"].y_train)) == {20}
+    text = (ROOT / "docs" / "data.md").read_text()
+    assert all(f"| `{name}` |" in text for name in (*datasets.DATASETS, "npz:PATH", "folder:PATH"))
+
+
 def test_the_examples_of_the_transforms():
     found = doctest.testmod(transforms, extraglobs={"np": np})
     assert found.attempted >= 7
     assert not found.failed
+
+
+def test_the_page_on_experiments_names_every_setting_and_preset():
+    pytest.importorskip("pydantic")
+    from augcore.experiments import config, presets
+
+    page = (ROOT / "docs" / "experiments.md").read_text()
+    run(ROOT / "docs" / "experiments.md")
+    (settings,) = (tomllib.loads(block) for block in re.findall(r"^```toml\n(.*?)^```", page, re.S | re.M))
+    parsed = config.parse(settings)
+    by_convention = {"convention", "hessian_l2", "damping", "arithmetic", "direction"}
+    assert set(settings) | by_convention == set(config.Config.model_fields)
+    for name in ("translate", "rotate", "crop", "dpp"):
+        assert set(settings[name]) == set(type(getattr(parsed, name)).model_fields)
+    named = set(re.findall(r"`([a-z0-9-]+)`", page.split("## Settings")[0]))
+    assert {*presets.DATA, *filter(None, presets.DRIVERS)} <= named
+    products = {data + driver for data in presets.DATA for driver in presets.DRIVERS}
+    assert presets.PRESETS.keys() - products <= named
+    scores = re.search(r"^scores = (.*)$", page, re.M).group(1)
+    assert set(config.SCORE_NAMES) <= set(re.findall(r"\w+", scores))

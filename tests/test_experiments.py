@@ -78,6 +78,7 @@ def test_main_has_the_twelve_curves_of_the_paper() -> None:
         ({"dpp": {"scale": 0}}, "dpp.scale:"),
         ({"classes": [3]}, "classes"),
         ({"classes": [3, 3]}, "classes:"),
+        ({"classes": [0.5, 1]}, "classes.0"),
         ({"augmentations": ["flip"]}, "augmentations.0:"),
         ({"augmentations": ["crop", "crop"]}, "augmentations:"),
         ({"configurations": ["basline"]}, "configurations: unknown configuration 'basline'"),
@@ -125,6 +126,7 @@ def test_conventions() -> None:
         ("crop.sizes=2", {"crop": {"sizes": [2]}}),
         ("scores=loss", {"scores": ["loss"]}),
         ("classes=none", {"classes": None}),
+        ("classes=cat,dog", {"classes": ["cat", "dog"]}),
         ("C=1e-2", {"C": 0.01}),
         ("model=pixels", {"model": "pixels"}),
         ("dataset=npz:a=b.npz", {"dataset": "npz:a=b.npz"}),
@@ -452,7 +454,9 @@ def test_progress_ends_at_the_total(tiny_settings: dict[str, Any], tmp_path: Pat
     seen: dict[str, list[tuple[float, float]]] = {}
     config = parse({**tiny_settings, "rounds": 1})
     runner.run(
-        config, tmp_path / "run", progress=lambda stage, done, total: seen.setdefault(stage, []).append((done, total))
+        config,
+        tmp_path / "run",
+        progress=lambda stage, done, total, note="": seen.setdefault(stage, []).append((done, total)),
     )
     assert list(seen) == ["features", "clusters", "references", "curves"]
     for steps in seen.values():
@@ -520,7 +524,10 @@ def test_resume_repeats_nothing(tiny_settings: dict[str, Any], finished: Path, t
     before = (folder / "journal.jsonl").read_bytes()
     shares = []
     runner.run(
-        parse(tiny_settings), folder, resume=True, progress=lambda stage, done, total: shares.append(done / total)
+        parse(tiny_settings),
+        folder,
+        resume=True,
+        progress=lambda stage, done, total, note="": shares.append(done / total),
     )
     assert (folder / "results.csv").read_bytes() == (finished / "results.csv").read_bytes()
     assert lines < 7 or min(shares) > 0

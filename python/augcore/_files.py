@@ -102,7 +102,7 @@ def read_npz(
     read from `file` if given: the path then only stands in messages.
     """
     with contextlib.ExitStack() as stack:
-        stream = file if file is not None else stack.enter_context(_open_regular(path))
+        stream: IO[bytes] = file if file is not None else stack.enter_context(open_regular(path))
         stack.enter_context(_format_errors(path))
         _check_directory_size(stream)
         with zipfile.ZipFile(stream) as archive:
@@ -232,7 +232,7 @@ def open_npy(path: str | os.PathLike[str]) -> NDArray[Any]:
     C and Fortran order, any byte order, any plain dtype. FileFormatError names the path where the file is damaged,
     cut off, has bytes too many, or holds objects; OSError where it is none.
     """
-    with naming(path), _open_regular(path) as file:
+    with naming(path), open_regular(path) as file:
         header = _file_header(file, os.fstat(file.fileno()).st_size, path)
         order: Literal["F", "C"] = "F" if header.fortran_order else "C"
         with _impossible_shapes(path):
@@ -253,7 +253,7 @@ def _impossible_shapes(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _open_regular(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+def open_regular(path: str | os.PathLike[str]) -> Iterator[io.BufferedReader]:
     """A file to read; OSError where it is a pipe, a device or a folder."""
     with open(path, "rb", opener=_open_without_waiting) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -300,7 +300,7 @@ class NpyWriter:
 
     def __enter__(self) -> NpyWriter:
         with naming(self.path, self._partial):
-            self._file = _open_alone(self._partial)
+            self._file = open_alone(self._partial)
             try:
                 self.rows = self._rows_before()
                 if not self.rows:
@@ -377,7 +377,7 @@ class NpyWriter:
 _NOTE_BYTES = 16 + 8 + 4
 
 
-def _open_alone(partial: Path) -> int:
+def open_alone(partial: Path) -> int:
     """Opens or makes a file that only this process writes to; BlockingIOError when another one does."""
     while True:
         file = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)

@@ -6,7 +6,8 @@ command needs is imported when it runs, so that --help is quick.
     _command    what every command is made with: errors and their exit codes, consoles, files to write
     runs        run, plot, report
     choosing    score, select
-    bench       the benchmarks, a group of commands
+    data        the data sets, a group of commands
+    bench       the benchmarks, likewise
     facts       info
 """
 
@@ -16,7 +17,7 @@ from typing import Annotated
 
 import typer
 
-from augcore.cli import _command, bench, choosing, facts, runs
+from augcore.cli import _command, bench, choosing, data, facts, runs
 
 __all__ = ["app"]
 
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 for _function in (runs.run, runs.plot, runs.report, choosing.score, choosing.select, facts.info):
     app.command()(_function)
+app.add_typer(data.group, name="data")
 app.add_typer(bench.group, name="bench")
 
 

@@ -165,9 +165,9 @@ def of_long_stages(report: Report, seconds: float = 2.0) -> Report:
     """Leaves out stages that take no longer than that: a pass over small data is not worth a line."""
     begun: dict[str, float] = {}
 
-    def call(stage: str, done: float, total: float) -> None:
+    def call(stage: str, done: float, total: float, note: str = "") -> None:
         if time.monotonic() - begun.setdefault(stage, time.monotonic()) >= seconds:
-            report(stage, done, total)
+            report(stage, done, total, note)
 
     return call
 

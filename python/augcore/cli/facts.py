@@ -9,7 +9,7 @@ __all__ = ["info"]
 _REQUIRED = ("numpy", "scipy", "sklearn", "typer", "rich")
 # The modules of each extra.
 _EXTRAS = {
-    "experiments": ("tensorflow", "keras", "matplotlib", "pandas", "pyarrow", "pydantic", "h5py"),
+    "experiments": ("tensorflow", "keras", "matplotlib", "pandas", "pyarrow", "pydantic", "h5py", "PIL"),
     "bench": (
         *("cv2", "tensorflow", "torch", "kornia", "albumentations", "PIL", "skimage"),
         *("statsmodels", "captum", "pydvl", "llvmlite"),

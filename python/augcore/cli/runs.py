@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from augcore.cli._command import Debug, InterruptedRunError, UsageError, command, console, say, waiting
+from augcore.cli._command import Debug, InterruptedRunError, UsageError, command, console, say, tell, waiting
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["plot", "report", "run"]
 
 DEFAULT_PRESET = "sample"
+ALL = "all"  # of the presets, one after the other
 RUNS = Path("augcore-runs")
 
 
@@ -28,11 +30,20 @@ RUNS = Path("augcore-runs")
 @command
 def run(
     experiment: Annotated[
-        str | None, typer.Argument(metavar="[PRESET|config.toml]", help="smoke, sample (default), mnist; or a file.")
+        str | None,
+        typer.Argument(
+            metavar="[PRESET|config.toml]",
+            help="sample (default), mnist, cifar10, norb, each also with -margin, -clustering, -sweep, -dpp, -vsv, "
+            "-scores, -budget; cifar10-10, smoke; all; or a file.",
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run; default: augcore-runs/PRESET-N.")] = None,
     assignments: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be given repeatedly.")
+    ] = None,
+    grid: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE,...", help="A run for each value, and for all combinations of several grids."),
     ] = None,
     convention: Annotated[
         str | None, typer.Option(metavar="augcore|paper", help="paper: C=1, Hessian and images as published.")
@@ -43,47 +54,76 @@ def run(
 ) -> None:
     """Run an experiment: scores, policies, fits, tables, figures, report."""
     folder = out or _default_folder(experiment, resume)
-    config = _config(experiment, assignments or [], convention, folder if resume else None)
-    try:
-        _run(config, folder, jobs, resume)
-        report = _present(folder)
-    except KeyboardInterrupt:
-        raise InterruptedRunError(
-            f"interrupted; what is finished is kept. Go on with: augcore run --resume --out {shlex.quote(str(folder))}"
-        ) from None
-    _show_headline(folder)
-    say(f"figures: {folder / 'figures'}\nreport:  {report}")
+    configs = _configs(experiment, assignments or [], grid or [], convention, folder if resume else None)
+    again = "augcore run --resume --out" if len(configs) == 1 else "the same command and --resume --out"
+    done = []
+    for name, config in configs.items():
+        target = folder / name
+        try:
+            _run(config, target, jobs, resume and (len(configs) == 1 or target.exists()))
+            report = _present(target)
+        except KeyboardInterrupt:
+            raise InterruptedRunError(
+                f"interrupted; what is finished is kept. Go on with: {again} {shlex.quote(str(folder))}"
+            ) from None
+        except (UsageError, FileNotFoundError) as error:
+            if experiment != ALL:
+                raise
+            tell(f"{name} is left out: {error}")
+            continue
+        _show_headline(target)
+        say(f"figures: {target / 'figures'}\nreport:  {report}")
+        done.append(target)
+    if len(done) > 1:
+        say(f"together: {_compare(done, folder)}")
 
 
-def _config(experiment: str | None, assignments: list[str], convention: str | None, resumed: Path | None) -> Config:
-    """The config that the command line asks for; that of the resumed run where it names none."""
-    from augcore.experiments import config, results
+def _configs(
+    experiment: str | None, assignments: list[str], grid: list[str], convention: str | None, resumed: Path | None
+) -> dict[str, Config]:
+    """The configs that the command line asks for, by the names of their folders: "" where there is one alone.
 
-    try:
-        if experiment is None and resumed is not None and (resumed / "config.json").exists():
-            settings = results.read_config(resumed)
-        else:
-            settings = _settings(DEFAULT_PRESET if experiment is None else experiment)
-        if convention is not None:
-            if convention not in config.CONVENTIONS:
-                raise UsageError(f"--convention {convention}: expected one of {', '.join(config.CONVENTIONS)}")
-            settings["convention"] = convention
-        return config.parse(config.override(settings, assignments))
-    except config.ConfigError as error:
-        raise UsageError(str(error)) from None
-
-
-def _settings(experiment: str) -> dict[str, Any]:
+    That of the resumed run where it names no experiment.
+    """
     from augcore.experiments import config
+    from augcore.experiments.grid import product
     from augcore.experiments.presets import PRESETS
 
+    experiments = [name for name in PRESETS if name != "smoke"] if experiment == ALL else [experiment]
+    found = {}
+    try:
+        for name in experiments:
+            settings = _settings(name, resumed)
+            if convention is not None:
+                if convention not in config.CONVENTIONS:
+                    raise UsageError(f"--convention {convention}: expected one of {', '.join(config.CONVENTIONS)}")
+                settings["convention"] = convention
+            settings = config.override(settings, assignments)
+            for part, combined in product(settings, grid).items():
+                place = "/".join(text for text in (name if experiment == ALL else "", part) if text)
+                found[place] = config.parse(combined)
+    except config.ConfigError as error:
+        raise UsageError(str(error)) from None
+    return found
+
+
+def _settings(experiment: str | None, resumed: Path | None) -> dict[str, Any]:
+    from augcore.experiments import config, results
+    from augcore.experiments.presets import DATA, DRIVERS, PRESETS
+
+    if experiment is None and resumed is not None and (resumed / "config.json").exists():
+        return results.read_config(resumed)
+    experiment = DEFAULT_PRESET if experiment is None else experiment
     if experiment in PRESETS:
         return dict(PRESETS[experiment])
     path = Path(experiment)
     if path.suffix == ".toml":
         return config.read_toml(path)
+    close = difflib.get_close_matches(experiment, [*PRESETS, ALL], n=1)
+    hint = f"; did you mean {close[0]}?" if close else ""
     raise UsageError(
-        f"{shlex.quote(experiment)}: unknown preset; expected one of {', '.join(PRESETS)}, or a .toml file"
+        f"{shlex.quote(experiment)}: unknown preset{hint}; expected {', '.join(DATA)}, each also with "
+        f"{', '.join(filter(None, DRIVERS))}; cifar10-10, smoke, {ALL}, or a .toml file"
     )
 
 
@@ -97,12 +137,14 @@ def _default_folder(experiment: str | None, resume: bool) -> Path:
 
 
 def _run(config: Config, folder: Path, jobs: int, resume: bool) -> None:
+    from augcore import datasets
     from augcore.experiments import progress, runner
     from augcore.experiments.config import ConfigError
 
     try:
         with progress.shown(console(stderr=True), f"running into {folder}") as report:
-            runner.run(config, folder, jobs=jobs, resume=resume, progress=report)
+            cache = datasets.data_folder().with_name("features")
+            runner.run(config, folder, jobs=jobs, resume=resume, cache=cache, progress=report)
     except (ConfigError, FileExistsError) as error:
         raise UsageError(str(error)) from None
 
@@ -142,6 +184,14 @@ def _present(folder: Path) -> Path:
         return reports.present(folder)
 
 
+def _compare(folders: list[Path], folder: Path) -> Path:
+    """One page about all runs."""
+    from augcore.experiments import report as reports
+
+    with waiting("comparing the runs", plain=True):
+        return reports.write(folders, folder / "comparison.html")
+
+
 def _show_headline(folder: Path) -> None:
     """A small table on stdout: the references, and where half of the points get."""
     page = console()
@@ -155,8 +205,9 @@ def _headline(folder: Path) -> Table:
 
     rows = list(csv.DictReader((folder / "results.csv").read_text().splitlines()))
     references = list(csv.DictReader((folder / "references.csv").read_text().splitlines()))
-    sizes = sorted({int(row["size"]) for row in rows})
+    sizes = sorted({int(row["size"]) for row in rows}) or [0]
     size = next((size for size in sizes if size >= 250), sizes[-1] if len(sizes) < 2 else sizes[-2])
+    rows = [row for row in rows if not (int(row["clusters"]) or "True" in (row["update"], row["downweight"]))]
     policies = dict.fromkeys((row["score"], row["policy"]) for row in rows if row["policy"] in _HEADLINE_POLICIES)
     columns = {
         f"{size} by {score}" if policy != "baseline" else f"{size} at random": (score, policy)
@@ -181,7 +232,6 @@ _HEADLINE_POLICIES = ("baseline", "random_proportional")
 
 
 def _mean(rows: list[dict[str, str]], **wanted: str) -> str:
-    """The mean accuracy of the plain curve's rounds."""
-    wanted |= {"clusters": "0", "downweight": "False", "update": "False"}
+    """The mean accuracy of the rounds."""
     values = [float(row["accuracy"]) for row in rows if wanted.items() <= row.items()]
     return f"{sum(values) / len(values):.4f}" if values else "-"

@@ -182,12 +182,12 @@ class Dpp(_Settings):
 class Config(_Settings):
     """All settings of an experiment; `seed` keys every draw.
 
-    classes: None is all. sweep: for how many cluster counts inertia and silhouette are measured. C_grid: where it is
+    classes: labels or names; None is all. sweep: for how many cluster counts inertia and silhouette are measured. C_grid: where it is
     not empty, C is chosen from it by cross-validation.
     """
 
     dataset: str = "mnist-sample"
-    classes: Annotated[tuple[int, ...], Field(min_length=2)] | None = None
+    classes: Annotated[tuple[int | str, ...], Field(min_length=2)] | None = None
     n_train: Annotated[int, Field(ge=2)] | None = None
     test_set: Literal["expanded", "plain"] = "expanded"
 

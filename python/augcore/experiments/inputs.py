@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from augcore import _random, augmentations, datasets, features
 from augcore._errors import FileFormatError
 from augcore.experiments.config import SVM_SCORES, Config, ConfigError
+
+if TYPE_CHECKING:
+    from augcore.experiments.progress import Report
 
 __all__ = ["augmentation", "checksum", "feature_arrays", "load_data"]
 
@@ -70,13 +73,14 @@ def augmentation(config: Config, name: str) -> augmentations.Augmentation:
 
 
 def feature_arrays(
-    config: Config, data: datasets.Dataset, progress: Callable[[str, float, float], None]
+    config: Config, data: datasets.Dataset, cache: Path | None, progress: Report
 ) -> Iterator[tuple[str, Features]]:
     """The features of the originals and of the variants of every augmentation, train and test, by name.
 
-    The network, where there is one, is trained here, on the originals of the training set.
+    A network of the paper is trained here, on the originals of the training set. The features of one that is trained
+    already are kept in `cache`, and found there again.
     """
-    extract = _extractor(config, data, progress)
+    extract = _extractor(config, data, cache, progress)
     families = {name: augmentation(config, name) for name in config.augmentations}
     total = (len(data.x_train) + len(data.x_test)) * (1 + sum(family.n_variants for family in families.values()))
     done = 0
@@ -89,18 +93,20 @@ def feature_arrays(
 
 
 def _extractor(
-    config: Config, data: datasets.Dataset, progress: Callable[[str, float, float], None]
+    config: Config, data: datasets.Dataset, cache: Path | None, progress: Report
 ) -> Callable[[Images], Features]:
     if config.model == "pixels":
         return lambda images: images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
     if config.model not in features.NETWORKS:
-        return lambda images: features.featurize(images, Path(config.model))
+        return lambda images: features.featurize(images, Path(config.model), cache=cache)
     network = features.train(
         data.x_train,
         data.y_train,
         config.model,
         rng=_random.derive(config.seed, "network"),
         epochs=config.epochs,
-        progress=lambda epoch, epochs, accuracy: progress("training the network", epoch, epochs),
+        progress=lambda epoch, epochs, accuracy: progress(
+            "training the network", epoch, epochs, f"accuracy {accuracy:.4f}"
+        ),
     )
     return lambda images: features.featurize(images, network)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import (
@@ -17,19 +18,21 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-__all__ = ["shown"]
+__all__ = ["Report", "shown"]
 
-Report = Callable[[str, float, float], None]
+
+class Report(Protocol):
+    """What progress is reported to: what is under way, how much of it is done, how much there is, and a word on it."""
+
+    def __call__(self, stage: str, done: float, total: float, note: str = "") -> None: ...
+
 
 _SECONDS_BETWEEN_LINES = 5.0
 
 
 @contextlib.contextmanager
 def shown(console: Console, title: str) -> Iterator[Report]:
-    """A function to report progress to: what is under way, how much of it is done, how much there is.
-
-    The title is shown when there is something to report.
-    """
+    """What to report progress to. The title is shown when there is something to report."""
     if not console.is_terminal:
         yield _Lines(console, title)
         return
@@ -40,17 +43,18 @@ def shown(console: Console, title: str) -> Iterator[Report]:
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(elapsed_when_finished=False),
+        TextColumn("{task.fields[note]}", markup=False),
     )
     with Progress(*columns, console=console) as progress:
         tasks: dict[str, TaskID] = {}
 
-        def report(stage: str, done: float, total: float) -> None:
+        def report(stage: str, done: float, total: float, note: str = "") -> None:
             if not tasks:
                 progress.console.print(title, highlight=False)
             if stage not in tasks:
                 # What was finished earlier says nothing about the speed now.
-                tasks[stage] = progress.add_task(stage, total=total, completed=int(done))
-            progress.update(tasks[stage], completed=done, total=total)
+                tasks[stage] = progress.add_task(stage, total=total, completed=int(done), note=note)
+            progress.update(tasks[stage], completed=done, total=total, note=note)
 
         yield report
 
@@ -65,7 +69,7 @@ class _Lines:
         self._begin = self._last = 0.0
         self._already = 0.0
 
-    def __call__(self, stage: str, done: float, total: float) -> None:
+    def __call__(self, stage: str, done: float, total: float, note: str = "") -> None:
         now = time.monotonic()
         if not self._stage:
             self._console.print(self._title, highlight=False, soft_wrap=True)
@@ -74,7 +78,7 @@ class _Lines:
         elif done < total and now - self._last < _SECONDS_BETWEEN_LINES:
             return
         self._last = now
-        line = f"{stage}: {self._percent(done, total)}{self._left(now, done, total)}"
+        line = f"{stage}: {self._percent(done, total)}{self._left(now, done, total)}{f'; {note}' if note else ''}"
         self._console.print(line, highlight=False, soft_wrap=True)
 
     def _percent(self, done: float, total: float) -> str:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,12 +29,12 @@ from augcore.experiments.problem import Problem
 from augcore.experiments.results import REFERENCE_COLUMNS, RunFolder, open_run
 from augcore.linear_model import LogisticRegression
 
-__all__ = ["Progress", "run"]
+if TYPE_CHECKING:
+    from augcore.experiments.progress import Report
+
+__all__ = ["run"]
 
 logger = logging.getLogger(__name__)
-
-# What is under way, how much of it is done, and how much there is.
-Progress = Callable[[str, float, float], None]
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -48,7 +48,15 @@ class _Task:
     work: Callable[[Callable[[], None]], tuple[Any, Arrays]]
 
 
-def run(config: Config, folder: Path, *, jobs: int = 1, resume: bool = False, progress: Progress | None = None) -> Path:
+def run(
+    config: Config,
+    folder: Path,
+    *,
+    jobs: int = 1,
+    resume: bool = False,
+    cache: Path | None = None,
+    progress: Report | None = None,
+) -> Path:
     """Run an experiment into a folder; figures and report are made from it afterwards.
 
     Parameters
@@ -60,8 +68,10 @@ def run(config: Config, folder: Path, *, jobs: int = 1, resume: bool = False, pr
         Units under way at a time. With one, all threads work on the same unit; with more, each unit has one thread.
     resume : bool, default=False
         Go on with the run that is in the folder.
+    cache : Path or None
+        A folder that keeps the features of networks that are trained already; see `features.featurize`.
     progress : function or None
-        Called with what is under way, how much of it is done, and how much there is.
+        Called with what is under way, how much of it is done, how much there is, and a note: units and accuracy.
 
     Returns
     -------
@@ -79,12 +89,12 @@ def run(config: Config, folder: Path, *, jobs: int = 1, resume: bool = False, pr
     OSError
         A file cannot be written. What is finished stays, and can be resumed.
     """
-    report = progress or (lambda stage, done, total: None)
+    report = progress or _silent
     data = inputs.load_data(config)
     threads = None if jobs == 1 else 1
     with open_run(folder, config, inputs.checksum(data), resume=resume) as target:
         if "features" not in target.done:
-            _write_features(target, data, report)
+            _write_features(target, data, cache, report)
         _finish(target, _tasks_of_originals(target, data, threads), "clusters", jobs, report)
         ready = _load_problems(target, data, threads)
         _finish(target, _reference_tasks(target, ready), "references", jobs, report)
@@ -93,17 +103,21 @@ def run(config: Config, folder: Path, *, jobs: int = 1, resume: bool = False, pr
     return folder
 
 
+def _silent(stage: str, done: float, total: float, note: str = "") -> None:
+    pass
+
+
 # ---- features --------------------------------------------------------------------------------------------------------
 
 
-def _write_features(target: RunFolder, data: datasets.Dataset, report: Progress) -> None:
+def _write_features(target: RunFolder, data: datasets.Dataset, cache: Path | None, report: Report) -> None:
     begin, config = time.perf_counter(), target.config
     arrays: dict[str, NDArray[Any]] = {"arrays/x_train.npy": data.x_train, "arrays/y_train.npy": data.y_train}
     arrays["arrays/class_names.npy"] = np.array(data.class_names, dtype=np.str_)
     for family in config.augmentations:
         examples = inputs.augmentation(config, family).expand(data.x_train[:1]).images
         arrays[f"arrays/examples-{family}.npy"] = examples
-    for name, values in inputs.feature_arrays(config, data, report):
+    for name, values in inputs.feature_arrays(config, data, cache, report):
         arrays[f"features/{name}.npy"] = values
     target.finish("features", None, arrays, time.perf_counter() - begin)
 
@@ -174,13 +188,13 @@ class _StoppedError(Exception):
     """Another unit failed, or the run was interrupted."""
 
 
-def _finish(target: RunFolder, tasks: Sequence[_Task], stage: str, jobs: int, report: Progress) -> None:
+def _finish(target: RunFolder, tasks: Sequence[_Task], stage: str, jobs: int, report: Report) -> None:
     """Does the tasks that are not done yet, `jobs` at a time; what is under way when one fails is given up."""
     stop = threading.Event()
     lock = threading.Lock()
     remaining = [task for task in tasks if task.unit not in target.done]
     total = sum(task.cost for task in tasks)
-    done = total - sum(task.cost for task in remaining)
+    done, units = total - sum(task.cost for task in remaining), len(tasks) - len(remaining)
     report(stage, done, total)
 
     def check() -> None:
@@ -188,15 +202,15 @@ def _finish(target: RunFolder, tasks: Sequence[_Task], stage: str, jobs: int, re
             raise _StoppedError
 
     def do(task: _Task) -> None:
-        nonlocal done
+        nonlocal done, units
         check()
         begin = time.perf_counter()
         result, arrays = task.work(check)
         target.finish(task.unit, result, arrays, time.perf_counter() - begin)
         logger.debug("finished %s", task.unit)
         with lock:
-            done += task.cost
-            report(stage, done, total)
+            done, units = done + task.cost, units + 1
+            report(stage, done, total, f"{units} of {len(tasks)}{_accuracy(result)}")
 
     if jobs == 1:
         for task in remaining:
@@ -211,6 +225,13 @@ def _finish(target: RunFolder, tasks: Sequence[_Task], stage: str, jobs: int, re
             pool.shutdown(wait=True, cancel_futures=True)
     for future in finished:
         future.result()
+
+
+def _accuracy(result: Any) -> str:
+    """The accuracy that a unit ended at, in words."""
+    ends = [point["accuracy"] for point in result[-1:]] if isinstance(result, list) else []
+    ends += [result["accuracy_all"]] if isinstance(result, dict) and "accuracy_all" in result else []
+    return f", accuracy {ends[0]:.4f}" if ends else ""
 
 
 # ---- tables ----------------------------------------------------------------------------------------------------------
