@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from augcore import augmentations as A
-from augcore import datasets, transforms
+from augcore import datasets, features, transforms
 
 ROOT = Path(__file__).resolve().parent.parent
 PIPELINES = ROOT / "docs" / "pipelines.md"
@@ -56,6 +56,16 @@ def test_the_page_on_pipelines_runs():
 def test_the_page_on_pipelines_knows_every_step():
     steps = {getattr(A, name).__name__ for name in A.__all__ if name == "Warp" or name.startswith("Random")}
     assert steps == set(re.findall(r"`((?:Random|Warp)\w*)\(", PIPELINES.read_text().split("## ")[0]))
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+def test_the_page_on_features_runs():
+    pytest.importorskip("keras")
+    names = run(ROOT / "docs" / "features.md")
+    assert names["network"].name == "lenet5"
+    assert names["X"].shape == (4, 256)
+    text = (ROOT / "docs" / "features.md").read_text()
+    assert all(f'`"{name}"`' in text for name in (*features.NETWORKS, *features.PACKAGED))
 
 
 def test_the_pages_on_solvers_and_scores_run(capsys):

@@ -13,6 +13,7 @@ import pytest
 
 import augcore
 from augcore import features
+from augcore.features import _keras, extraction, networks
 
 keras = pytest.importorskip("keras")
 h5py = pytest.importorskip("h5py")
@@ -74,7 +75,7 @@ def test_networks(name):
 
 def test_initial_weights_are_normal():
     rng = np.random.default_rng(3)
-    network = features._build("cnn", (28, 28, 1), 2, rng)
+    network = networks.build("cnn", (28, 28, 1), 2, networks.Layers(rng))
     kernels = [np.asarray(layer.kernel) for layer in network.layers if hasattr(layer, "kernel")]
     for kernel in kernels[1:-1]:
         assert abs(kernel.std() - 0.05) < 0.002
@@ -241,7 +242,12 @@ def test_a_name_trains(trained):
     [
         ("cnn", {}, ValueError, "train: the network 'cnn' needs train="),
         ("cnn", {"train": np.zeros(3)}, ValueError, "train: the network 'cnn' needs train="),
-        ("resnet", {}, ValueError, "model: expected 'cnn', 'lenet5', 'mnist-cnn', a .keras or a .weights.h5 file"),
+        (
+            "resnet",
+            {},
+            ValueError,
+            "model: expected 'cnn', 'lenet5', 'mnist-cnn', .*a .npz, .keras or .weights.h5 file, got 'resnet'",
+        ),
         ("none.keras", {}, FileNotFoundError, "model: no such file"),
         (7, {}, TypeError, "model: expected a Keras model, a path or a name, got 7"),
         (None, {"train": ([], [])}, ValueError, "train: only goes with the name"),
@@ -287,7 +293,7 @@ def test_networks_from_files(trained, tmp_path):
 @pytest.mark.parametrize("name", WIDTHS)
 def test_weights_of_every_network(tmp_path, name):
     images, _ = make_images(3, SHAPES[name])
-    network = features._build(name, (*SHAPES[name], 1), 5, np.random.default_rng(1))
+    network = networks.build(name, (*SHAPES[name], 1), 5, networks.Layers(np.random.default_rng(1)))
     network.save_weights(tmp_path / "net.weights.h5")
     found = features.featurize(images, tmp_path / "net.weights.h5")
     np.testing.assert_array_equal(found, features.featurize(images, network))
@@ -381,8 +387,8 @@ def test_weights_that_fit_no_network_are_refused(trained, tmp_path, damage, mess
 def runs(monkeypatch):
     """Counts how often a network really sees images."""
     calls = []
-    run = features._run
-    monkeypatch.setattr(features, "_run", lambda *args: calls.append(1) or run(*args))
+    run = extraction._run
+    monkeypatch.setattr(extraction, "_run", lambda *args: calls.append(1) or run(*args))
     return calls
 
 
@@ -480,17 +486,17 @@ for call in (lambda: features.train(np.zeros((2, 9, 9), np.uint8), [0, 1]),
 
 def test_the_log_level_of_the_user_is_kept(monkeypatch):
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "1")
-    features._keras()
+    _keras.keras_module()
     assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "1"
     monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL")
-    features._keras()
+    _keras.keras_module()
     assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "3"
 
 
 def test_only_the_native_log_is_dropped(run_python):
     code = """
 import os, sys
-from augcore.features import _without_native_log
+from augcore.features._keras import _without_native_log
 print("before", file=sys.stderr)
 with _without_native_log():
     os.write(2, b"I0000 00:00:1.5  77 port.cc:153] on\\nsomething else\\nWARNING: All log messages before absl::x\\n")

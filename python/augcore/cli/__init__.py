@@ -6,6 +6,7 @@ command needs is imported when it runs, so that --help is quick.
     _command    what every command is made with: errors and their exit codes, consoles, files to write
     runs        run, plot, report
     choosing    score, select
+    training    train
     data        the data sets, a group of commands
     bench       the benchmarks, likewise
     facts       info
@@ -17,7 +18,7 @@ from typing import Annotated
 
 import typer
 
-from augcore.cli import _command, bench, choosing, data, facts, runs
+from augcore.cli import _command, bench, choosing, data, facts, runs, training
 
 __all__ = ["app"]
 
@@ -28,7 +29,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _function in (runs.run, runs.plot, runs.report, choosing.score, choosing.select, facts.info):
+for _function in (runs.run, runs.plot, runs.report, choosing.score, choosing.select, training.train, facts.info):
     app.command()(_function)
 app.add_typer(data.group, name="data")
 app.add_typer(bench.group, name="bench")

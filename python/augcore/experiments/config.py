@@ -182,8 +182,8 @@ class Dpp(_Settings):
 class Config(_Settings):
     """All settings of an experiment; `seed` keys every draw.
 
-    classes: labels or names; None is all. sweep: for how many cluster counts inertia and silhouette are measured. C_grid: where it is
-    not empty, C is chosen from it by cross-validation.
+    classes: labels or names; None is all. sweep: for how many cluster counts inertia and silhouette are measured.
+    C_grid: where it is not empty, C is chosen from it by cross-validation.
     """
 
     dataset: str = "mnist-sample"

@@ -31,9 +31,6 @@ Features = NDArray[np.float32]
 
 def load_data(config: Config) -> datasets.Dataset:
     """The data set of a config; ConfigError where the config asks for what it does not have."""
-    if config.model not in ("pixels", *features.NETWORKS) and not Path(config.model).exists():
-        known = ", ".join(map(repr, ("pixels", *features.NETWORKS)))
-        raise ConfigError(f"model: expected one of {known}, or a file, got {config.model!r}")
     try:
         data = datasets.load(config.dataset, classes=config.classes, n_train=config.n_train)
     except FileFormatError:
@@ -46,6 +43,12 @@ def load_data(config: Config) -> datasets.Dataset:
         if label not in data.y_train:
             raise ConfigError(f"n_train: the first {len(data.y_train)} training images have none of class {name!r}")
     config.check_sizes(len(data.y_train))
+    known = ("pixels", *features.NETWORKS, *features.PACKAGED)
+    if config.model not in known and not Path(config.model).exists():
+        raise ConfigError(
+            f"model: expected one of {', '.join(map(repr, known))}, or a file, such as augcore train writes, "
+            f"got {config.model!r}"
+        )
     return data
 
 
@@ -98,7 +101,8 @@ def _extractor(
     if config.model == "pixels":
         return lambda images: images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
     if config.model not in features.NETWORKS:
-        return lambda images: features.featurize(images, Path(config.model), cache=cache)
+        trained = features.load(config.model)
+        return lambda images: features.featurize(images, trained, cache=cache)
     network = features.train(
         data.x_train,
         data.y_train,
