@@ -16,8 +16,9 @@ import pytest
 from augcore import FileFormatError
 
 pytest.importorskip("matplotlib")
+from drawing import add_history, add_sweep
 
-from augcore.experiments import finished, report, words
+from augcore.experiments import finished, report, style, tables, words
 from augcore.experiments.markup import Markup, page, tag
 from augcore.experiments.results import REFERENCE_COLUMNS
 
@@ -231,7 +232,7 @@ def test_tables_show_the_means(make_run):
     assert ["proportional", "81.00", "82.50", "85.00"] in rows
     area = ((82 + 83.5) / 2 * 15 + (83.5 + 86) / 2 * 25) / 40
     assert ["baseline (uniform)", f"{area:.2f} ± {half:.2f}"] in rows
-    assert ["translate", "95.00%", "80.00%", "90.00%", "–"] in rows
+    assert ["translate", "95.00%", "80.00%", "90.00%", "90.00%", "–"] in rows
 
 
 # ---- several runs, files ---------------------------------------------------------------------------------------------
@@ -250,6 +251,9 @@ def test_several_runs_stand_side_by_side(make_run, tmp_path):
     assert "one: Augmenting" in page
     assert "two: Augmenting 1 of 40 points" in page
     captions = [caption.text for caption in tree.iter("figcaption")]
+    assert "translate: one and two on the same axes. They differ in what all points and none give" not in captions
+    assert "translate: one and two on the same axes." in captions
+    assert not [caption for caption in captions if caption.startswith("rotate: one")]
     for name in ("one", "two"):
         assert f"{name}: random policies, translate, by influence." in captions
     assert "one: random policies, rotate, by loss." in captions
@@ -303,3 +307,140 @@ def test_settings_are_shown_whole(make_run):
     for row in (["classes", "3, 8"], ["translate.magnitude", "2"], ["hessian_l2", "none"], ["exact", "true"]):
         assert row in rows
     assert ["C", "10.0"] in rows
+
+
+# ---- other experiments -----------------------------------------------------------------------------------------------
+
+
+def test_words_of_clusters_compare_with_as_many(make_run):
+    names = ("baseline+clusters5", "random_proportional+clusters5")
+    folder = make_run(n=100, sizes=(10, 25, 50), curves=[(n, False, False, 1.0) for n in names], scores=("alo",))
+    set_accuracy(folder, lambda policy, size, _: 0.82 if policy == "baseline" else 0.85)
+    run = finished.read(folder)
+    assert words.lede(run, "") == [
+        "Augmenting 25 of 100 points chosen by ALO (random proportional, 5 clusters) reaches 50% (translate) of what "
+        "augmenting all of them gains; as many drawn uniformly from 5 clusters in turn reach 20%."
+    ]
+    (first, *_) = words.results(run, "translate", "alo")
+    assert first == (
+        "Random proportional, 5 clusters reaches 50%, 50% and 50% of that gain with 10, 25 and 50 points, the baseline "
+        "20%, 20% and 20%."
+    )
+    rows = [[" ".join(cell.itertext()) for cell in row] for row in parsed(report.write([folder])).iter("tr")]
+    assert [
+        "proportional, 5 clusters",
+        "50%",
+        "+3.00 ± 0.00 ▲",
+        "50%",
+        "+3.00 ± 0.00 ▲",
+        "50%",
+        "+3.00 ± 0.00 ▲",
+    ] in rows
+
+
+def test_words_do_not_name_a_score_that_was_not_used(make_run):
+    folder = make_run(n=100, sizes=(10, 25), curves=[("dpp", False, False, 1.0)], scores=("influence",))
+    set_accuracy(folder, lambda policy, size, _: 0.85)
+    run = finished.read(folder)
+    assert words.lede(run, "") == [
+        "Augmenting 25 of 100 points chosen by k-DPP reaches 50% (translate) of what augmenting all of them gains."
+    ]
+    assert words.results(run, "translate", "influence") == [
+        "k-DPP reaches 50% and 50% of that gain with 10 and 25 points."
+    ]
+
+
+def test_a_run_without_curves_tells_what_there_is_to_gain(make_run):
+    folder = make_run(curves=(), settings={"scores": ["influence"]})
+    add_sweep(folder)
+    add_history(folder)
+    run = finished.read(folder)
+    assert words.lede(run, "") == [
+        "Augmenting all 60 points raises test accuracy from 86.0% to 96.0% (translate).",
+        "Of 3 numbers of clusters, 2 has the highest silhouette on the training set (0.50).",
+    ]
+    tree = parsed(report.write([folder]))
+    headings = [heading.text for heading in tree.iter("h2")]
+    assert headings == [
+        *("Results", "Settings", "Tables", "Numbers of clusters", "Images of highest and lowest score"),
+        *("Augmentations", "Scores before and after", "Training of the network", "Seconds"),
+    ]
+    captions = [caption.text for caption in tree.iter("figcaption")]
+    assert "3 numbers of clusters from 2 to 59." in captions
+    assert "Loss and accuracy over 3 epochs." in captions
+
+
+def test_references_alone_without_a_gain(make_run):
+    folder = make_run(curves=())
+    (folder / "references.csv").write_text(f"{REFERENCES}translate,0.9,0.95,0.9,0.9,nan,0,10,\n")
+    run = finished.read(folder)
+    assert words.lede(run, "r") == ["r: Augmenting everything does not raise the test accuracy with translate."]
+    assert len(words.results(run, "translate", "loss")) == 0
+    parsed(report.write([folder]))
+
+
+def test_equal_policies_have_no_best_and_no_worst(told):
+    _, text, _ = told(lambda policy, size, _: 0.85)
+    assert "highest mean" not in text
+
+
+def test_chosen_parameters_are_shown(make_run):
+    folder = make_run(augmentations=("translate", "crop"), curves=FLAT)
+    path = folder / "references.csv"
+    path.write_text(re.sub(r",10\.0,1\.0\n$", ",0.01,\n", path.read_text()))
+    rows = [[cell.text for cell in row] for row in parsed(report.write([folder])).iter("tr")]
+    assert ["C, as used", "0.01, 10"] in rows
+    assert ["svm_C, as used", "1, none"] in rows
+    assert [cell for row in rows for cell in row if cell == "all, downweighted"] == ["all, downweighted"]
+
+
+def test_ranks_of_scores_stand_in_a_table(make_run):
+    folder = make_run(scores=("influence", "alo", "loss"), curves=FLAT)
+    scores = [np.load(folder / f"arrays/scores-translate-{s}-before.npy") for s in ("influence", "alo", "loss")]
+    expected = tables.spearman(np.abs(scores[0]), np.abs(scores[1]))
+    rows = [[cell.text or "" for cell in row] for row in parsed(report.write([folder])).iter("tr")]
+    assert ["", "influence", "ALO", "loss"] in rows
+    (row,) = [row for row in rows if row[0] == "influence"]
+    assert row[1:3] == ["1.00", f"{expected:.2f}".replace("-", "\N{MINUS SIGN}")]
+
+
+def test_ranks_join_runs_on_the_same_points_only(make_run):
+    folders = [make_run(name, scores=(score,), curves=FLAT[:1]) for name, score in (("one", "loss"), ("two", "margin"))]
+    headers = lambda: [[cell.text or "" for cell in row] for row in parsed(report.write(folders)).iter("tr")]  # noqa: E731
+    assert ["", "loss", "margin"] in headers()
+    config = folders[1] / "config.json"
+    config.write_text(config.read_text().replace("ab" * 32, "cd" * 32))
+    assert ["", "loss", "margin"] not in headers()
+
+
+def test_areas_over_other_sizes_are_told_apart(make_run, tmp_path):
+    folders = [make_run("one", curves=FLAT), make_run("two", curves=FLAT, sizes=(1, 10))]
+    headers = [[cell.text for cell in row] for row in parsed(report.write(folders)).iter("tr")]
+    assert ["policy", "one, 1 to 60 points", "two, 1 to 10 points"] in headers
+
+
+def test_classes_are_named(make_run):
+    folder = make_run(curves=FLAT)
+    names = ["<b>bold</b>", "car"]
+    np.save(folder / "arrays/class_names.npy", np.array(names))
+    tree = parsed(report.write([folder]))
+    captions = {caption.text for caption in tree.iter("figcaption") if len(caption)}
+    assert captions == {"<b>bold</b>", "car"}
+
+
+def test_presenting_draws_each_picture_once(make_run, monkeypatch):
+    """The report holds the very pictures that lie in the folder, and is the one that `write` makes."""
+    folder = make_run(curves=FLAT, settings={"scores": ["influence", "loss"]})
+    add_sweep(folder)
+    drawn = []
+    draw = style.png
+    monkeypatch.setattr(style, "png", lambda figure: drawn.append(draw(figure)) or drawn[-1])
+    path = report.present(folder)
+    files = {file.read_bytes() for file in (folder / "figures").glob("*.png")}
+    assert len(drawn) == len(files) == len(list((folder / "figures").glob("*.pdf")))
+    charts = [image.get("src") for image in parsed(path).iter("img") if "chart" in (image.get("class") or "")]
+    pictures = {base64.b64decode(source.partition(",")[2]) for source in charts}
+    assert pictures <= files
+    content = path.read_bytes()
+    assert report.write([folder]).read_bytes() == content
+    assert (folder / "tables" / "auc.csv").exists()

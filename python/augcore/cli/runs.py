@@ -180,12 +180,10 @@ def report(
 
 def _present(folder: Path) -> Path:
     """Figures and report of a finished run."""
-    from augcore.experiments import plots
     from augcore.experiments import report as reports
 
     with waiting("drawing figures", plain=True):
-        plots.draw(folder)
-    return reports.write([folder])
+        return reports.present(folder)
 
 
 def _compare(folders: list[Path], folder: Path) -> Path:

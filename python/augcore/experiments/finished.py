@@ -22,12 +22,18 @@ from augcore._errors import FileFormatError
 from augcore.experiments.config import Configuration
 from augcore.experiments.results import REFERENCE_COLUMNS, RESULT_COLUMNS, SWEEP_COLUMNS
 
-__all__ = ["Curve", "References", "Run", "Sweep", "read"]
+__all__ = ["Curve", "Epoch", "References", "Run", "Sweep", "read", "score_title"]
 
 Floats = NDArray[np.float64]
 
 _WORDS = {"baseline": "baseline (uniform)", "dpp": "k-DPP", "dpp_scored": "k-DPP with scores"}
+_SCORE_TITLES = {"alo": "ALO", "el2n": "EL2N"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
+
+
+def score_title(score: str) -> str:
+    """What a score is called in a text."""
+    return _SCORE_TITLES.get(score, score.replace("_", " "))
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,15 @@ class Curve:
     @property
     def name(self) -> str:
         """policy[+clustersK][+update][+downweight]"""
-        return Configuration(self.policy, self.clusters, self.update, self.downweight).name
+        return self._configuration.name
+
+    @property
+    def uses_scores(self) -> bool:
+        return self._configuration.uses_scores
+
+    @property
+    def _configuration(self) -> Configuration:
+        return Configuration(self.policy, self.clusters, self.update, self.downweight)
 
     def at(self, size: int) -> Floats | None:
         """(rounds,) the accuracies at one size."""
@@ -103,6 +117,15 @@ class Sweep(NamedTuple):
     silhouette_test: Floats
 
 
+class Epoch(NamedTuple):
+    """A line of the history of a network that was trained for the run."""
+
+    epoch: int
+    loss: float
+    train_accuracy: float
+    test_accuracy: float
+
+
 @dataclass(frozen=True)
 class Run:
     """A finished run; made by `read`."""
@@ -114,6 +137,7 @@ class Run:
     references: Mapping[str, References]
     sweep: Sweep | None
     timings: Sequence[tuple[str, float]]
+    history: Sequence[Epoch]
 
     @property
     def augmentations(self) -> list[str]:
@@ -123,6 +147,17 @@ class Run:
     def scores(self) -> list[str]:
         return list(dict.fromkeys(score for _, score in self.curves))
 
+    @property
+    def scored(self) -> list[tuple[str, str]]:
+        """Augmentations and scores whose values are there: those of the curves, and all that were set."""
+        chosen = self.settings.get("scores")
+        names = [name for name in chosen if isinstance(name, str)] if isinstance(chosen, list) else []
+        asked = [
+            (augmentation, score) for augmentation in self.augmentations for score in names if _NAME.fullmatch(score)
+        ]
+        there = [key for key in asked if self._path(f"scores-{'-'.join(key)}-before").exists()]
+        return list(dict.fromkeys([*self.curves, *there]))
+
     def curve(self, augmentation: str, score: str, name: str) -> Curve | None:
         """One configuration by its name."""
         return next((curve for curve in self.curves.get((augmentation, score), ()) if curve.name == name), None)
@@ -130,6 +165,13 @@ class Run:
     def labels(self) -> NDArray[Any]:
         """(n,) the labels of the training images."""
         return self._array("y_train", lambda a: a.ndim == 1 and a.size > 0 and a.dtype.kind in "iub", "labels (n,)")
+
+    def class_names(self) -> list[str]:
+        """What the labels 0, 1, ... stand for; empty where the run does not say."""
+        if not self._path("class_names").exists():
+            return []
+        names = self._array("class_names", lambda a: a.ndim == 1 and a.dtype.kind == "U", "names of classes")
+        return [str(name) for name in names]
 
     def images(self) -> NDArray[np.uint8]:
         """(n, H, W, C) the training images, uint8; a read-only map of the file."""
@@ -200,13 +242,14 @@ def read(folder: Path) -> Run:
         if augmentation not in references:
             raise FileFormatError(f"{folder / 'references.csv'}: has no row for the augmentation {augmentation!r}")
     settings = facts.pop("settings", facts)
-    sweep = _read_sweep(folder / "sweep.csv")
-    run = Run(folder, facts, settings, curves, references, sweep, _read_timings(folder / "timings.csv"))
+    sweep, timings = _read_sweep(folder / "sweep.csv"), _read_timings(folder / "timings.csv")
+    run = Run(folder, facts, settings, curves, references, sweep, timings, _read_history(folder / "history.csv"))
     run.images()
+    run.class_names()
     run.is_support_vector()
     for augmentation in run.augmentations:
         run.examples(augmentation)
-    for augmentation, score in curves:
+    for augmentation, score in run.scored:
         run.point_scores(augmentation, score)
     return run
 
@@ -290,6 +333,21 @@ def _read_timings(path: Path) -> list[tuple[str, float]]:
     if not path.exists():
         return []
     return [(row.text("unit"), row.number("seconds", 0.0, math.inf)) for row in _rows(path, ("unit", "seconds"))]
+
+
+def _read_history(path: Path) -> list[Epoch]:
+    """How a network was trained for the run; empty where there is no such file."""
+    if not path.exists():
+        return []
+    return [
+        Epoch(
+            row.whole("epoch"),
+            row.number("loss", 0.0, math.inf),
+            row.fraction("train_accuracy"),
+            row.fraction("test_accuracy"),
+        )
+        for row in _rows(path, Epoch._fields)
+    ]
 
 
 class _Row:

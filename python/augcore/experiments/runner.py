@@ -114,6 +114,7 @@ def _silent(stage: str, done: float, total: float, note: str = "") -> None:
 def _write_features(target: RunFolder, data: datasets.Dataset, cache: Path | None, report: Report) -> None:
     begin, config = time.perf_counter(), target.config
     arrays: dict[str, NDArray[Any]] = {"arrays/x_train.npy": data.x_train, "arrays/y_train.npy": data.y_train}
+    arrays["arrays/class_names.npy"] = np.array(data.class_names, dtype=np.str_)
     for family in config.augmentations:
         examples = inputs.augmentation(config, family).expand(data.x_train[:1]).images
         arrays[f"arrays/examples-{family}.npy"] = examples

@@ -2,7 +2,8 @@
 
 Colours were searched for under three constraints at once: distinct with normal, deuteranopic and protanopic sight
 (a CIELAB distance of at least 31 between any two curves of the main experiment) and distinct in grey (at least 11 steps
-of lightness). Marker and dash say the same again. Figures are made by objects, never through pyplot, so nothing here
+of lightness). Marker and dash say the same again. Numbers of clusters, which have an order, are steps from light to
+dark instead. Figures are made by objects, never through pyplot, so nothing here
 changes the state of a program that draws for itself.
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import io
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -30,28 +31,41 @@ except ImportError:
     raise missing_extra("matplotlib", "experiments") from None
 
 __all__ = [
+    "ALL",
     "DPI",
     "GREY",
     "INK",
+    "NONE",
     "Axes",
     "Figure",
     "Frame",
     "Look",
+    "count_axis",
+    "few_ticks",
     "figure",
     "image_png",
+    "legend",
+    "legend_grid",
     "log_axis",
     "look",
     "note",
     "pdf",
     "percent_axis",
+    "place_look",
     "png",
+    "score_look",
     "settings",
     "size_axis",
+    "step",
 ]
 
 INK = "#1a1a1a"
 GREY = "#6b6b6b"
 DPI = 160
+
+# The horizontal lines: everything augmented, nothing augmented.
+ALL: Any = (0, (8, 3))
+NONE: Any = (0, (1, 2))
 
 _NO_SOFTWARE: Any = {"Software": None}
 
@@ -118,6 +132,8 @@ _LOOKS: dict[tuple[str, bool, bool], Look] = {
     ("proportional", True, True): Look("#702f88", "D", _DOTTED),
     ("inverse_proportional", False, False): Look("#c76f34", "X", _SOLID),
     ("inverse_proportional", True, False): Look("#fab82c", "P", _DASHDOT),
+    ("dpp", False, False): Look("#c2477f", "p", _DASHED),
+    ("dpp_scored", False, False): Look("#e58fb5", "h", _DASHDOT),
 }
 _OTHER_COLORS = {"inverse_proportional": "#c76f34", "softmax_proportional": "#731940"}
 _OTHER_COLOR = "#8aa807"
@@ -135,6 +151,45 @@ def look(policy: str, update: bool = False, downweight: bool = False) -> Look:
     if (kind, update, downweight) in _LOOKS:
         return _LOOKS[kind, update, downweight]
     return Look(_OTHER_COLORS.get(kind, _OTHER_COLOR), *_OTHER_LOOKS[update, downweight])
+
+
+# Light to dark, even steps of lightness: readable in grey.
+_STEPS = ("#f5b13d", "#e2643a", "#a52c60", "#57106e")
+_STEP_MARKERS = "os^vDPX<>"
+
+
+def step(index: int, count: int, *, dashed: bool = False) -> Look:
+    """How curves of something with an order are drawn: the first is the lightest, the last the darkest."""
+    place = index / max(1, count - 1) * (len(_STEPS) - 1)
+    low = min(int(place), len(_STEPS) - 2)
+    ends = [np.array([int(color[at : at + 2], 16) for at in (1, 3, 5)]) for color in _STEPS[low : low + 2]]
+    channels = np.rint(ends[0] + (place - low) * (ends[1] - ends[0])).astype(int)
+    color = "#" + "".join(f"{channel:02x}" for channel in channels)
+    return Look(color, _STEP_MARKERS[index % len(_STEP_MARKERS)], _DASHED if dashed else _SOLID)
+
+
+_SCORE_LOOKS = {
+    "influence": Look("#0211a9", "s", _SOLID),
+    "loss": Look("#c76f34", "X", _SOLID),
+    "alo": Look("#4eaafa", "v", _DASHED),
+    "margin": Look("#147761", "^", _DASHDOT),
+    "hinge_loss": Look("#fab82c", "P", _DASHDOT),
+    "gradient_dot": Look("#702f88", "D", _DOTTED),
+    "leverage": Look("#e58fb5", "h", _DASHED),
+    "entropy": Look("#8aa807", "<", _SOLID),
+    "el2n": Look("#731940", ">", _DOTTED),
+}
+
+
+def score_look(score: str) -> Look:
+    """How curves by a score are drawn beside those by others."""
+    return _SCORE_LOOKS.get(score, _SCORE_LOOKS["entropy"])
+
+
+def place_look(place: int) -> Look:
+    """How curves are drawn that have nothing but their place to tell them apart."""
+    looks = (_LOOKS["baseline", False, False], *_SCORE_LOOKS.values())
+    return looks[place % len(looks)]
 
 
 def figure(width: float, height: float) -> Figure:
@@ -171,6 +226,31 @@ class Frame(NamedTuple):
         x = self.left + column * (self.inner_width + self.gap[0])
         y = self.height - self.top - (row + 1) * height - row * self.gap[1]
         return figure.add_axes((x / self.width, y / self.height, self.inner_width / self.width, height / self.height))
+
+
+def legend_grid(labels: Collection[str], width: float) -> tuple[int, int]:
+    """In how many columns and rows labels fit below a figure of this width."""
+    longest = max((len(label) for label in labels), default=1)
+    columns = max(1, min(4, len(labels), int(width / (0.6 + 0.055 * longest))))
+    return columns, -(-len(labels) // columns)
+
+
+def legend(figure: Figure, frame: Frame, order: Sequence[str] = ()) -> None:
+    """One legend for all panels, below the label of the horizontal axis; in the order in which they name things, unless
+    another is given."""
+    pairs = [axes.get_legend_handles_labels() for axes in figure.axes]
+    found = {label: handle for pair in pairs for handle, label in zip(*pair, strict=True)}
+    entries = {label: found[label] for label in dict.fromkeys([*order, *found])}
+    figure.legend(
+        list(entries.values()),
+        list(entries),
+        loc="upper center",
+        bbox_to_anchor=(0.5, (frame.bottom - 0.42) / frame.height),
+        ncol=legend_grid(entries, frame.width)[0],
+        columnspacing=1.6,
+        labelspacing=0.35,
+        borderaxespad=0,
+    )
 
 
 def size_axis(axes: Axes, sizes: Sequence[int], *, width: float) -> None:
@@ -217,6 +297,25 @@ def log_axis(axes: Axes, which: Literal["x", "y"]) -> None:
     axis.set_major_locator(LogLocator(10, numticks=5))
     axis.set_major_formatter(FuncFormatter(lambda value, _: _power(value)))
     axis.set_minor_locator(NullLocator())
+
+
+def count_axis(axes: Axes, counts: NDArray[np.intp]) -> None:
+    """The horizontal axis of numbers of clusters: logarithmic, labelled by plain numbers."""
+    low, high = int(counts.min()), int(counts.max())
+    axes.set_xscale("log")
+    margin = max((high / low) ** 0.03, 1.05)
+    axes.set_xlim(low / margin, high * margin)
+    ticks = [digit * 10**power for power in range(len(str(high)) + 1) for digit in (1, 2, 5)]
+    fit = [tick for tick in ticks if low <= tick <= high] or [low]
+    axes.xaxis.set_major_locator(FixedLocator(fit if len(fit) < 9 else fit[:: 1 + len(fit) // 9]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}"))
+    axes.xaxis.set_minor_locator(NullLocator())
+
+
+def few_ticks(axes: Axes, which: Literal["x", "y"], *, whole: bool = False) -> None:
+    """At most five steps: labels of many digits would run into each other."""
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10], integer=whole))
 
 
 def _power(value: float) -> str:
