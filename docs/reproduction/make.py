@@ -5,6 +5,7 @@ A name is that of a section of the page, `cifar10`, whose tables stand between i
 
 from __future__ import annotations
 
+import math
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
@@ -16,8 +17,13 @@ from augcore.experiments.finished import Run
 HERE = Path(__file__).resolve().parent
 PAGE = HERE / "README.md"
 FRACTIONS = (0.1, 0.25, 0.5)
-# Of each figure that a run has, the ones that the page shows.
-FIGURES = ("overview-influence", "scores-compared", "gallery-translate-influence")
+# What is shown of every run, and of some more.
+FIGURES = ("overview-influence",)
+MORE = {
+    "cifar10": ("gallery-translate-influence",),
+    "cifar10-scores": ("scores-compared",),
+    "cifar10-dpp": ("scores-compared",),
+}
 
 
 def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
@@ -66,7 +72,8 @@ def shares(run: Run, score: str) -> Iterator[str]:
 def _cells(run: Run, augmentation: str, score: str, configuration: str, sizes: list[int]) -> Iterator[str]:
     curve = run.curve(augmentation, score, configuration)
     for gain in tables.gains(run, augmentation, curve, None, sizes):
-        yield f"{gain.accuracy.mean:.4f} ({100 * gain.share:.0f}%)"
+        share = "" if math.isnan(gain.share) else f" ({100 * gain.share:.0f}%)"
+        yield f"{gain.accuracy.mean:.4f}{share}"
 
 
 def section(name: str, folder: Path) -> str:
@@ -74,7 +81,7 @@ def section(name: str, folder: Path) -> str:
     lines = [*references(run)]
     for score in run.scores:
         lines += ["", *shares(run, score)]
-    for figure in FIGURES:
+    for figure in (*FIGURES, *MORE.get(name, ())):
         source = folder / "figures" / f"{figure}.png"
         if source.exists():
             shutil.copyfile(source, HERE / f"{name}-{figure}.png")

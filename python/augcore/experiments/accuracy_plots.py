@@ -235,7 +235,7 @@ def _columns(
     count: int, *, rows: int, labels: Sequence[str], height: float = 1.95, high_titles: bool = False
 ) -> style.Frame:
     """Panels for `count` augmentations beside each other; high titles have two lines."""
-    width = max(2.32 * count + 0.45, 5.0)
+    width = max(2.46 * count + 0.31, 5.0)
     bottom = 0.92 + 0.145 * _legend_rows(labels, width)
     return style.Frame(
         width,
@@ -246,7 +246,7 @@ def _columns(
         bottom=bottom,
         rows=rows,
         columns=count,
-        gap=(0.42, 0.5 + 0.14 * high_titles),
+        gap=(0.56, 0.5 + 0.14 * high_titles),
     )
 
 
