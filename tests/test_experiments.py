@@ -10,6 +10,7 @@ import functools
 import itertools
 import json
 import os
+import shutil
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -728,3 +729,13 @@ def test_config_type_is_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
         config.seed = 3  # type: ignore[misc]
     assert isinstance(config, Config)
+
+
+def test_what_killed_writers_left_is_removed(tiny_settings: dict[str, Any], tmp_path: Path, finished: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(finished, folder)
+    for place in ("", "features", "arrays", "figures", "tables"):
+        (folder / place).mkdir(exist_ok=True)
+        (folder / place / ".a.npy.12345678.partial").write_bytes(b"half")
+    runner.run(parse(tiny_settings), folder, resume=True)
+    assert not list(folder.rglob("*.partial"))

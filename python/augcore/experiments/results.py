@@ -167,7 +167,7 @@ def open_run(folder: Path, config: Config, data_checksum: str, *, resume: bool) 
         raise FileExistsError(f"{folder} is not empty; {hint}")
     folder.mkdir(parents=True, exist_ok=True)
     with _files.locked(folder):
-        for place in (folder, folder / "features", folder / "arrays"):
+        for place in (folder, *(folder / name for name in ("features", "arrays", "figures", "tables"))):
             _files.remove_partials(place)
         identity = _identity(config, data_checksum)
         if (folder / "config.json").exists():
