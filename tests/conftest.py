@@ -186,3 +186,14 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
         return folder
 
     return make
+
+
+@pytest.fixture
+def write_npz(tmp_path: Path) -> Callable[..., str]:
+    """Writes arrays as an .npz file; its name as a data set."""
+
+    def write(**arrays: Any) -> str:
+        np.savez_compressed(tmp_path / "set.npz", **arrays)
+        return f"npz:{tmp_path / 'set.npz'}"
+
+    return write

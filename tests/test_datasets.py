@@ -87,17 +87,6 @@ def test_the_sample_is_an_excerpt_of_mnist():
 # ---- classes and numbers of images -----------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def write_npz(tmp_path):
-    """Write arrays as an .npz file; its name as a data set."""
-
-    def write(**arrays) -> str:
-        np.savez_compressed(tmp_path / "set.npz", **arrays)
-        return f"npz:{tmp_path / 'set.npz'}"
-
-    return write
-
-
 @pytest.mark.parametrize("shape", [(1, 1), (4, 5), (5, 4, 3), (3, 7, 1)])
 @pytest.mark.parametrize("dtype", ["uint8", "int64", ">i4", "uint32"])
 def test_npz(write_npz, shape, dtype):

@@ -19,17 +19,6 @@ from augcore import _files, datasets
 from augcore.datasets import npz
 
 
-@pytest.fixture
-def write_npz(tmp_path):
-    """Write arrays as an .npz file; its name as a data set."""
-
-    def write(**arrays) -> str:
-        np.savez_compressed(tmp_path / "set.npz", **arrays)
-        return f"npz:{tmp_path / 'set.npz'}"
-
-    return write
-
-
 def npy(header: str, data: bytes = b"", version: tuple[int, int] = (1, 0)) -> bytes:
     text = header.encode() + b"\n"
     return b"\x93NUMPY" + bytes(version) + struct.pack("<H" if version == (1, 0) else "<I", len(text)) + text + data

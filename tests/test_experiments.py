@@ -470,7 +470,7 @@ def test_progress_ends_at_the_total(tiny_settings: dict[str, Any], tmp_path: Pat
         tmp_path / "run",
         progress=lambda stage, done, total, note="": seen.setdefault(stage, []).append((done, total)),
     )
-    assert list(seen) == ["features", "clusters", "references", "curves"]
+    assert list(seen) == ["features", "originals", "references", "curves"]
     for steps in seen.values():
         assert steps == sorted(steps)
         assert steps[-1][0] == steps[-1][1]

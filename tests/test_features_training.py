@@ -9,6 +9,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from archives import rewritten
 
 import augcore
 from augcore import _files
@@ -207,17 +208,6 @@ def test_versions_are_compared(whole, monkeypatch):
     monkeypatch.setattr(training, "__version__", "9.9.9")
     with pytest.raises(ValueError, match=r"^augcore: the training in .* has '[\d.]+', not '9\.9\.9'"):
         training.fit(PLAN, DATA, whole[2])
-
-
-def rewritten(content, **changes):
-    """The bytes of an .npz file with other arrays; None leaves one out."""
-    import io
-
-    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-        arrays = dict(archive) | changes
-    buffer = io.BytesIO()
-    np.savez(buffer, **{name: array for name, array in arrays.items() if array is not None})
-    return buffer.getvalue()
 
 
 @pytest.mark.parametrize(

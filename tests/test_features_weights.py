@@ -9,6 +9,7 @@ import json
 
 import numpy as np
 import pytest
+from archives import rewritten
 
 import augcore
 from augcore import features
@@ -82,15 +83,6 @@ def test_weights_beyond_float16_are_refused(tmp_path, value):
     with pytest.raises(ValueError, match=r"network: dense3\.bias does not fit into float16"):
         weights.write_weights(tmp_path / "s.npz", small, {})
     assert not list(tmp_path.iterdir())
-
-
-def rewritten(content, **changes):
-    """The bytes of an .npz file with other arrays; None leaves one out."""
-    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-        arrays = dict(archive) | changes
-    buffer = io.BytesIO()
-    np.savez(buffer, **{name: array for name, array in arrays.items() if array is not None})
-    return buffer.getvalue()
 
 
 def about(content, **changes):

@@ -146,6 +146,7 @@ Draw = Callable[[int, Indices, Floats], Indices]
 
 
 def drawing(unit: CurveUnit, problem: Problem, scores: Floats) -> Draw:
+    """What gives the points of each size of a curve, asked for in rising order."""
     configuration, config = unit.configuration, problem.config
     seeds = partial(_random.derive, config.seed, *unit.name.split("/"))
     if configuration.update:

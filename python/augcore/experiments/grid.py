@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -35,9 +36,7 @@ def product(settings: Mapping[str, Any], grid: Sequence[str]) -> dict[str, dict[
     for key in keys:
         if keys.count(key) > 1:
             raise ConfigError(f"{key}: is in the grid twice")
-    count = 1
-    for _, values in axes:
-        count *= len(values)
+    count = math.prod(len(values) for _, values in axes)
     if count > MAX_EXPERIMENTS:
         raise ConfigError(f"{', '.join(keys)}: make {count} experiments, more than {MAX_EXPERIMENTS}")
     experiments: dict[str, dict[str, Any]] = {}

@@ -1,9 +1,10 @@
 """The experiments that have a name: what is measured, on which data. A preset says only what differs from the defaults
 of `config.Config`.
 
-    DATA      sample, mnist, cifar10, cifar10-10, norb
+    DATA      sample, mnist, cifar10, norb
     DRIVERS   of each: the main experiment; -margin, -clustering, -sweep, -dpp, -vsv; and what the paper leaves open:
               -scores (which score) and -budget (how few points)
+    others    smoke (in seconds), cifar10-10 (all ten classes)
 """
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ def run(
     with open_run(folder, config, inputs.checksum(data), resume=resume) as target:
         if "features" not in target.done:
             _write_features(target, data, cache, report)
-        _finish(target, _tasks_of_originals(target, data, threads), "clusters", jobs, report)
+        _finish(target, _tasks_of_originals(target, data, threads), "originals", jobs, report)
         ready = _load_problems(target, data, threads)
         _finish(target, _reference_tasks(target, ready), "references", jobs, report)
         _finish(target, _curve_tasks(target, ready), "curves", jobs, report)
@@ -148,14 +148,14 @@ def _load_problems(target: RunFolder, data: datasets.Dataset, threads: int | Non
 def _tasks_of_originals(target: RunFolder, data: datasets.Dataset, threads: int | None) -> list[_Task]:
     config = target.config
     train, test = (target.load_array(f"features/{part}.npy") for part in ("train", "test"))
+    swept = originals.swept_counts(config, len(train))
     parameters = _Task("originals", 10.0, lambda check: originals.parameters(config, train, data.y_train, threads))
 
     def task(count: int) -> _Task:
-        swept = count in originals.swept_counts(config, len(train))
-        return _Task(f"clusters/{count}", count, lambda check: originals.clusters(config, count, train, test, swept))
+        is_swept = count in swept
+        return _Task(f"clusters/{count}", count, lambda check: originals.clusters(config, count, train, test, is_swept))
 
-    counts = {*config.cluster_counts, *originals.swept_counts(config, len(train))}
-    return [parameters, *map(task, sorted(counts))]
+    return [parameters, *map(task, sorted({*config.cluster_counts, *swept}))]
 
 
 def _reference_tasks(target: RunFolder, ready: Mapping[str, Problem]) -> list[_Task]:
