@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from augcore import _validate
+from augcore import _device, _validate
 from augcore._words import LAYOUTS
 
 Images = NDArray[Any]
@@ -49,7 +49,7 @@ class Batch:
 
     def kernel_view(self, images: Images) -> Images:
         """What the kernels take for images of this layout: (N, H, W), (N, H, W, C) or (N * C, H, W)."""
-        plain = np.asarray(images)  # no class of the user's own, that may read its elements otherwise
+        plain = images if _device.is_device(images) else np.asarray(images)  # no class of the user's own, that may read its elements otherwise
         n, *rest = plain.shape
         return plain.reshape(n * rest[0], *rest[1:]) if self.planar else plain
 
@@ -68,6 +68,8 @@ class Batch:
 
     def output(self, out: Images | None, size: tuple[int, int], *parameters: Any) -> Images:
         """Where the result of `size` goes: `out`, if it fits, or a new array."""
+        if not _device.is_device(self.pixels) and any(_device.is_device(value) for value in parameters):
+            raise TypeError("images: are in main memory, but parameters of them are on a GPU")
         n, *rest = self.pixels.shape
         shape = (n, rest[0], *size) if self.planar else (n, *size, *rest[2:])
         return _validate.output_images("out", out, shape, self.dtype, self.given, self.pixels, *parameters)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from augcore import _core
+from augcore import _core, _cuda, _device
 
 Floats = NDArray[np.float64]
 
@@ -453,6 +453,9 @@ def warp(
     from augcore import _geometry
 
     matrices = inverse.reshape(len(inverse), 9)
+    if _device.is_device(images):
+        codes = _geometry.INTERPOLATIONS[interpolation], _geometry.BORDERS[border]
+        return _cuda.warp(_nhwc(images), matrices, *codes, fill, _nhwc(out))
     if arithmetic == "opencv4":
         _geometry.warp_opencv4(_nhwc(images), matrices, _nhwc(out), threads)
     else:
@@ -462,6 +465,8 @@ def warp(
 
 def cos_sin(degrees: Floats) -> tuple[Floats, Floats]:
     """Of angles in degrees; multiples of 90 are exact."""
+    if _device.is_device(degrees):
+        return _cuda.cos_sin(degrees)
     from augcore import _geometry
 
     cosine, sine = np.empty(len(degrees)), np.empty(len(degrees))
@@ -471,6 +476,8 @@ def cos_sin(degrees: Floats) -> tuple[Floats, Floats]:
 
 
 def flip(images: Images, *, horizontal: bool, vertical: bool, out: Images, threads: int) -> None:
+    if _device.is_device(images):
+        return _cuda.flip(_nhwc(images), horizontal, vertical, _nhwc(out))
     from augcore import _geometry
 
     _geometry.flip(_nhwc(images), horizontal, vertical, _nhwc(out), threads)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from augcore import _dispatch
+from augcore import _device, _dispatch
 
 Floats = NDArray[np.float64]
 
@@ -20,15 +20,17 @@ def center(height: int, width: int) -> tuple[float, float]:
     return (width - 1) / 2, (height - 1) / 2
 
 
-def identities(n: int) -> Floats:
-    matrices = np.zeros((n, 3, 3))
+def identities(n: int, xp: Any = np) -> Floats:
+    """xp: NumPy or CuPy, of which the matrices are."""
+    matrices: Floats = xp.zeros((n, 3, 3))
     matrices.reshape(n, 9)[:, ::4] = 1.0
     return matrices
 
 
 def shifts(dx: NDArray[Any], dy: NDArray[Any]) -> Floats:
     """Vectors of one length, or one of them of length 1."""
-    matrices = identities(np.broadcast(dx, dy).size)
+    dx, dy = _device.together(dx, dy)
+    matrices = identities(max(dx.size, dy.size) if dx.size and dy.size else 0, _device.namespace(dx))
     matrices[:, 0, 2], matrices[:, 1, 2] = dx, dy
     return matrices
 
@@ -94,7 +96,7 @@ def are_whole_shifts(m: Floats) -> bool:
 def affine_inverse(m: Floats) -> Floats:
     """Inverses of affine matrices in the order of operations of OpenCV's warpAffine; not finite where there is none."""
     a, b, x, c, d, y = m[:, :2].reshape(-1, 6).T
-    inverse = identities(len(m))
+    inverse = identities(len(m), _device.namespace(m))
     with np.errstate(all="ignore"):
         scale = 1.0 / _no_overflow(a * d - b * c)
         for row, (p, q) in enumerate(((d * scale, -b * scale), (-c * scale, a * scale))):

@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from augcore import _dispatch
+from augcore import _device, _dispatch
 
 MAX_THREADS = 1024
 
 
 def describe(value: Any) -> str:
     """A short text for error messages: the type, and for arrays dtype and shape."""
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray) or _device.is_device(value):
         return f"{type(value).__name__} of dtype {value.dtype} and shape {value.shape}"
     if isinstance(value, int) and abs(value) >= 10**100:
         return f"an integer of {value.bit_length()} bits"
@@ -96,10 +96,17 @@ def threads(value: int | None) -> int:
     return 0 if value is None else integer("threads", value, 1, MAX_THREADS)
 
 
-def array(name: str, value: Any) -> NDArray[Any]:
-    """Any plain array-like as an ndarray, a copy only where the value is no array."""
+def array(name: str, value: Any, *, device: bool = False) -> NDArray[Any]:
+    """Any plain array-like as an ndarray, a copy only where the value is no array.
+
+    device: arrays in the memory of a GPU are taken too, and stay there as CuPy arrays.
+    """
     if type(value) is np.ndarray:
         return value
+    if _device.is_device(value):
+        if not device:
+            raise TypeError(f"{name}: is on a GPU, and read here in main memory only; pass cupy.asnumpy(...) of it")
+        return _device.array(name, value)
     if _has_masked(value):
         raise TypeError(f"{name}: masked arrays are not supported; fill or drop the masked values first")
     if hasattr(type(value), "toarray") and not isinstance(value, np.ndarray):
@@ -140,6 +147,8 @@ def plain(name: str, value: Any, *, labels: bool = False) -> Any:
 
 def contiguous(name: str, values: NDArray[Any]) -> NDArray[Any]:
     """C-contiguous, aligned, in native byte order: a copy where the array is not."""
+    if _device.is_device(values):
+        return _device.contiguous(name, values)
     if values.flags.c_contiguous and values.flags.aligned and values.dtype.isnative:
         return values
     try:
@@ -319,7 +328,7 @@ def _pixel_dtype(name: str, dtype: np.dtype[Any]) -> None:
 
 def images(name: str, value: Any, layout: str = "NHWC") -> NDArray[Any]:
     """A batch of images, N x H x W or of the layout, C-contiguous, aligned, in native byte order."""
-    values = array(name, value)
+    values = array(name, value, device=True)
     _pixel_dtype(name, values.dtype)
     if values.ndim not in (3, 4):
         raise ValueError(f"{name}: expected shape (N, H, W) or ({', '.join(layout)}), got {values.shape}")
@@ -327,7 +336,12 @@ def images(name: str, value: Any, layout: str = "NHWC") -> NDArray[Any]:
 
 
 def output_images(name: str, value: Any, shape: tuple[int, ...], dtype: np.dtype[Any], *inputs: Any) -> NDArray[Any]:
-    """The `out` of an image function: an array that can take the result as it is, or None for a new one."""
+    """The `out` of an image function: an array that can take the result as it is, or None for a new one.
+
+    inputs: the images as given and as read, and parameters; the result is where the images are.
+    """
+    if any(_device.is_device(other) for other in inputs[:2]):
+        return _device.output(name, value, shape, dtype, *inputs)
     if value is None:
         try:
             return np.empty(shape, dtype)
@@ -364,12 +378,16 @@ def _components(name: str, values: NDArray[np.float64], n: int, k: int) -> NDArr
 
 def per_image(name: str, value: Any, n: int) -> NDArray[np.float64]:
     """One finite number for all images, or one for each: a vector of length 1 or n."""
+    if _device.is_device(value):
+        return _device.numbers(name, value, (n,))
     values = _numbers(name, value)
     return values[np.newaxis] if values.ndim == 0 else vector(name, values, n)
 
 
 def per_image_tuple(name: str, value: Any, n: int, k: int) -> NDArray[np.float64]:
     """k finite numbers for all images, or an (n, k) array: (1, k) or (n, k)."""
+    if _device.is_device(value):
+        return _device.numbers(name, value, (n, k))
     return _components(name, _numbers(name, value), n, k)
 
 
@@ -408,6 +426,8 @@ def fill(value: Any, pixels: NDArray[Any]) -> NDArray[np.float64]:
     in their range; for float pixels anything goes, NaN too.
     """
     n, c = len(pixels), pixels.shape[3] if pixels.ndim == 4 else 1
+    if _device.is_device(value):
+        return _device.fill(value, n, c)
     values = _numbers("fill", value, finite=False)
     if pixels.dtype.kind == "u":
         high = np.iinfo(pixels.dtype).max
@@ -454,7 +474,7 @@ def rectangles(name: str, value: Any, n: int, height: int, width: int) -> NDArra
 
 def matrix(name: str, value: Any, n: int | None = None) -> NDArray[np.float64]:
     """Affine or projective matrices, (2, 3), (3, 3), (n, 2, 3) or (n, 3, 3), as (1 or n, 3, 3)."""
-    values = _numbers(name, value)
+    values = _device.numbers(name, value) if _device.is_device(value) else _numbers(name, value)
     shape, many = values.shape, "n" if n is None else n
     if values.ndim == 2:
         values = values[np.newaxis]
@@ -463,8 +483,8 @@ def matrix(name: str, value: Any, n: int | None = None) -> NDArray[np.float64]:
     if values.shape[1:] not in ((2, 3), (3, 3)):
         raise ValueError(f"{name}: expected matrices of 2 x 3 or 3 x 3, got shape {shape}")
     if values.shape[1] == 3:
-        return np.ascontiguousarray(values)
-    whole = np.zeros((len(values), 3, 3))
+        return contiguous(name, values)
+    whole = _device.namespace(values).zeros((len(values), 3, 3))
     whole[:, :2], whole[:, 2, 2] = values, 1.0
     return whole
 

@@ -33,7 +33,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from augcore import _dispatch, _matrices, _validate
+from augcore import _device, _dispatch, _matrices, _validate
 from augcore._batch import Batch
 from augcore._coordinates import (
     box_visibility,
@@ -184,6 +184,7 @@ def rotate(
         x, y = _matrices.center(*batch.size)
     else:
         x, y = _validate.per_image_tuple("center", center, len(batch), 2).T
+        angles, x, y = _device.together(angles, x, y)
         angles = np.repeat(angles, len(x)) if len(angles) == 1 else angles
     # A centre may be so far away that positions overflow; the kernels take any.
     if arithmetic == "opencv4":
@@ -241,12 +242,14 @@ def warp_affine(
     batch = Batch.of(images, layout)
     matrices = _validate.matrix("matrix", matrix, len(batch))
     _validate.choice("arithmetic", arithmetic, ARITHMETICS)
-    affine = bool((matrices[:, 2] == [0.0, 0.0, 1.0]).all())
+    # On a GPU the shape alone says it: nothing waits for the numbers there.
+    on_device = _device.is_device(matrices)
+    affine = matrix.shape[-2] == 2 if on_device else bool((matrices[:, 2] == [0.0, 0.0, 1.0]).all())
     if arithmetic == "opencv4" and not affine:
         raise ValueError("matrix: arithmetic='opencv4' is defined for affine matrices only")
     if not _validate.flag("inverse", inverse):
         matrices = _matrices.affine_inverse(matrices) if affine else _matrices.projective_inverse(matrices)
-        if not np.isfinite(matrices).all():
+        if not on_device and not np.isfinite(matrices).all():
             raise ValueError("matrix: cannot be inverted")
     target = batch.size if size is None else _validate.size("size", size)
     return _warp(batch, matrices, target, interpolation, border, fill, arithmetic, out, threads)
@@ -435,7 +438,7 @@ def _warp(
     fills = batch.fill(fill)
     n_threads = _validate.threads(threads)
     result = batch.output(out, size, inverse, fills)
-    if arithmetic == "opencv4" and _matrices.are_whole_shifts(inverse):
+    if arithmetic == "opencv4" and not _device.is_device(inverse) and _matrices.are_whole_shifts(inverse):
         arithmetic = "exact"  # the same bytes, and these are copied
     return batch.run(
         _dispatch.warp,

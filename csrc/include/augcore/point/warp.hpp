@@ -95,38 +95,38 @@ AUGCORE_POINT Taps taps_at(Position at, std::int64_t h, std::int64_t w, Interpol
   return taps;
 }
 
-// The value of an image (h x w x c) at a position: c elements. fill: c of them. This is the whole definition; the
-// kernels have faster ways where no border is near.
+// The value of one channel of an image at a position. pixels: the first element of the channel; step: elements from
+// pixel to pixel; fill: its fill value. This is the whole definition; the kernels have faster ways where no border is
+// near.
+template <typename T>
+AUGCORE_POINT T sample_taps(const T* pixels, std::int64_t w, std::int64_t step, const Taps& taps, T fill) {
+  if (taps.outside) return fill;
+  const Real<T> fx = static_cast<Real<T>>(taps.fx);
+  const Real<T> fy = static_cast<Real<T>>(taps.fy);
+  const auto value = [&](int j, int i) {
+    const bool inside = taps.rows[j] >= 0 && taps.columns[i] >= 0;
+    return static_cast<Real<T>>(inside ? pixels[(taps.rows[j] * w + taps.columns[i]) * step] : fill);
+  };
+  if (taps.per_axis == 1) return pixels[(taps.rows[0] * w + taps.columns[0]) * step];
+  if (taps.per_axis == 2) {
+    return to_pixel<T>(bilinear<T>(value(0, 0), value(0, 1), value(1, 0), value(1, 1), fx, fy));
+  }
+  Real<T> wx[4];
+  Real<T> wy[4];
+  cubic_weights(fx, wx);
+  cubic_weights(fy, wy);
+  Real<T> row[4];
+  for (int j = 0; j < 4; ++j) row[j] = cubic<T>(value(j, 0), value(j, 1), value(j, 2), value(j, 3), wx, fx);
+  return to_pixel<T>(cubic<T>(row[0], row[1], row[2], row[3], wy, fy));
+}
+
+// The value of an image (h x w x c) at a position: c elements. fill: c of them.
 template <typename T>
 AUGCORE_POINT void sample(const T* image, std::int64_t h, std::int64_t w, std::int64_t c, Position at,
                           Interpolation interpolation, Border border, const T* fill, T* out) {
   const Taps taps = taps_at(at, h, w, interpolation, border);
-  if (taps.outside) {
-    for (std::int64_t channel = 0; channel < c; ++channel) out[channel] = fill[channel];
-    return;
-  }
-  const Real<T> fx = static_cast<Real<T>>(taps.fx);
-  const Real<T> fy = static_cast<Real<T>>(taps.fy);
-  Real<T> wx[4] = {};
-  Real<T> wy[4] = {};
-  if (taps.per_axis == 4) {
-    cubic_weights(fx, wx);
-    cubic_weights(fy, wy);
-  }
   for (std::int64_t channel = 0; channel < c; ++channel) {
-    const auto value = [&](int j, int i) {
-      const bool inside = taps.rows[j] >= 0 && taps.columns[i] >= 0;
-      return static_cast<Real<T>>(inside ? image[(taps.rows[j] * w + taps.columns[i]) * c + channel] : fill[channel]);
-    };
-    if (taps.per_axis == 1) {
-      out[channel] = image[(taps.rows[0] * w + taps.columns[0]) * c + channel];
-    } else if (taps.per_axis == 2) {
-      out[channel] = to_pixel<T>(bilinear<T>(value(0, 0), value(0, 1), value(1, 0), value(1, 1), fx, fy));
-    } else {
-      Real<T> row[4];
-      for (int j = 0; j < 4; ++j) row[j] = cubic<T>(value(j, 0), value(j, 1), value(j, 2), value(j, 3), wx, fx);
-      out[channel] = to_pixel<T>(cubic<T>(row[0], row[1], row[2], row[3], wy, fy));
-    }
+    out[channel] = sample_taps(image + channel, w, c, taps, fill[channel]);
   }
 }
 
