@@ -193,8 +193,6 @@ void InterruptPoller::poll() {
   if (hook != nullptr && hook()) throw Interrupted();
 }
 
-const char* Interrupted::what() const noexcept { return "interrupted"; }
-
 void set_interrupt_hook(InterruptHook hook) { g_hook.store(hook); }
 
 void set_num_threads(int threads) {

@@ -1,6 +1,5 @@
-#include "augcore/point/angles.hpp"
-
 #include "augcore/cuda/transforms.hpp"
+#include "augcore/point/angles.hpp"
 #include "launch.cuh"
 
 namespace augcore::cuda {

@@ -57,8 +57,8 @@ __device__ __forceinline__ void write_all(const Copy& copy, T* out, bool aligned
 }
 
 template <typename T>
-__global__ void __launch_bounds__(kBlock) shift_kernel(const T* in, Copy copy, PerImage shifts, Border border,
-                                                       PerImage fill, T* out, bool aligned) {
+__global__ void __launch_bounds__(kBlock)
+    shift_kernel(const T* in, Copy copy, PerImage shifts, Border border, PerImage fill, T* out, bool aligned) {
   const std::int64_t c = copy.channels.value(), in_row = copy.in_w * c;
   const auto by = [&](std::int64_t image, int axis) {
     return static_cast<std::int64_t>(point::limit_position(of_image(shifts, image)[axis]));

@@ -1,5 +1,4 @@
 #include "augcore/cuda/device.hpp"
-
 #include "launch.cuh"
 
 namespace augcore::cuda {

@@ -18,7 +18,8 @@ class Divisor {
     if (wide || d >= kNarrow) return;
     while ((std::int64_t{1} << shift_) < d) ++shift_;
     const std::uint64_t power = std::uint64_t{1} << (31 + shift_);
-    multiplier_ = static_cast<std::uint32_t>((power + static_cast<std::uint64_t>(d) - 1) / static_cast<std::uint64_t>(d));
+    multiplier_ =
+        static_cast<std::uint32_t>((power + static_cast<std::uint64_t>(d) - 1) / static_cast<std::uint64_t>(d));
   }
 
   __host__ __device__ std::int64_t value() const { return d_; }

@@ -4,7 +4,6 @@
 // are those of the CPU. Floor: every byte is read once and written once; neighbouring pixels read the same lines of
 // the first cache.
 #include "augcore/point/warp.hpp"
-
 #include "pixels.cuh"
 
 namespace augcore::cuda {
@@ -70,8 +69,8 @@ __device__ __forceinline__ void inner_pixel(const Source<T>& source, const T* im
     const T* corner = image + y0 * row + x0 * C;
     const Neighbours<T, C> above(corner, source.end), below(corner + row, source.end);
     for (int k = 0; k < C; ++k) {
-      out[k] = point::to_pixel<T>(point::bilinear<T>(above.values[k], above.values[C + k], below.values[k],
-                                                     below.values[C + k], fx, fy));
+      out[k] = point::to_pixel<T>(
+          point::bilinear<T>(above.values[k], above.values[C + k], below.values[k], below.values[C + k], fx, fy));
     }
   } else {
     Real wx[4], wy[4];
@@ -93,8 +92,8 @@ __device__ __forceinline__ bool is_affine(const double* m) { return m[6] == 0.0 
 
 // Pixels with a few channels, their number known to the compiler.
 template <typename T, int C, Interpolation interpolation>
-__global__ void __launch_bounds__(kBlock)
-    warp_kernel(Source<T> source, Target target, PerImage matrices, Border border, PerImage fill, T* out, bool aligned) {
+__global__ void __launch_bounds__(kBlock) warp_kernel(Source<T> source, Target target, PerImage matrices, Border border,
+                                                      PerImage fill, T* out, bool aligned) {
   constexpr int kPixels = kPack<T>;
   const std::int64_t first = (static_cast<std::int64_t>(blockIdx.x) * kBlock + threadIdx.x) * kPixels;
   if (first >= target.n) return;
@@ -106,8 +105,7 @@ __global__ void __launch_bounds__(kBlock)
   for (int i = 0; i < kPixels; ++i) {
     if (first + i >= target.n) break;
     const double* m = of_image(matrices, image);
-    const point::Position at =
-        point::source_position(m, !is_affine(m), static_cast<double>(x), static_cast<double>(y));
+    const point::Position at = point::source_position(m, !is_affine(m), static_cast<double>(x), static_cast<double>(y));
     const T* pixels = source.pixels + image * source.h * source.w * C;
     if (is_inside<interpolation>(at.x, source.w) && is_inside<interpolation>(at.y, source.h)) {
       inner_pixel<T, C, interpolation>(source, pixels, at, values + i * C);
@@ -142,8 +140,7 @@ __global__ void __launch_bounds__(kBlock)
   const point::Position at = point::source_position(m, !is_affine(m), static_cast<double>(x), static_cast<double>(y));
   const point::Taps taps = point::taps_at(at, source.h, source.w, interpolation, border);
   const T* pixels = source.pixels + image * source.h * source.w * source.c + channel;
-  out[element] =
-      point::sample_taps(pixels, source.w, source.c, taps, static_cast<T>(of_image(fill, image)[channel]));
+  out[element] = point::sample_taps(pixels, source.w, source.c, taps, static_cast<T>(of_image(fill, image)[channel]));
 }
 
 template <typename T, int C>

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import emulated_cupy
 import numpy as np
 import pytest
 from commands import COMMAND
@@ -58,6 +59,32 @@ def simd_levels(run_python) -> list[str]:
         for level in ("baseline", "v3", "v4")
         if run_python(probe, check=False, AUGCORE_SIMD=level).returncode == 0
     ]
+
+
+# ---- GPU -------------------------------------------------------------------------------------------------------------
+
+
+EMULATED = ROOT / "build" / "emulated" / "augcore"  # where tests/run puts it
+
+
+@pytest.fixture(params=["emulator", "card"])
+def cupy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """CuPy on a card; or its stand-in, with which augcore's own kernels run on the emulator."""
+    if request.param == "emulator":
+        if not EMULATED.exists():
+            pytest.skip("the CUDA emulator is not built: see tests/run")
+        monkeypatch.setattr(augcore, "__path__", [*augcore.__path__, str(EMULATED)])
+        monkeypatch.setitem(sys.modules, "cupy", emulated_cupy)
+        return emulated_cupy
+    real = pytest.importorskip("cupy", reason="CuPy is not installed")
+    try:
+        devices = real.cuda.runtime.getDeviceCount()
+    except real.cuda.runtime.CUDARuntimeError:
+        devices = 0
+    if not devices:
+        pytest.skip("no GPU")
+    pytest.importorskip("augcore._cuda_geometry", reason="augcore is built without CUDA")
+    return real
 
 
 # ---- the command -----------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ def _wait() -> None:
     waits += 1
 
 
-class ndarray(np.lib.mixins.NDArrayOperatorsMixin):  # noqa: N801 - as CuPy's
+class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
     __slots__ = ("_box",)
 
     def __init__(self, box: np.ndarray) -> None:
@@ -131,10 +131,11 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):  # noqa: N801 - as CuPy's
         return call
 
 
-METHODS = (
-    "all any argmax argmin argsort astype clip copy cumsum diagonal dot fill max mean min nonzero prod ravel repeat "
-    "reshape round sort squeeze std sum swapaxes take trace transpose var view"
-).split()
+METHODS = {
+    *("all", "any", "argmax", "argmin", "argsort", "astype", "clip", "copy", "cumsum", "diagonal", "dot", "fill"),
+    *("max", "mean", "min", "nonzero", "prod", "ravel", "repeat", "reshape", "round", "sort", "squeeze", "std", "sum"),
+    *("swapaxes", "take", "trace", "transpose", "var", "view"),
+}
 
 
 def _boxed(value: Any) -> Any:
@@ -175,7 +176,9 @@ def _unboxed_key(key: Any) -> Any:
 
 def asarray(value: Any, dtype: Any = None, **keywords: Any) -> ndarray:
     """Also of NumPy arrays: their copies on the card."""
-    return ndarray(np.array(value._box if isinstance(value, ndarray) else value, dtype=dtype, copy=None if isinstance(value, ndarray) else True))
+    if isinstance(value, ndarray):
+        return ndarray(np.asarray(value._box, dtype=dtype))
+    return ndarray(np.array(value, dtype=dtype))
 
 
 def asnumpy(value: Any) -> np.ndarray:
@@ -186,17 +189,15 @@ def may_share_memory(one: ndarray, other: ndarray) -> bool:
     return np.may_share_memory(one._box, other._box)
 
 
-def _poisoned(box: np.ndarray) -> np.ndarray:
+def empty(shape: Any, dtype: Any = float) -> ndarray:
     """New memory holds what it likes."""
-    box.view(np.uint8).reshape(-1)[...] = 0xA5 if box.size else 0
-    return box
-
-
-def empty(shape: Any, dtype: Any = float, order: str = "C") -> ndarray:
-    box = np.empty(shape, dtype, order)
-    if box.size:
-        np.frombuffer(memoryview(box).cast("B") if box.flags.c_contiguous else box.T, np.uint8)[...] = 0xA5
+    box = np.empty(shape, dtype)
+    box.reshape(-1).view(np.uint8)[...] = 0xA5
     return ndarray(box)
+
+
+def empty_like(value: ndarray) -> ndarray:
+    return empty(value.shape, value.dtype)
 
 
 def __getattr__(name: str) -> Any:

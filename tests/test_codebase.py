@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "python" / "augcore"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
-BASE = {"_validate", "_dispatch", "_random", "_errors", "_files", "_download"}
+BASE = {"_validate", "_dispatch", "_cuda", "_device", "_random", "_errors", "_files", "_download"}
 BASE |= {"_batch", "_coordinates", "_groups", "_matrices", "_multinomial", "_own_warp", "_samples", "_words"}
 BASE |= {"_validate_models"}
 # What each module of the package may import from the package, the base layer aside.
@@ -75,7 +75,8 @@ def test_imports_follow_the_architecture(path):
             continue
         target = parts[1]
         if target in COMPILED:
-            assert module == "_dispatch", f"{path}:{line}: only _dispatch may import {name}"
+            importer = "_cuda" if target.startswith("_cuda_") else "_dispatch"
+            assert module == importer, f"{path}:{line}: only {importer} may import {name}"
         elif target not in ("__version__", "build_info", "ChecksumError", "FileFormatError"):
             assert target in allowed, f"{path}:{line}: {module} may not import {name}"
 
@@ -159,18 +160,19 @@ def test_the_rule_of_the_sums_is_the_one_of_the_reference():
 
 
 def test_every_binding_mirrors_a_header():
-    headers = {path.name for path in (ROOT / "csrc/include/augcore").glob("*.hpp")}
+    folders = [ROOT / "csrc/include/augcore", ROOT / "cuda/include/augcore"]
+    headers = {str(path.relative_to(folder)) for folder in folders for path in folder.rglob("*.hpp")}
     for path in (ROOT / "augcore").glob("*.pxd"):
         for header in re.findall(r'extern from "augcore/([^"]+)"', path.read_text()):
             assert header in headers, f"{path.name} declares {header}"
 
 
-LIMITS = {".py": 500, ".pyx": 300, ".cpp": 300, ".hpp": 300, ".inl": 300}
+LIMITS = {".py": 500, ".pyx": 300, ".cpp": 300, ".hpp": 300, ".inl": 300, ".cu": 300, ".cuh": 300}
 
 
 def test_files_fit_in_a_head():
     """About: a tenth over is where to start cutting."""
-    folders = [PACKAGE, ROOT / "augcore", ROOT / "csrc", ROOT / "bench"]
+    folders = [PACKAGE, ROOT / "augcore", ROOT / "csrc", ROOT / "cuda", ROOT / "bench"]
     for path in (path for folder in folders for path in folder.rglob("*")):
         if path.suffix in LIMITS and "tests" not in path.parts:
             lines = len(path.read_text().splitlines())

@@ -1,6 +1,7 @@
 // The parts of CUDA that the kernels use, on one thread of the processor: for tests on machines without a card.
 //
-// A kernel is compiled as C++ and its threads run as fibers, one after the other, from one meeting point (__syncthreads,
+// A kernel is compiled as C++ and its threads run as fibers, one after the other, from one meeting point
+// (__syncthreads,
 // __syncwarp, a shuffle, a vote) to the next. Device memory is the memory of the process. What is undefined on a card
 // is an error here where it is seen: a meeting that some of its threads never come to throws.
 #pragma once
@@ -158,7 +159,8 @@ inline unsigned __byte_perm(unsigned a, unsigned b, unsigned selector) {
   return result;
 }
 
-// ---- the runtime library ---------------------------------------------------------------------------------------------
+// ---- the runtime library
+// ---------------------------------------------------------------------------------------------
 
 using cudaStream_t = struct CUstream_st*;
 enum cudaError_t { cudaSuccess = 0, cudaErrorInvalidValue = 1, cudaErrorMemoryAllocation = 2, cudaErrorNoDevice = 100 };

@@ -49,7 +49,8 @@ class Batch:
 
     def kernel_view(self, images: Images) -> Images:
         """What the kernels take for images of this layout: (N, H, W), (N, H, W, C) or (N * C, H, W)."""
-        plain = images if _device.is_device(images) else np.asarray(images)  # no class of the user's own, that may read its elements otherwise
+        # No class of the user's own, that may read its elements otherwise.
+        plain = images if _device.is_device(images) else np.asarray(images)
         n, *rest = plain.shape
         return plain.reshape(n * rest[0], *rest[1:]) if self.planar else plain
 

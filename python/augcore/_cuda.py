@@ -6,6 +6,7 @@ nothing here waits for the GPU.
 
 from __future__ import annotations
 
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
@@ -19,13 +20,12 @@ Floats = NDArray[np.float64]
 
 def _geometry() -> ModuleType:
     try:
-        from augcore import _cuda_geometry
+        return import_module("augcore._cuda_geometry")
     except ImportError as error:
         raise RuntimeError(
             "this build of augcore has no CUDA kernels; build it where nvcc is: "
             "pip install augcore --no-binary augcore -C cmake.define.AUGCORE_CUDA=ON"
         ) from error
-    return _cuda_geometry
 
 
 def _per_image(numbers: Any, most_shared: int) -> Any:
@@ -59,7 +59,7 @@ def _are_whole_shifts(matrices: Floats) -> bool:
 
 
 def cos_sin(degrees: Any) -> tuple[Any, Any]:
-    cosine, sine = _device.empty("degrees", degrees.shape, np.float64), _device.empty("degrees", degrees.shape, np.float64)
+    cosine, sine = (_device.empty("degrees", degrees.shape, np.float64) for _ in range(2))
     if len(degrees):
         _geometry().cos_sin(degrees, cosine, sine, _device.current_stream())
     return cosine, sine

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 __all__ = [
     "array",
@@ -25,6 +26,7 @@ __all__ = [
     "upload",
 ]
 
+Array = NDArray[Any]  # or CuPy's, which has no such type
 _ON_GPU = (2, 13)  # kDLCUDA and kDLCUDAManaged of dlpack.h
 
 
@@ -63,9 +65,10 @@ def namespace(value: Any) -> Any:
     return cupy() if is_device(value) else np
 
 
-def array(name: str, value: Any) -> Any:
+def array(name: str, value: Any) -> Array:
     """An array on a GPU as a CuPy array, without a copy. It must be on the current device."""
     cp = cupy()
+    result: Array
     try:
         if isinstance(value, cp.ndarray):
             result = value
@@ -78,27 +81,29 @@ def array(name: str, value: Any) -> Any:
     except Exception as error:  # what the exporters of other libraries raise
         raise TypeError(f"{name}: cannot be read as an array on the GPU: {error}") from None
     here = cp.cuda.runtime.getDevice()
-    if result.device.id != here:
+    there = getattr(result, "device").id  # noqa: B009 - CuPy's device, not NumPy's
+    if there != here:
         raise ValueError(
-            f"{name}: is on GPU {result.device.id}, but the current device is GPU {here}; "
-            f"use it under: with cupy.cuda.Device({result.device.id})"
+            f"{name}: is on GPU {there}, but the current device is GPU {here}; use it under: "
+            f"with cupy.cuda.Device({there})"
         )
     return result
 
 
-def empty(name: str, shape: tuple[int, ...], dtype: Any) -> Any:
+def empty(name: str, shape: tuple[int, ...], dtype: Any) -> Array:
     """A new CuPy array; a MemoryError says how much was asked for."""
     try:
-        return cupy().empty(shape, dtype)
+        result: Array = cupy().empty(shape, dtype)
     except MemoryError:
         gigabytes = np.dtype(dtype).itemsize * float(np.prod(shape, dtype=np.float64)) / 1e9
         raise MemoryError(
             f"{name}: no memory on the GPU for shape {shape}, {np.dtype(dtype)} ({gigabytes:.3g} GB); "
             "pass fewer rows at a time, or free what CuPy keeps: cupy.get_default_memory_pool().free_all_blocks()"
         ) from None
+    return result
 
 
-def contiguous(name: str, values: Any) -> Any:
+def contiguous(name: str, values: Array) -> Array:
     """C-contiguous: a copy where the array is not."""
     if values.flags.c_contiguous:
         return values
@@ -107,7 +112,7 @@ def contiguous(name: str, values: Any) -> Any:
     return result
 
 
-def output(name: str, value: Any, shape: tuple[int, ...], dtype: Any, *inputs: Any) -> Any:
+def output(name: str, value: Any, shape: tuple[int, ...], dtype: Any, *inputs: Any) -> Array:
     """Where a result on the GPU goes: an array that can take it as it is, or None for a new one."""
     if value is None:
         return empty(name, shape, dtype)
@@ -124,7 +129,7 @@ def output(name: str, value: Any, shape: tuple[int, ...], dtype: Any, *inputs: A
     return result
 
 
-def numbers(name: str, value: Any, shape: tuple[int, ...] | None = None) -> Any:
+def numbers(name: str, value: Any, shape: tuple[int, ...] | None = None) -> Array:
     """Real numbers on the GPU as float64. Whether they are finite is not looked at: that would wait for the GPU."""
     values = array(name, value)
     if values.dtype.kind not in "iuf":
@@ -134,7 +139,7 @@ def numbers(name: str, value: Any, shape: tuple[int, ...] | None = None) -> Any:
     return contiguous(name, values.astype(np.float64, copy=False))
 
 
-def fill(value: Any, n: int, c: int) -> Any:
+def fill(value: Any, n: int, c: int) -> Array:
     """Fill values on the GPU, a vector of one for each of n images or (n, c), as (n, c)."""
     values = numbers("fill", value)
     if values.shape == (n,):
@@ -144,9 +149,10 @@ def fill(value: Any, n: int, c: int) -> Any:
     return values
 
 
-def upload(values: Any) -> Any:
+def upload(values: Any) -> Array:
     """A NumPy array on the GPU; a CuPy array as it is."""
-    return values if is_device(values) else cupy().asarray(values)
+    result: Array = values if is_device(values) else cupy().asarray(values)
+    return result
 
 
 def together(*values: Any) -> tuple[Any, ...]:
@@ -156,9 +162,10 @@ def together(*values: Any) -> tuple[Any, ...]:
     return tuple(upload(value) if isinstance(value, np.ndarray) else value for value in values)
 
 
-def host(values: Any) -> Any:
+def host(values: Any) -> Array:
     """A CuPy array as a NumPy array, which waits for the GPU; a NumPy array as it is."""
-    return cupy().asnumpy(values) if is_device(values) else values
+    result: Array = cupy().asnumpy(values) if is_device(values) else values
+    return result
 
 
 def current_stream() -> int:

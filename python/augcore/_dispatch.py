@@ -453,13 +453,12 @@ def warp(
     from augcore import _geometry
 
     matrices = inverse.reshape(len(inverse), 9)
+    codes = _geometry.INTERPOLATIONS[interpolation], _geometry.BORDERS[border]
     if _device.is_device(images):
-        codes = _geometry.INTERPOLATIONS[interpolation], _geometry.BORDERS[border]
-        return _cuda.warp(_nhwc(images), matrices, *codes, fill, _nhwc(out))
-    if arithmetic == "opencv4":
+        _cuda.warp(_nhwc(images), matrices, *codes, fill, _nhwc(out))
+    elif arithmetic == "opencv4":
         _geometry.warp_opencv4(_nhwc(images), matrices, _nhwc(out), threads)
     else:
-        codes = _geometry.INTERPOLATIONS[interpolation], _geometry.BORDERS[border]
         _geometry.warp_exact(_nhwc(images), matrices, *codes, fill, _nhwc(out), threads)
 
 
@@ -477,10 +476,11 @@ def cos_sin(degrees: Floats) -> tuple[Floats, Floats]:
 
 def flip(images: Images, *, horizontal: bool, vertical: bool, out: Images, threads: int) -> None:
     if _device.is_device(images):
-        return _cuda.flip(_nhwc(images), horizontal, vertical, _nhwc(out))
-    from augcore import _geometry
+        _cuda.flip(_nhwc(images), horizontal, vertical, _nhwc(out))
+    else:
+        from augcore import _geometry
 
-    _geometry.flip(_nhwc(images), horizontal, vertical, _nhwc(out), threads)
+        _geometry.flip(_nhwc(images), horizontal, vertical, _nhwc(out), threads)
 
 
 def resize(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from augcore import _device, _dispatch
+from augcore import _device, _dispatch, _validate
 
 Floats = NDArray[np.float64]
 
@@ -109,7 +109,8 @@ def projective_inverse(m: Floats) -> Floats:
     with np.errstate(all="ignore"):
         adjugate = np.stack([np.cross(m[:, (i + 1) % 3], m[:, (i + 2) % 3]) for i in range(3)], axis=2)
         determinant = (m[:, 0] * adjugate[:, :, 0]).sum(axis=1)
-        return np.ascontiguousarray(adjugate / _no_overflow(determinant)[:, np.newaxis, np.newaxis])
+        inverse = adjugate / _no_overflow(determinant)[:, np.newaxis, np.newaxis]
+        return _validate.contiguous("matrix", inverse)
 
 
 def _no_overflow(determinant: Floats) -> Floats:

@@ -484,7 +484,7 @@ def matrix(name: str, value: Any, n: int | None = None) -> NDArray[np.float64]:
         raise ValueError(f"{name}: expected matrices of 2 x 3 or 3 x 3, got shape {shape}")
     if values.shape[1] == 3:
         return contiguous(name, values)
-    whole = _device.namespace(values).zeros((len(values), 3, 3))
+    whole: NDArray[np.float64] = _device.namespace(values).zeros((len(values), 3, 3))
     whole[:, :2], whole[:, 2, 2] = values, 1.0
     return whole
 

@@ -244,7 +244,7 @@ def warp_affine(
     _validate.choice("arithmetic", arithmetic, ARITHMETICS)
     # On a GPU the shape alone says it: nothing waits for the numbers there.
     on_device = _device.is_device(matrices)
-    affine = matrix.shape[-2] == 2 if on_device else bool((matrices[:, 2] == [0.0, 0.0, 1.0]).all())
+    affine = bool(np.shape(matrix)[-2] == 2 if on_device else (matrices[:, 2] == [0.0, 0.0, 1.0]).all())
     if arithmetic == "opencv4" and not affine:
         raise ValueError("matrix: arithmetic='opencv4' is defined for affine matrices only")
     if not _validate.flag("inverse", inverse):

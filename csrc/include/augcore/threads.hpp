@@ -17,7 +17,7 @@ namespace augcore {
 // Thrown out of parallel_for when the interrupt hook asks to stop.
 class AUGCORE_API Interrupted : public std::exception {
  public:
-  const char* what() const noexcept override;
+  const char* what() const noexcept override { return "interrupted"; }
 };
 
 // Called on the thread that called parallel_for, every few milliseconds while it waits; true means stop.
