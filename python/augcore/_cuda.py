@@ -18,14 +18,18 @@ from augcore import _device
 Floats = NDArray[np.float64]
 
 
-def _geometry() -> ModuleType:
+def _compiled(name: str) -> ModuleType:
     try:
-        return import_module("augcore._cuda_geometry")
+        return import_module(f"augcore.{name}")
     except ImportError as error:
         raise RuntimeError(
             "this build of augcore has no CUDA kernels; build it where nvcc is: "
             "pip install augcore --no-binary augcore -C cmake.define.AUGCORE_CUDA=ON"
         ) from error
+
+
+def _geometry() -> ModuleType:
+    return _compiled("_cuda_geometry")
 
 
 def _per_image(numbers: Any, most_shared: int) -> Any:
@@ -67,3 +71,109 @@ def cos_sin(degrees: Any) -> tuple[Any, Any]:
 
 def flip(images: Any, horizontal: bool, vertical: bool, out: Any) -> None:
     _geometry().flip(images, horizontal, vertical, out, _device.current_stream())
+
+
+# ---- weighted sampling -----------------------------------------------------------------------------------------------
+
+_INFINITY = 0x7FF0 << 48  # the bits of a float64
+_MOST_PLACES = 2**32 - 2
+_PART = 8  # where fewer than this part are wanted they are looked for, and not all sorted,
+_MANY = 2**16  # unless all are few
+_SPARE = 4096  # points that may be as good as the last
+
+
+def log_magnitudes(values: Any) -> Any:
+    out = _device.empty("scores", values.shape, np.float64)
+    if len(values):
+        _compiled("_cuda_sampling").log_magnitudes(values, out, _device.current_stream())
+    return out
+
+
+def policy_keys(policy: str, scores: Any, key: NDArray[np.uint64], first_index: int) -> tuple[Any, Any]:
+    draw = _compiled("_cuda_sampling").Draw(policy, key, first_index, scores)
+    return _keys(draw, len(scores), None)
+
+
+def policy_order(policy: str, scores: Any, key: NDArray[np.uint64], k: int, first_index: int = 0) -> Any:
+    """Places of the first k points in the order of their keys. Waits once, for whether the scores are finite."""
+    module, stream, n = _compiled("_cuda_sampling"), _device.current_stream(), len(scores)
+    order = _device.empty("scores", (k,), np.int64)
+    if n == 0:
+        return order
+    draw = module.Draw(policy, key, first_index, scores)
+    state = _device.empty("scores", (module.STATE_WORDS,), np.uint64)
+    draw.survey(state, stream)
+    in_words = 0 < k and n <= _MOST_PLACES
+    if in_words:
+        find = _some_words if k <= n // _PART and n > _MANY else _all_words
+        words = _sorted_words(module, find(module, draw, n, k, state))
+        draw.finish(words, state, order, stream)
+    facts = _device.host(state)
+    if facts[module.LARGEST_WORD] >= _INFINITY:
+        raise ValueError("scores: contains NaN or infinity")
+    if k == 0 or (in_words and not facts[module.FAILED_WORD]):
+        return order
+    high, low = _keys(draw, n, None)
+    cp = _device.namespace(scores)
+    by_low = cp.argsort(low + 0.0, kind="stable")  # -0 becomes 0
+    return by_low[cp.argsort((high + 0.0)[by_low], kind="stable")[:k]]
+
+
+def policy_candidates(
+    policy: str, scores: Any, key: NDArray[np.uint64], k: int, first_index: int
+) -> tuple[Floats, Floats, NDArray[np.int64]]:
+    """Keys and indices of the first k points, in main memory."""
+    places = policy_order(policy, scores, key, min(k, len(scores)), first_index)
+    draw = _compiled("_cuda_sampling").Draw(policy, key, first_index, scores)
+    high, low = _keys(draw, len(places), places)
+    return _device.host(high), _device.host(low), _device.host(places) + first_index
+
+
+def _keys(draw: Any, n: int, places: Any) -> tuple[Any, Any]:
+    high, low = (_device.empty("scores", (n,), np.float64) for _ in range(2))
+    if n:
+        draw.keys(places, high, low, _device.current_stream())
+    return high, low
+
+
+def _all_words(module: ModuleType, draw: Any, n: int, k: int, state: Any) -> Any:
+    words = _device.empty("scores", (n,), np.uint64)
+    draw.words(state, words, _device.current_stream())
+    return words
+
+
+def _some_words(module: ModuleType, draw: Any, n: int, k: int, state: Any) -> Any:
+    """Those that may be among the first k."""
+    stream = _device.current_stream()
+    positions = _device.empty("scores", (n,), np.uint32)
+    draw.positions(state, positions, stream)
+    counts = _device.empty("scores", (module.THRESHOLD_COUNTS,), np.uint32)
+    module.threshold(positions, k, counts, state, stream)
+    of_tiles = _device.empty("scores", (-(-n // module.SELECT_TILE),), np.uint64)
+    module.count_chosen(positions, state, of_tiles, stream)
+    words = _device.empty("scores", (min(n, k + _SPARE),), np.uint64)
+    module.compact(positions, of_tiles.cumsum(dtype=np.uint64), k, state, words, stream)
+    return words
+
+
+def _sorted_words(module: ModuleType, words: Any) -> Any:
+    """By their upper halves; the array is used up."""
+    stream, other = _device.current_stream(), _device.empty("scores", words.shape, np.uint64)
+    counts = _device.empty("scores", (module.DIGITS * -(-len(words) // module.SORT_TILE),), np.uint32)
+    for shift in (32, 40, 48, 56):
+        module.count_digits(words, shift, counts, stream)
+        module.scatter(words, shift, counts.cumsum(dtype=np.uint32), other, stream)
+        words, other = other, words
+    return words
+
+
+def round_robin(order: Any, codes: NDArray[np.int64], limits: NDArray[np.int64], k: int) -> Any:
+    """The first of every group, then the second, ...; codes and limits are in main memory."""
+    cp = _device.namespace(order)
+    groups = _device.upload(codes)[order]
+    by_group = cp.argsort(groups, kind="stable")
+    sizes = np.bincount(codes, minlength=len(limits))
+    turn = cp.arange(len(order)) - _device.upload(np.cumsum(sizes) - sizes)[groups[by_group]]
+    beyond = turn >= _device.upload(limits)[groups[by_group]]
+    turns = cp.argsort((turn + beyond * len(order)) * max(1, len(limits)) + groups[by_group], kind="stable")
+    return order[by_group[turns[:k]]]

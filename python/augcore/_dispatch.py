@@ -314,6 +314,8 @@ def keyed_words(
 
 def log_magnitudes(values: Floats, threads: int) -> Floats:
     """log |values|, the same bits on every machine; -inf for 0."""
+    if _device.is_device(values):
+        return _cuda.log_magnitudes(values)
     from augcore import _sampling
 
     out = np.empty(len(values))
@@ -337,6 +339,8 @@ def policy_keys(
     policy: str, scores: NDArray[Any], key: NDArray[np.uint64], first_index: int, threads: int
 ) -> tuple[Floats, Floats]:
     """Sort keys of the points first_index, ... under a policy; scores: (n,) float32 or float64."""
+    if _device.is_device(scores):
+        return _cuda.policy_keys(policy, scores, key, first_index)
     from augcore import _sampling
 
     high, low = np.empty(len(scores)), np.empty(len(scores))
@@ -346,6 +350,8 @@ def policy_keys(
 
 def policy_order(policy: str, scores: NDArray[Any], key: NDArray[np.uint64], k: int, threads: int) -> NDArray[np.intp]:
     """The first k points in the order of their keys, equal ones by index; scores: (n,) float32 or float64."""
+    if _device.is_device(scores):
+        return _cuda.policy_order(policy, scores, key, k)
     from augcore import _sampling
 
     order = np.empty(k, dtype=np.int64)
@@ -359,9 +365,14 @@ class Reservoir:
     def __init__(self, policy: str, key: NDArray[np.uint64], k: int) -> None:
         from augcore import _sampling
 
+        self._draw = policy, key, k
         self._kept = _sampling.Reservoir(_sampling.POLICIES[policy], key, k)
 
     def add(self, scores: NDArray[Any], first_index: int, threads: int) -> None:
+        """Of scores on a GPU the first k are fetched, after a look at whether all are finite."""
+        if _device.is_device(scores):
+            policy, key, k = self._draw
+            return self._kept.absorb(*_cuda.policy_candidates(policy, scores, key, k, first_index))
         self._kept.add(scores, first_index, threads)
 
     def absorb(self, high: Floats, low: Floats, index: NDArray[np.int64]) -> None:
@@ -376,6 +387,8 @@ def round_robin(
     order: NDArray[np.intp], codes: NDArray[np.int64], limits: NDArray[np.int64], k: int
 ) -> NDArray[np.intp]:
     """k points: the first of every group, then the second, ...; codes[i] is the group of point i."""
+    if _device.is_device(order):
+        return _cuda.round_robin(order, codes, limits, k)
     from augcore import _sampling
 
     out = np.empty(k, dtype=np.int64)

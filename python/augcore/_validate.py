@@ -194,9 +194,9 @@ def real_array(name: str, value: Any, *, ndim: int, finite: bool = True) -> NDAr
     return values
 
 
-def scores(name: str, value: Any) -> NDArray[Any]:
+def scores(name: str, value: Any, *, device: bool = False) -> NDArray[Any]:
     """A vector of float32, float64 or integers as it is: it may be too large to copy, or even to look at twice."""
-    values = array(name, value)
+    values = array(name, value, device=device)
     if values.dtype.kind not in "iuf" or (values.dtype.kind == "f" and values.dtype.itemsize not in (4, 8)):
         raise TypeError(f"{name}: expected float32, float64 or integers, got dtype {values.dtype}")
     if values.ndim != 1:
@@ -211,6 +211,9 @@ def is_plain(values: NDArray[Any]) -> bool:
 
 def plain_scores(values: NDArray[Any]) -> NDArray[Any]:
     """Scores as the kernels take them, float32 or float64: a copy where they are not."""
+    if _device.is_device(values):
+        dtype = np.float32 if values.dtype == np.float32 else np.float64
+        return _device.contiguous("scores", values.astype(dtype, copy=False))
     if is_plain(values):
         return values
     single = values.dtype.kind == "f" and values.dtype.itemsize == 4
