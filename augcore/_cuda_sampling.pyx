@@ -72,8 +72,10 @@ cdef class Draw:
 
     def keys(self, object places, object high, object low, Stream stream):
         """Of the points at some places, or of all where places is None."""
-        cuda_sampling.policy_keys(self.draw, view(self.scores), NULL if places is None else whole(places), len(high),
-                                  doubles(high), doubles(low), stream)
+        cdef const int64_t* at = NULL
+        if places is not None:
+            at = whole(places)
+        cuda_sampling.policy_keys(self.draw, view(self.scores), at, len(high), doubles(high), doubles(low), stream)
 
     def survey(self, object state, Stream stream):
         cuda_sampling.survey(self.draw, view(self.scores), words_of(state), stream)

@@ -177,3 +177,13 @@ def round_robin(order: Any, codes: NDArray[np.int64], limits: NDArray[np.int64],
     beyond = turn >= _device.upload(limits)[groups[by_group]]
     turns = cp.argsort((turn + beyond * len(order)) * max(1, len(limits)) + groups[by_group], kind="stable")
     return order[by_group[turns[:k]]]
+
+
+# ---- determinantal point processes -----------------------------------------------------------------------------------
+
+
+def propose(sums: Any, key: NDArray[np.uint64], draw: int, first: int, count: int) -> tuple[Any, Any]:
+    """Items of proposals, n where a sum was rounded, and a uniform part of the bound of each: see dpp.hpp."""
+    items, limits = _device.empty("k", (count,), np.int64), _device.empty("k", (count,), np.float64)
+    _compiled("_cuda_dpp").propose(sums, key, draw, first, items, limits, _device.current_stream())
+    return items, limits

@@ -433,6 +433,31 @@ class SpectralKernel:
         return out.astype(np.intp, copy=False)
 
 
+def elementary_ratios(n: int, eigenvalues: Floats, rest: float, k: int) -> Floats:
+    """As `SpectralKernel.elementary_ratios`, of a kernel of n points whose eigenvectors are elsewhere."""
+    from augcore import _dpp
+
+    ratios = np.empty((len(eigenvalues) + 1, k))
+    _dpp.elementary_ratios(n, eigenvalues, rest, ratios)
+    return ratios
+
+
+def chosen_columns(
+    n: int, eigenvalues: Floats, rest: float, ratios: Floats, k: int, key: NDArray[np.uint64], draw: int
+) -> NDArray[np.int64]:
+    """The eigenvectors of a draw, in rising order; those from len(eigenvalues) on are of the rest."""
+    from augcore import _dpp
+
+    columns = np.empty(k, dtype=np.int64)
+    _dpp.chosen_columns(n, eigenvalues, rest, ratios, key, draw, columns)
+    return columns
+
+
+def propose(sums: Any, key: NDArray[np.uint64], draw: int, first: int, count: int) -> tuple[Any, Any]:
+    """Proposals of items by bounds that are on a GPU, of which `sums` has those up to and with each."""
+    return _cuda.propose(sums, key, draw, first, count)
+
+
 def greedy_map(points: Floats, is_kernel: bool, jitter: float, tolerance: float, k: int) -> NDArray[np.intp]:
     """At most k points, fewer where all others depend on them; points: the kernel, or rows whose products it has."""
     from augcore import _dpp

@@ -541,6 +541,18 @@ def kernel(name: str, value: Any) -> tuple[NDArray[np.float64], float]:
     return values / 2 + values.T / 2, unit
 
 
+def features(name: str, value: Any) -> NDArray[np.float64]:
+    """A finite matrix as float64; one on a GPU stays there, and whether it is finite is waited for."""
+    if not _device.is_device(value):
+        return real_array(name, value, ndim=2).astype(np.float64, copy=False)
+    values = _device.numbers(name, value)
+    if values.ndim != 2:
+        raise ValueError(f"{name}: expected 2 dimensions, got shape {values.shape}")
+    if not np.isfinite(values).all():
+        raise ValueError(f"{name}: contains NaN or infinity")
+    return values
+
+
 def subset(name: str, value: Any, n: int) -> NDArray[np.int64]:
     """Distinct indices of n points, in rising order."""
     given = places(name, value, n)
