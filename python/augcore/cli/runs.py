@@ -205,28 +205,27 @@ def _show_headline(folder: Path) -> None:
 def _headline(folder: Path) -> Table:
     from rich.table import Table
 
+    from augcore.experiments.finished import score_title
+
     rows = list(csv.DictReader((folder / "results.csv").read_text().splitlines()))
     references = list(csv.DictReader((folder / "references.csv").read_text().splitlines()))
     sizes = sorted({int(row["size"]) for row in rows}) or [0]
     size = next((size for size in sizes if size >= 250), sizes[-1] if len(sizes) < 2 else sizes[-2])
     rows = [row for row in rows if not (int(row["clusters"]) or "True" in (row["update"], row["downweight"]))]
-    policies = dict.fromkeys((row["score"], row["policy"]) for row in rows if row["policy"] in _HEADLINE_POLICIES)
-    columns = {
-        f"{size} by {score}" if policy != "baseline" else f"{size} at random": (score, policy)
-        for score, policy in policies
+    found = dict.fromkeys((row["score"], row["policy"]) for row in rows if row["policy"] in _HEADLINE_POLICIES)
+    lines = {
+        "at random" if policy == "baseline" else f"by {score_title(score)}": (score, policy) for score, policy in found
     }
     table = Table(title="test accuracy by number of augmented points", title_justify="left")
-    for column in ("augmentation", "none", *columns, "all"):
-        table.add_column(column, justify="left" if column == "augmentation" else "right")
-    for reference in references:
-        name = reference["augmentation"]
-        means = [
-            _mean(rows, augmentation=name, score=score, policy=policy, size=str(size))
-            for score, policy in columns.values()
-        ]
-        ends = (float(reference[column]) for column in ("accuracy_none", "accuracy_all"))
-        none, everything = (f"{value:.4f}" for value in ends)
-        table.add_row(name, none, *means, everything)
+    table.add_column("augmented")
+    for reference in references:  # there are fewer of them than of scores, which would not all fit beside each other
+        table.add_column(reference["augmentation"], justify="right")
+    table.add_row("none", *(f"{float(reference['accuracy_none']):.4f}" for reference in references))
+    for line, (score, policy) in lines.items():
+        wanted = {"score": score, "policy": policy, "size": str(size)}
+        means = (_mean(rows, augmentation=reference["augmentation"], **wanted) for reference in references)
+        table.add_row(f"{size} {line}", *means)
+    table.add_row("all", *(f"{float(reference['accuracy_all']):.4f}" for reference in references))
     return table
 
 
