@@ -146,7 +146,8 @@ def _auc_table(caption: str, columns: Sequence[tuple[str, Run, str, str]]) -> Ma
         found = (run.curve(augmentation, score, curve.name) for _, run, augmentation, score in columns)
         return (tag("td", _auc_text(other)) for other in found)
 
-    return _table(caption, ["policy", *(column[0] for column in columns)], _policy_rows(distinct.values(), cells))
+    header = ["policy", *(column[0] for column in columns)]
+    return _table(f"{caption}: area under the curve in percent", header, _policy_rows(distinct.values(), cells))
 
 
 def _auc_text(curve: Curve | None) -> str:
@@ -191,8 +192,8 @@ def ranks(subject: Subject) -> list[Markup]:
                 _row(label, (tag("td", _rank(value)) for value in values))
                 for label, values in zip(table.labels, table.values, strict=True)
             ]
-            caption = joined(names, augmentation if len(kept) > 1 else "Spearman correlation of |score|")
-            parts.append(_table(caption, ["", *table.labels], rows))
+            caption = "Spearman correlation of |score|" + (f", {augmentation}" if len(kept) > 1 else "")
+            parts.append(_table(joined(names, caption), ["", *table.labels], rows))
     note = "How alike the orders are in which scores put the training points: 1 the same, 0 unrelated, −1 opposite."
     return [tag("p", note, class_="soft"), *parts] if parts else []
 
