@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from augcore import _random, augmentations, datasets, features
 from augcore._errors import FileFormatError
 from augcore.experiments.config import SVM_SCORES, Config, ConfigError
+from augcore.experiments.originals import FOLDS
 
 if TYPE_CHECKING:
     from augcore.experiments.progress import Report
@@ -39,17 +40,41 @@ def load_data(config: Config) -> datasets.Dataset:
         raise ConfigError(str(error).replace("name:", "dataset:", 1)) from None
     if len(data.class_names) > 2 and (of_two := [score for score in config.scores if score in SVM_SCORES]):
         raise ConfigError(f"scores: {of_two[0]} is for two classes, {config.dataset} has {len(data.class_names)}")
-    for label, name in enumerate(data.class_names):
-        if label not in data.y_train:
-            raise ConfigError(f"n_train: the first {len(data.y_train)} training images have none of class {name!r}")
+    _check_classes(config, data)
     config.check_sizes(len(data.y_train))
-    known = ("pixels", *features.NETWORKS, *features.PACKAGED)
-    if config.model not in known and not Path(config.model).exists():
-        raise ConfigError(
-            f"model: expected one of {', '.join(map(repr, known))}, or a file, such as augcore train writes, "
-            f"got {config.model!r}"
-        )
+    _check_crops(config, data.x_train.shape[1:3])
+    _check_model(config.model)
     return data
+
+
+def _check_classes(config: Config, data: datasets.Dataset) -> None:
+    """Enough images of each class, of which there must be two."""
+    if len(data.class_names) < 2:
+        raise ConfigError(f"dataset: {config.dataset} has images of one class alone, {data.class_names[0]!r}")
+    n_folded = FOLDS if len(data.class_names) == 2 or config.C_grid else 1
+    counts = np.bincount(data.y_train, minlength=len(data.class_names))
+    for name, count in zip(data.class_names, counts.tolist(), strict=True):
+        if count < n_folded:
+            raise ConfigError(
+                f"n_train: the first {len(data.y_train)} training images have {count or 'none'} of class {name!r}"
+                f"{f', cross-validation takes {n_folded}' if count else ''}"
+            )
+
+
+def _check_crops(config: Config, shape: tuple[int, ...]) -> None:
+    largest = max(config.crop.sizes)
+    if "crop" in config.augmentations and 2 * largest >= min(shape):
+        raise ConfigError(f"crop.sizes: {largest} pixels off every side leave nothing of {shape[0]} x {shape[1]} pixels")
+
+
+def _check_model(model: str) -> None:
+    known = ("pixels", *features.NETWORKS, *features.PACKAGED)
+    if model in known or (Path(model).suffix in features.SUFFIXES and Path(model).exists()):
+        return
+    raise ConfigError(
+        f"model: expected one of {', '.join(map(repr, known))}, or a {' or '.join(features.SUFFIXES)} file, such as "
+        f"augcore train writes, got {model!r}"
+    )
 
 
 def checksum(data: datasets.Dataset) -> str:
