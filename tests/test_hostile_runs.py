@@ -1,8 +1,9 @@
-"""Experiments that cannot be, and folders of runs that hold what they should not: refused by name, and before the work."""
+"""Experiments that cannot be, and folders of runs that hold what they should not: refused by name, before the work."""
 
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -41,9 +42,9 @@ def write_set(tmp_path: Path) -> Callable[..., str]:
         ({"crop": {"sizes": [1, 3]}}, "crop.sizes: 3 pixels .* nothing of 8 x 6"),
         ({"model": __file__}, "model: expected one of 'pixels', .*npz"),
         ({"model": "x" * 5000}, "model: expected one of"),
-        ({"C": 5e-324}, "C: "),
+        ({"C": 5e-324}, "C: input should be greater than or equal to 1e-300, got 5e-324"),
         ({"C_grid": [1.0, 5e-324]}, "C_grid.1: "),
-        ({"damping": 1.7e308, "hessian_l2": 1.7e308}, "hessian_l2: "),
+        ({"damping": 1.7e308, "hessian_l2": 1.7e308}, "hessian_l2: .* equal to 1e[+]300, got"),
     ],
 )
 def test_settings_are_refused_before_anything_is_written(
@@ -255,13 +256,13 @@ def test_a_link_that_leads_nowhere(augcore_run: Any, tmp_path: Path, tiny_settin
     assert (code, told) == (1, "augcore: error: link: File exists\n")
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_warnings_are_lines(augcore_run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the place in the source that they come from."""
+    """Those that are for users, without the place in the source that they come from."""
 
     def warn(*_: Any, **__: Any) -> None:
-        import warnings
-
         warnings.warn("doubtful", stacklevel=1)
+        warnings.warn("unclosed file", ResourceWarning, stacklevel=1)
         raise OSError("failed")
 
     monkeypatch.setattr(runner, "run", warn)

@@ -68,7 +68,7 @@ def run(
         raise UsageError(f"--resume: there is no run in {folder}; without --resume one begins there")
     configs = _configs(experiment, assignments or [], grid or [], convention, folder if resume else None)
     again = "augcore run --resume --out" if len(configs) == 1 else "the same command and --resume --out"
-    done = []
+    done: list[Path] = []
     for name, config in configs.items():
         target = folder / name
         try:

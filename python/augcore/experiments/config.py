@@ -314,7 +314,7 @@ def _one_line(error: ValidationError) -> str:
         for parent in parents:
             table = table.model_fields[parent].annotation
         return f"{field}: unknown setting{_suggest(name, table.model_fields)}"
-    reason = first["msg"].removeprefix("Value error, ")
+    reason = re.sub("[0-9.]{30,}", lambda digits: f"{float(digits[0]):g}", first["msg"].removeprefix("Value error, "))
     if isinstance(cause := first.get("ctx", {}).get("error"), ConfigError):
         return str(cause)
     got = json.dumps(first["input"])
@@ -345,7 +345,7 @@ def override(data: Mapping[str, Any], assignments: Iterable[str]) -> dict[str, A
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals or not key.strip():
-            raise ConfigError(f"{assignment}: expected key=value")
+            raise ConfigError(f"--set {assignment!r}: expected key=value")
         *parents, name = key.strip().split(".")
         table = result
         for parent in parents:

@@ -64,7 +64,7 @@ def _check_classes(config: Config, data: datasets.Dataset) -> None:
 def _check_crops(config: Config, shape: tuple[int, ...]) -> None:
     largest = max(config.crop.sizes)
     if "crop" in config.augmentations and 2 * largest >= min(shape):
-        raise ConfigError(f"crop.sizes: {largest} pixels off every side leave nothing of {shape[0]} x {shape[1]} pixels")
+        raise ConfigError(f"crop.sizes: {largest} pixels off every side leave nothing of {shape[0]} x {shape[1]}")
 
 
 def _check_model(model: str) -> None:

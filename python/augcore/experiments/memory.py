@@ -38,9 +38,9 @@ def check_memory(config: Config, data: datasets.Dataset, n_features: int, jobs: 
     if rows > DENSE_LIMIT:
         if needing := [score for score in config.scores if score in HESSIAN_SCORES]:
             raise ConfigError(
-                f"model: {n_features:,} features and {n_contrasts + 1} classes make a Hessian of {rows:,} rows, and the "
-                f"score {needing[0]} would take {_gigabytes(hessians)} for it; take a network with fewer features, fewer "
-                "classes, or scores without a Hessian, such as loss"
+                f"model: {n_features:,} features and {n_contrasts + 1} classes make a Hessian of {rows:,} rows, and "
+                f"the score {needing[0]} would take {_gigabytes(hessians)} for it; take a network with fewer features, "
+                "fewer classes, or scores without a Hessian, such as loss"
             )
         hessians = 0
     needed, there = images + features + jobs * hessians, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -48,8 +48,8 @@ def check_memory(config: Config, data: datasets.Dataset, n_features: int, jobs: 
         most = max(n_variants, key=lambda name: n_variants[name])
         raise ConfigError(
             f"{most}: {n_images:,} images with {sum(n_variants.values()):,} variants each"
-            f"{f' and {n_features:,} features' if n_features else ''} take {_gigabytes(needed)} of memory, and there are "
-            f"{_gigabytes(there)}; take fewer variants, images, features or jobs"
+            f"{f' and {n_features:,} features' if n_features else ''} take {_gigabytes(needed)} of memory, and there "
+            f"are {_gigabytes(there)}; take fewer variants, images, features or jobs"
         )
 
 
