@@ -18,6 +18,7 @@ pytest.importorskip("pyarrow")
 sklearn_metrics = pytest.importorskip("sklearn.metrics")
 from sklearn.cluster import KMeans  # noqa: E402
 from sklearn.linear_model import LogisticRegression  # noqa: E402
+from sklearn.svm import LinearSVC  # noqa: E402
 
 from augcore import _random, policies  # noqa: E402
 from augcore.experiments import originals, runner  # noqa: E402
@@ -189,6 +190,21 @@ def test_margins_are_those_of_a_support_vector_machine(finished: Path) -> None:
     svm = scores.fit_svm(all_X, np.tile(y, 5), C=float(row["svm_C"]))
     after = np.load(finished / "arrays" / "scores-translate-margin-after.npy")
     np.testing.assert_allclose(after, np.abs(svm.decision_function(X)), rtol=1e-6)
+
+
+def test_support_vectors_are_the_points_that_hold_the_machine() -> None:
+    """The solution is a sum over exactly those points: w = 2 C sum of (1 - y f(x)) y x, its gradient being zero."""
+    sign = np.where(np.arange(80) % 2, 1.0, -1.0)
+    X = np.random.default_rng(0).normal(sign[:, None], 1.5, (80, 4)).astype(np.float32)
+    chosen, arrays = originals.parameters(parse({}), X, sign, 1)
+    assert chosen is not None
+    is_sv = arrays["arrays/is_sv.npy"]
+    svm = LinearSVC(dual=False, C=chosen["svm_C"], tol=1e-10).fit(X, sign)
+    margins = sign * svm.decision_function(X)
+    assert 0 < is_sv.sum() < 80
+    assert is_sv[(margins > 0) & (margins < 1)].any()
+    held = 2 * chosen["svm_C"] * ((1 - margins) * sign * is_sv) @ X
+    np.testing.assert_allclose(held, svm.coef_[0], atol=1e-5)
 
 
 def test_C_is_chosen_by_cross_validation(finished: Path) -> None:
