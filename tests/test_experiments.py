@@ -153,8 +153,9 @@ def test_override(assignment: str, expected: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("assignment", "message"),
     [
-        ("rounds", "rounds: expected key=value"),
-        ("=3", "=3: expected"),
+        ("rounds", "--set 'rounds': expected key=value"),
+        ("", "--set '': expected key=value"),
+        ("=3", "--set '=3': expected"),
         ("seed.x=1", "seed.x: seed is not a table"),
         ("seed=1\nC=-5", "^seed: expected one value"),
         ("seed=" + "9" * 5000, "^seed: is nested too deep, has thousands of digits"),

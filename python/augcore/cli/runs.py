@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from augcore.cli._command import Debug, InterruptedRunError, UsageError, command, console, say, tell, waiting
+from augcore.cli._command import (
+    Debug,
+    InterruptedRunError,
+    UsageError,
+    command,
+    console,
+    say,
+    tell,
+    waiting,
+    warnings_told,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -54,17 +64,19 @@ def run(
 ) -> None:
     """Run an experiment: scores, policies, fits, tables, figures, report."""
     folder = out or _default_folder(experiment, resume)
+    if resume and not folder.exists():
+        raise UsageError(f"--resume: there is no run in {folder}; without --resume one begins there")
     configs = _configs(experiment, assignments or [], grid or [], convention, folder if resume else None)
     again = "augcore run --resume --out" if len(configs) == 1 else "the same command and --resume --out"
-    done = []
+    done: list[Path] = []
     for name, config in configs.items():
         target = folder / name
         try:
             _run(config, target, jobs, resume and (len(configs) == 1 or target.exists()))
             report = _present(target)
         except KeyboardInterrupt:
-            if len(configs) == 1 and not (target / "config.json").exists():
-                raise InterruptedRunError("interrupted before anything was finished") from None
+            if not (target / "config.json").exists() and not done:
+                raise InterruptedRunError("interrupted before the run had begun") from None
             raise InterruptedRunError(
                 f"interrupted; what is finished is kept. Go on with: {again} {shlex.quote(str(folder))}"
             ) from None
@@ -148,10 +160,12 @@ def _run(config: Config, folder: Path, jobs: int, resume: bool) -> None:
     from augcore.experiments.config import ConfigError
 
     try:
-        with progress.shown(console(stderr=True), f"running into {folder}") as report:
+        with warnings_told(), progress.shown(console(stderr=True), f"running into {folder}") as report:
             cache = datasets.data_folder().with_name("features")
             runner.run(config, folder, jobs=jobs, resume=resume, cache=cache, progress=report)
     except (ConfigError, FileExistsError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # of the system, not of the runner
+            raise
         raise UsageError(str(error)) from None
 
 

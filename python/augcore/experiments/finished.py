@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from augcore import _files
 from augcore._errors import FileFormatError
 from augcore.experiments.config import Configuration
 from augcore.experiments.results import REFERENCE_COLUMNS, RESULT_COLUMNS, SWEEP_COLUMNS
@@ -205,15 +206,9 @@ class Run:
     def _array(self, name: str, good: Callable[[NDArray[Any]], bool], expected: str) -> NDArray[Any]:
         path = self._path(name)
         try:
-            with np.errstate(over="raise"):  # a header may claim any shape
-                values = np.load(path, mmap_mode="r", allow_pickle=False)
+            values = _files.open_npy(path)
         except FileNotFoundError:
             raise FileFormatError(f"{path}: is missing from the run") from None
-        except (ValueError, EOFError, TypeError, SyntaxError, ArithmeticError) as error:
-            raise FileFormatError(f"{path}: not a .npy file of plain numbers: {_first_line(error)}") from None
-        if not isinstance(values, np.ndarray):
-            values.close()
-            raise FileFormatError(f"{path}: not a .npy file of plain numbers: an archive")
         if not good(values):
             raise FileFormatError(f"{path}: expected {expected}, got dtype {values.dtype} and shape {values.shape}")
         return values
@@ -414,7 +409,7 @@ def _rows(path: Path, columns: Iterable[str]) -> Iterable[_Row]:
 
 def _read_bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return _files.read_regular(path)
     except (FileNotFoundError, NotADirectoryError):
         raise FileFormatError(f"{path}: is missing, so {path.parent} is no finished run") from None
 

@@ -17,14 +17,13 @@ from numpy.typing import NDArray
 
 from augcore import _random, augmentations, datasets, features
 from augcore._errors import FileFormatError
-from augcore.experiments.config import HESSIAN_SCORES, SVM_SCORES, Config, ConfigError
-from augcore.linear_model.newton import DENSE_LIMIT
-from augcore.scores import SVM_FOLDS
+from augcore.experiments.config import SVM_SCORES, Config, ConfigError
+from augcore.experiments.originals import FOLDS
 
 if TYPE_CHECKING:
     from augcore.experiments.progress import Report
 
-__all__ = ["augmentation", "check_hessian", "checksum", "feature_arrays", "load_data"]
+__all__ = ["augmentation", "checksum", "feature_arrays", "load_data"]
 
 logger = logging.getLogger(__name__)
 
@@ -45,27 +44,27 @@ def load_data(config: Config) -> datasets.Dataset:
         raise ConfigError(str(error).replace("name:", "dataset:", 1)) from None
     if len(data.class_names) > 2 and (of_two := [score for score in config.scores if score in SVM_SCORES]):
         raise ConfigError(f"scores: {of_two[0]} is for two classes, {config.dataset} has {len(data.class_names)}")
-    if len(data.class_names) < 2:
-        raise ConfigError(f"dataset: all images of {config.dataset} are of one class, {data.class_names[0]!r}")
-    for label, name in enumerate(data.class_names):
-        if label not in data.y_train:
-            field, which = ("dataset", "") if config.n_train is None else ("n_train", f"first {len(data.y_train)} ")
-            raise ConfigError(f"{field}: the {which}training images have none of class {name!r}")
-    fewest = int(np.bincount(data.y_train).min())
-    if len(data.class_names) == 2 and fewest < SVM_FOLDS:
-        field = "dataset" if config.n_train is None else "n_train"
-        raise ConfigError(
-            f"{field}: a run takes at least {SVM_FOLDS} training images of each class, there are {fewest}"
-        )
+    _check_classes(config, data)
     config.check_sizes(len(data.y_train))
     _check_images(config, data.x_train.shape[1:])
-    known = ("pixels", *features.NETWORKS, *features.PACKAGED)
-    if config.model not in known and not Path(config.model).exists():
-        raise ConfigError(
-            f"model: there is no file {config.model!r}, such as augcore train writes; or name one of "
-            f"{', '.join(map(repr, known))}"
-        )
+    _check_model(config.model)
     return data
+
+
+def _check_classes(config: Config, data: datasets.Dataset) -> None:
+    """ConfigError where there are not two classes, or too few training images of one."""
+    if len(data.class_names) < 2:
+        raise ConfigError(f"dataset: all images of {config.dataset} are of one class, {data.class_names[0]!r}")
+    field, which = ("dataset", "") if config.n_train is None else ("n_train", f"first {len(data.y_train)} ")
+    # Two classes have a support vector machine, whose C is found by cross-validation too.
+    fewest = FOLDS if len(data.class_names) == 2 or config.C_grid else 1
+    counts = np.bincount(data.y_train, minlength=len(data.class_names))
+    for name, count in zip(data.class_names, counts.tolist(), strict=True):
+        if count < fewest:
+            raise ConfigError(
+                f"{field}: the {which}training images have {count or 'none'} of class {name!r}"
+                f"{f', a run takes at least {fewest}' if count else ''}"
+            )
 
 
 def _check_images(config: Config, shape: tuple[int, ...]) -> None:
@@ -75,18 +74,18 @@ def _check_images(config: Config, shape: tuple[int, ...]) -> None:
         raise ConfigError(f"dataset: expected images of 1 or 3 channels, {config.dataset} has {channels}")
     if "crop" in config.augmentations and 2 * max(config.crop.sizes) >= min(height, width):
         raise ConfigError(
-            f"crop.sizes: {max(config.crop.sizes)} pixels off each side leave nothing of images of {height} x {width}"
+            f"crop.sizes: {max(config.crop.sizes)} pixels off every side leave nothing of images of {height} x {width}"
         )
 
 
-def check_hessian(config: Config, n_classes: int, n_features: int) -> None:
-    """ConfigError where a score takes a Hessian that would not fit into memory."""
-    rows = (n_classes - 1) * (n_features + 1)
-    if rows > DENSE_LIMIT and (found := [score for score in config.scores if score in HESSIAN_SCORES]):
-        raise ConfigError(
-            f"scores: {found[0]} takes a Hessian of {rows:,} rows for {n_classes} classes and {n_features} features, "
-            f"more than {DENSE_LIMIT:,}; take a model with fewer features, fewer classes, or scores by loss alone"
-        )
+def _check_model(model: str) -> None:
+    known = ("pixels", *features.NETWORKS, *features.PACKAGED)
+    if model in known or (Path(model).suffix in features.SUFFIXES and Path(model).exists()):
+        return
+    raise ConfigError(
+        f"model: expected one of {', '.join(map(repr, known))}, or a {' or '.join(features.SUFFIXES)} file, such as "
+        f"augcore train writes, got {model!r}"
+    )
 
 
 def checksum(data: datasets.Dataset) -> str:
