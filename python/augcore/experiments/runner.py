@@ -26,6 +26,7 @@ from augcore.experiments import inputs, originals
 from augcore.experiments.config import Config
 from augcore.experiments.curves import CurveUnit, curve_units, measure_references, trace_curve
 from augcore.experiments.fits import TOLERANCE
+from augcore.experiments.kernels import Kernels
 from augcore.experiments.problem import Problem
 from augcore.experiments.results import REFERENCE_COLUMNS, RunFolder, open_run
 from augcore.linear_model import LogisticRegression
@@ -129,6 +130,7 @@ def _load_problems(target: RunFolder, data: datasets.Dataset, threads: int | Non
     originals = target.load_array("features/train.npy")
     plain_test = target.load_array("features/test.npy")
     clusters = {count: target.load_array(f"arrays/clusters-{count}.npy") for count in config.cluster_counts}
+    kernels = Kernels(config.dpp, originals)
     start = LogisticRegression(chosen["C"], tol=TOLERANCE, threads=threads).fit(originals, data.y_train)
     ready: dict[str, Problem] = {}
     for name in config.augmentations:
@@ -138,7 +140,8 @@ def _load_problems(target: RunFolder, data: datasets.Dataset, threads: int | Non
             X_test = np.concatenate([plain_test, target.load_array(f"features/{name}-test.npy")])
             y_test = np.tile(data.y_test, len(X_test) // len(plain_test))
         test = (X_test, y_test, len(plain_test))
-        ready[name] = Problem(config, originals, variants, data.y_train, *test, start, chosen["svm_C"], clusters)
+        of_originals = (start, chosen["svm_C"], clusters, kernels)
+        ready[name] = Problem(config, originals, variants, data.y_train, *test, *of_originals)
     return ready
 
 
