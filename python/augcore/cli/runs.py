@@ -195,7 +195,7 @@ def _compare(folders: list[Path], folder: Path) -> Path:
 
 
 def _show_headline(folder: Path) -> None:
-    """A small table on stdout: the references, and where half of the points get."""
+    """A small table on stdout: the references, and what some of the points give."""
     page = console()
     with page.capture() as capture:
         page.print(_headline(folder))
@@ -203,37 +203,36 @@ def _show_headline(folder: Path) -> None:
 
 
 def _headline(folder: Path) -> Table:
+    """A column for each augmentation, of which there are few; scores may be many, and their names long."""
     from rich.table import Table
 
     rows = list(csv.DictReader((folder / "results.csv").read_text().splitlines()))
     references = list(csv.DictReader((folder / "references.csv").read_text().splitlines()))
     sizes = sorted({int(row["size"]) for row in rows}) or [0]
     size = next((size for size in sizes if size >= 250), sizes[-1] if len(sizes) < 2 else sizes[-2])
-    rows = [row for row in rows if not (int(row["clusters"]) or "True" in (row["update"], row["downweight"]))]
-    policies = dict.fromkeys((row["score"], row["policy"]) for row in rows if row["policy"] in _HEADLINE_POLICIES)
-    columns = {
-        f"{size} by {score}" if policy != "baseline" else f"{size} at random": (score, policy)
-        for score, policy in policies
-    }
-    table = Table(title="test accuracy by number of augmented points", title_justify="left")
-    for column in ("augmentation", "none", *columns, "all"):
-        table.add_column(column, justify="left" if column == "augmentation" else "right")
+    rows = [
+        row
+        for row in rows
+        if row["policy"] in _HEADLINE_POLICIES
+        and int(row["size"]) == size
+        and not (int(row["clusters"]) or "True" in (row["update"], row["downweight"]))
+    ]
+    found: dict[str, dict[str, list[float]]] = {}  # accuracies of all rounds
+    for row in rows:
+        label = f"{size} at random" if row["policy"] == "baseline" else f"{size} by {row['score']}"
+        found.setdefault(label, {}).setdefault(row["augmentation"], []).append(float(row["accuracy"]))
+    ends = [{row["augmentation"]: [float(row[f"accuracy_{end}"])] for row in references} for end in ("none", "all")]
+    table = Table(title="test accuracy by augmented points", title_justify="left")
+    table.add_column("augmented points")
     for reference in references:
-        name = reference["augmentation"]
-        means = [
-            _mean(rows, augmentation=name, score=score, policy=policy, size=str(size))
-            for score, policy in columns.values()
-        ]
-        ends = (float(reference[column]) for column in ("accuracy_none", "accuracy_all"))
-        none, everything = (f"{value:.4f}" for value in ends)
-        table.add_row(name, none, *means, everything)
+        table.add_column(reference["augmentation"], justify="right")
+    for label, accuracies in {"none": ends[0], **found, "all": ends[1]}.items():
+        table.add_row(label, *(_mean(accuracies.get(row["augmentation"], [])) for row in references))
     return table
 
 
 _HEADLINE_POLICIES = ("baseline", "random_proportional")
 
 
-def _mean(rows: list[dict[str, str]], **wanted: str) -> str:
-    """The mean accuracy of the rounds."""
-    values = [float(row["accuracy"]) for row in rows if wanted.items() <= row.items()]
+def _mean(values: list[float]) -> str:
     return f"{sum(values) / len(values):.4f}" if values else "-"
