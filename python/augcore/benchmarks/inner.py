@@ -158,7 +158,8 @@ def problem_of(given: Features, convention: str = "augcore") -> Problem:
             self.models.append(np.append(model.coef_, model.intercept_))
             return model, data
 
-    return Watched(config, given.originals, given.variants, given.y, *test, start, None, {}, Kernels(config.dpp, given.originals))
+    kernels = Kernels(config.dpp, given.originals)
+    return Watched(config, given.originals, given.variants, given.y, *test, start, None, {}, kernels)
 
 
 def own_loop(given: Features, convention: str) -> Loop:

@@ -140,8 +140,8 @@ def _load_problems(target: RunFolder, data: datasets.Dataset, threads: int | Non
             X_test = np.concatenate([plain_test, target.load_array(f"features/{name}-test.npy")])
             y_test = np.tile(data.y_test, len(X_test) // len(plain_test))
         test = (X_test, y_test, len(plain_test))
-        of_originals = (start, chosen["svm_C"], clusters, kernels)
-        ready[name] = Problem(config, originals, variants, data.y_train, *test, *of_originals)
+        svm_C = chosen["svm_C"]
+        ready[name] = Problem(config, originals, variants, data.y_train, *test, start, svm_C, clusters, kernels)
     return ready
 
 
