@@ -32,11 +32,12 @@ FOUR = ("influence", "alo", "gradient_dot", "hinge_loss")
         (("translate", "rotate"), ("influence", "loss"), MAIN),
         (("translate", "rotate", "crop"), ("influence", "loss"), MAIN),
         (("translate",), FOUR, DPP),
+        (("translate",), ("loss",), MAIN[:3]),
         (("translate", "rotate", "crop"), FOUR, MAIN[:1] + MAIN[6:7]),
         (("translate",), ("hinge_loss",), CLUSTERS),
         (("translate", "rotate", "crop"), ("hinge_loss",), CLUSTERS),
     ],
-    ids=["one", "two", "three", "k-DPP", "four scores", "clusters", "clusters of three"],
+    ids=["one", "two", "three", "k-DPP", "few policies", "four scores", "clusters", "clusters of three"],
 )
 def test_nothing_is_clipped(make_run, augmentations, scores, curves):
     folder = make_run(augmentations=augmentations, scores=scores, curves=curves, sizes=(1, 10, 60))

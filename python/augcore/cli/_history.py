@@ -12,7 +12,7 @@ from augcore.features.checkpoints import Epoch
 
 __all__ = ["draw"]
 
-_FRAME = Frame(width=5.0, inner_height=4.2, left=0.62, right=0.7, top=0.34, bottom=0.62, rows=3, gap=(0.0, 0.16))
+_WIDTH = 5.0
 
 
 def draw(history: Sequence[Epoch], title: str, note: str, folder: Path) -> list[Path]:
@@ -31,8 +31,10 @@ def draw(history: Sequence[Epoch], title: str, note: str, folder: Path) -> list[
 def _figure(history: Sequence[Epoch], title: str, note: str) -> Figure:
     from matplotlib.ticker import MaxNLocator
 
-    figure = style.figure(_FRAME.width, _FRAME.height)
-    accuracy, loss, rate = (_FRAME.axes(figure, row) for row in range(_FRAME.rows))
+    foot = 0.46 + style.note_height(note, _WIDTH)
+    frame = Frame(_WIDTH, inner_height=4.2, left=0.62, right=0.7, top=0.34, bottom=foot, rows=3, gap=(0.0, 0.16))
+    figure = style.figure(frame.width, frame.height)
+    accuracy, loss, rate = (frame.axes(figure, row) for row in range(frame.rows))
     accuracy.set_title(title)
     _line(accuracy, history, "train_accuracy", "training", style.GREY, (0, (5, 2)))
     _line(accuracy, history, "test_accuracy", "test", style.INK)
@@ -57,7 +59,8 @@ def _line(axes: Axes, history: Sequence[Epoch], column: str, label: str, color: 
     """One column of the history, named at its end; a point for each epoch while they are few."""
     values = [getattr(epoch, column) for epoch in history]
     marker = "o" if len(history) <= 40 else ""
-    axes.plot([epoch.epoch for epoch in history], values, color=color, linestyle=dashes, marker=marker, markersize=2.4)
+    epochs = [epoch.epoch for epoch in history]
+    axes.plot(epochs, values, color=color, linestyle=dashes, marker=marker, markersize=2.4, clip_on=False)
     axes.annotate(
         label,
         (history[-1].epoch, values[-1]),

@@ -195,7 +195,7 @@ def _compare(folders: list[Path], folder: Path) -> Path:
 
 
 def _show_headline(folder: Path) -> None:
-    """A small table on stdout: the references, and what some of the points give."""
+    """A small table on stdout: the references, and where half of the points get."""
     page = console()
     with page.capture() as capture:
         page.print(_headline(folder))
@@ -203,36 +203,36 @@ def _show_headline(folder: Path) -> None:
 
 
 def _headline(folder: Path) -> Table:
-    """A column for each augmentation, of which there are few; scores may be many, and their names long."""
     from rich.table import Table
+
+    from augcore.experiments.finished import score_title
 
     rows = list(csv.DictReader((folder / "results.csv").read_text().splitlines()))
     references = list(csv.DictReader((folder / "references.csv").read_text().splitlines()))
     sizes = sorted({int(row["size"]) for row in rows}) or [0]
     size = next((size for size in sizes if size >= 250), sizes[-1] if len(sizes) < 2 else sizes[-2])
-    rows = [
-        row
-        for row in rows
-        if row["policy"] in _HEADLINE_POLICIES
-        and int(row["size"]) == size
-        and not (int(row["clusters"]) or "True" in (row["update"], row["downweight"]))
-    ]
-    found: dict[str, dict[str, list[float]]] = {}  # accuracies of all rounds
-    for row in rows:
-        label = f"{size} at random" if row["policy"] == "baseline" else f"{size} by {row['score']}"
-        found.setdefault(label, {}).setdefault(row["augmentation"], []).append(float(row["accuracy"]))
-    ends = [{row["augmentation"]: [float(row[f"accuracy_{end}"])] for row in references} for end in ("none", "all")]
-    table = Table(title="test accuracy by augmented points", title_justify="left")
-    table.add_column("augmented points")
-    for reference in references:
+    rows = [row for row in rows if not (int(row["clusters"]) or "True" in (row["update"], row["downweight"]))]
+    found = dict.fromkeys((row["score"], row["policy"]) for row in rows if row["policy"] in _HEADLINE_POLICIES)
+    lines = {
+        "at random" if policy == "baseline" else f"by {score_title(score)}": (score, policy) for score, policy in found
+    }
+    table = Table(title="test accuracy by number of augmented points", title_justify="left")
+    table.add_column("augmented")
+    for reference in references:  # there are fewer of them than of scores, which would not all fit beside each other
         table.add_column(reference["augmentation"], justify="right")
-    for label, accuracies in {"none": ends[0], **found, "all": ends[1]}.items():
-        table.add_row(label, *(_mean(accuracies.get(row["augmentation"], [])) for row in references))
+    table.add_row("none", *(f"{float(reference['accuracy_none']):.4f}" for reference in references))
+    for line, (score, policy) in lines.items():
+        wanted = {"score": score, "policy": policy, "size": str(size)}
+        means = (_mean(rows, augmentation=reference["augmentation"], **wanted) for reference in references)
+        table.add_row(f"{size} {line}", *means)
+    table.add_row("all", *(f"{float(reference['accuracy_all']):.4f}" for reference in references))
     return table
 
 
 _HEADLINE_POLICIES = ("baseline", "random_proportional")
 
 
-def _mean(values: list[float]) -> str:
+def _mean(rows: list[dict[str, str]], **wanted: str) -> str:
+    """The mean accuracy of the rounds."""
+    values = [float(row["accuracy"]) for row in rows if wanted.items() <= row.items()]
     return f"{sum(values) / len(values):.4f}" if values else "-"
