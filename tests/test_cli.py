@@ -26,6 +26,7 @@ from augcore import _files
 from augcore.cli import runs
 from augcore.experiments import runner
 from augcore.experiments.config import parse
+from augcore.experiments.finished import score_title
 
 Augcore = Callable[..., subprocess.CompletedProcess]
 
@@ -158,10 +159,10 @@ def test_the_headline_has_room_for_every_score(tmp_path: Path, capsys: pytest.Ca
     assert all(len(line) <= 60 for line in shown)
     table = [[cell.strip() for cell in line.strip("│┃").replace("┃", "│").split("│")] for line in shown]
     assert [row for row in table if len(row) == 4] == [
-        ["augmented points", *augmentations],
+        ["augmented", *augmentations],
         ["none", "0.5000", "0.5000", "0.5000"],
         ["250 at random", *(cells[name] for name in augmentations)],
-        *([f"250 by {name}", *[cells[name]] * 3] for name in names),
+        *([f"250 by {score_title(name)}", *[cells[name]] * 3] for name in names),
         ["all", "0.6000", "0.7000", "0.8000"],
     ]
 
