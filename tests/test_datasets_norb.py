@@ -320,22 +320,3 @@ def test_random_bytes_are_never_taken(tmp_path, put):
         with pytest.raises(augcore.FileFormatError, match=name):
             norb.check_file("norb", put(name, data))
     assert math.prod(SHAPE) > 60
-
-
-def test_the_experiments_of_the_paper_run_on_it(tmp_path, write_set, monkeypatch):
-    """The preset, from the files to the tables, its network apart: that would have to be trained for hours."""
-    pytest.importorskip("pydantic")
-    pytest.importorskip("pyarrow")
-    pytest.importorskip("keras")
-    from augcore.experiments import config, presets, runner
-
-    write_set("norb-jittered")
-    monkeypatch.setenv("AUGCORE_DATA", str(tmp_path))
-    small = {"n_train": 30, "sizes": [1, 8], "rounds": 1, "model": "lenet5", "epochs": 1}
-    settings = config.parse({**presets.PRESETS["norb"], "dataset": "norb-jittered", **small})
-    folder = runner.run(settings, tmp_path / "run")
-    shapes = {name: np.load(folder / "features" / f"{name}-test.npy").shape for name in settings.augmentations}
-    n = len(datasets.load("norb-jittered", classes=(0, 1)).y_test)
-    assert shapes == {"translate": (4 * n, 84), "rotate": (4 * n, 84), "crop": (n, 84)}
-    rows = (folder / "results.csv").read_text().splitlines()
-    assert len(rows) == 1 + 3 * 2 * 12 * 2  # augmentations, scores, configurations and sizes
