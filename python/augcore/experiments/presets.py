@@ -30,7 +30,7 @@ DATA: Mapping[str, Settings] = MappingProxyType(
             "dataset": "cifar10",
             "classes": [0, 1],
             "n_train": 1000,
-            "model": "cifar10-resnet20v2",
+            "model": "cifar10-resnet56v2",
             # The network has seen these images, so cross-validation among them cannot tell: it takes any C to be good.
             "C": 0.1,
             "translate": {"magnitude": 3},
