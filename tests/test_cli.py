@@ -23,10 +23,8 @@ from commands import COMMAND, assert_one_line, give_up_privileges
 
 import augcore
 from augcore import _files
-from augcore.cli import runs
 from augcore.experiments import runner
 from augcore.experiments.config import parse
-from augcore.experiments.finished import score_title
 
 Augcore = Callable[..., subprocess.CompletedProcess]
 
@@ -131,40 +129,6 @@ def test_nobody_reads_the_results_and_a_terminal_without_width(command: Augcore,
         assert "crop" in wide.stdout
         assert "influence" in wide.stdout
         assert "curves: 100%; " in wide.stderr
-
-
-def test_the_headline_has_room_for_every_score(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """On a terminal of 60 columns nothing is cut, and each cell is the mean of the rounds."""
-    names, augmentations = ("influence", "alo", "gradient_dot", "hinge_loss"), ("translate", "rotate", "crop")
-    cells = {name: f"0.9{index}00" for index, name in enumerate((*augmentations, *names))}
-    lines = ["augmentation,score,policy,clusters,downweight,update,round,size,accuracy"]
-    for augmentation in augmentations:
-        for name in names:
-            for policy, flag, mean in (
-                ("baseline", False, float(cells[augmentation])),
-                ("random_proportional", False, float(cells[name])),
-                ("random_proportional", True, 0.1),
-                ("deterministic_proportional", False, 0.1),
-            ):
-                for round_, accuracy in ((0, mean - 0.01), (1, mean + 0.01)):
-                    for size in (250, 1000):
-                        row = (augmentation, name, policy, 0, flag, False, round_, size, accuracy * (size == 250))
-                        lines.append(",".join(map(str, row)))
-    (tmp_path / "results.csv").write_text("\n".join(lines))
-    references = "augmentation,accuracy_none,accuracy_all\ntranslate,0.5,0.6\nrotate,0.5,0.7\ncrop,0.5,0.8\n"
-    (tmp_path / "references.csv").write_text(references)
-    runs._show_headline(tmp_path)
-    title, *shown = capsys.readouterr().out.splitlines()
-    assert title.startswith("test accuracy")
-    assert all(len(line) <= 60 for line in shown)
-    table = [[cell.strip() for cell in line.strip("│┃").replace("┃", "│").split("│")] for line in shown]
-    assert [row for row in table if len(row) == 4] == [
-        ["augmented", *augmentations],
-        ["none", "0.5000", "0.5000", "0.5000"],
-        ["250 at random", *(cells[name] for name in augmentations)],
-        *([f"250 by {score_title(name)}", *[cells[name]] * 3] for name in names),
-        ["all", "0.6000", "0.7000", "0.8000"],
-    ]
 
 
 # ---- wrong calls -----------------------------------------------------------------------------------------------------
