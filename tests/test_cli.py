@@ -6,6 +6,7 @@ import csv
 import importlib
 import json
 import os
+import re
 import resource
 import shlex
 import shutil
@@ -23,6 +24,8 @@ from commands import COMMAND, assert_one_line, give_up_privileges
 
 import augcore
 from augcore import _files
+from augcore.cli import runs
+from augcore.cli._command import console
 from augcore.experiments import runner
 from augcore.experiments.config import parse
 
@@ -339,3 +342,26 @@ def test_all_leaves_out_what_has_no_data(
     assert "augcore: cifar10 is left out: " in told.err
     assert [path.name for path in (tmp_path / "all").iterdir()] == ["ready"]
     assert str(tmp_path / "all" / "ready" / "report.html") in told.out
+
+
+def test_many_scores_leave_the_headline_whole(make_run: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a terminal of 80 columns."""
+    monkeypatch.setenv("COLUMNS", "80")
+    scores = ("influence", "alo", "gradient_dot", "hinge_loss")
+    folder = make_run(augmentations=("translate", "rotate", "crop"), scores=scores)
+    page = console()
+    with page.capture() as capture:
+        page.print(runs._headline(folder))
+    lines = capture.get().splitlines()
+    for text in (
+        "none",
+        "30 at random",
+        "30 by influence",
+        "30 by ALO",
+        "30 by gradient dot",
+        "30 by hinge loss",
+        "all",
+    ):
+        (line,) = [line for line in lines if f" {text} " in line]
+        assert len(re.findall(r" 0\.\d{4} ", line)) == 3
+    assert max(map(len, lines)) <= 80
