@@ -17,7 +17,8 @@ from augcore.experiments.finished import Run
 HERE = Path(__file__).resolve().parent
 PAGE = HERE / "README.md"
 FRACTIONS = (0.1, 0.25, 0.5)
-MARKS = {"ahead": " ▲", "behind": " ▼", "level": "", "": ""}  # of the baseline, where the 95 % interval tells them apart
+# Ahead of the baseline or behind it, where the 95 % interval of the difference tells.
+MARKS = {"ahead": " ▲", "behind": " ▼", "level": "", "": ""}
 # What is shown of every run, and of some more.
 FIGURES = ("overview-influence",)
 MORE = {
