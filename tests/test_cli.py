@@ -192,6 +192,15 @@ def test_broken_folder(command: Augcore, tmp_path: Path) -> None:
     assert_one_line(command("report", folder), 1, "broken")
 
 
+def test_nothing_to_go_on_with(command: Augcore, tiny: Path, tmp_path: Path) -> None:
+    """Without its name nothing says which experiment it was: the default one would be another."""
+    words = ("holds no run to go on with", "name the experiment")
+    assert_one_line(command("run", "--resume", "--out", "typo"), 2, "typo: ", *words)
+    assert_one_line(command("run", "--resume"), 2, "sample-1: ", *words)
+    assert not list((tmp_path / "here").iterdir())
+    assert command("run", tiny, "--resume", "--out", "new").returncode == 0
+
+
 def test_debug_shows_the_traceback(command: Augcore, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("[]")
     process = command("run", "--resume", "--out", tmp_path, "--debug")

@@ -33,8 +33,8 @@ def run(
         str | None,
         typer.Argument(
             metavar="[PRESET|config.toml]",
-            help="sample (default), mnist, cifar10, norb, each also with -margin, -clustering, -sweep, -dpp, -vsv, "
-            "-scores, -budget; cifar10-10, smoke; all; or a file.",
+            help="sample (default), mnist, cifar10, norb, norb-augmented, norb-jittered, each also with -margin, "
+            "-clustering, -sweep, -dpp, -vsv, -scores, -budget; cifar10-10, smoke; all; or a file.",
         ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run; default: augcore-runs/PRESET-N.")] = None,
@@ -63,6 +63,8 @@ def run(
             _run(config, target, jobs, resume and (len(configs) == 1 or target.exists()))
             report = _present(target)
         except KeyboardInterrupt:
+            if len(configs) == 1 and not (target / "config.json").exists():
+                raise InterruptedRunError("interrupted before anything was finished") from None
             raise InterruptedRunError(
                 f"interrupted; what is finished is kept. Go on with: {again} {shlex.quote(str(folder))}"
             ) from None
@@ -93,7 +95,7 @@ def _configs(
     found = {}
     try:
         for name in experiments:
-            settings = _settings(name, resumed)
+            settings = _settings(name, None if grid else resumed)
             if convention is not None:
                 if convention not in config.CONVENTIONS:
                     raise UsageError(f"--convention {convention}: expected one of {', '.join(config.CONVENTIONS)}")
@@ -113,7 +115,9 @@ def _settings(experiment: str | None, resumed: Path | None) -> dict[str, Any]:
     from augcore.experiments import config, results
     from augcore.experiments.presets import DATA, DRIVERS, PRESETS
 
-    if experiment is None and resumed is not None and (resumed / "config.json").exists():
+    if experiment is None and resumed is not None:
+        if not (resumed / "config.json").exists():
+            raise UsageError(f"{resumed}: holds no run to go on with; name the experiment to begin it")
         return results.read_config(resumed)
     experiment = DEFAULT_PRESET if experiment is None else experiment
     if experiment in PRESETS:

@@ -28,6 +28,7 @@ except ImportError:
 __all__ = [
     "CONVENTIONS",
     "DPP_POLICIES",
+    "HESSIAN_SCORES",
     "MAIN",
     "SCORE_NAMES",
     "SVM_SCORES",
@@ -137,6 +138,7 @@ SCORE_NAMES: dict[str, str] = {
 }
 
 SVM_SCORES = ("margin", "hinge_loss")  # for two classes
+HESSIAN_SCORES = ("influence", "alo", "leverage")
 
 ScoreName = Literal["influence", "alo", "loss", "margin", "hinge_loss", "gradient_dot", "leverage", "entropy", "el2n"]
 

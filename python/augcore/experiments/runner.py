@@ -97,6 +97,7 @@ def run(
     with open_run(folder, config, inputs.checksum(data), resume=resume) as target:
         if "features" not in target.done:
             _write_features(target, data, cache, report)
+        inputs.check_hessian(config, len(data.class_names), target.load_array("features/train.npy").shape[1])
         _finish(target, _tasks_of_originals(target, data, threads), "originals", jobs, report)
         ready = _load_problems(target, data, threads)
         _finish(target, _reference_tasks(target, ready), "references", jobs, report)
