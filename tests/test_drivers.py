@@ -161,19 +161,43 @@ def test_sizes_of_a_dpp_are_draws_of_their_own(finished: Path, policy: str) -> N
 
 
 def test_other_kernels(drivers: dict[str, Any], tmp_path: Path, finished: Path) -> None:
-    settings = {**drivers, "configurations": ["dpp"], "scores": ["loss"], "rounds": 1, "sweep": 0}
+    configurations = ["dpp", "dpp_scored"]
+    settings = {**drivers, "configurations": configurations, "scores": ["loss"], "rounds": 1, "sweep": 0}
     phi = features(finished).astype(np.float64)
-    distances = np.sqrt(np.maximum(((phi[:, None] - phi) ** 2).sum(-1), 0))
-    kernels = {
-        "distance": dpp.KDPP(np.exp(-distances), jitter=0.5),
-        "plain": dpp.KDPP(features=2 * phi, jitter=0.5),
-    }
+    similarity = np.exp(-np.sqrt(np.maximum(((phi[:, None] - phi) ** 2).sum(-1), 0)))
     for name, own in (("distance", {"kernel": "distance"}), ("plain", {"normalized": False, "scale": 2.0})):
         folder = runner.run(parse({**settings, "dpp": {**own, "jitter": 0.5}}), tmp_path / name)
-        parts = np.split(chosen(folder, "dpp", "loss"), np.cumsum([1, 5]))
-        for size, part in zip((1, 5, 20), parts, strict=True):
-            seed = _random.derive(0, "curve", "translate", "any", "dpp", "0", size)
-            assert np.array_equal(part, kernels[name].sample(size, seed)), (name, size)
+        values = np.load(folder / "arrays" / "scores-translate-loss-before.npy")
+        kernels = {
+            ("distance", "dpp"): dpp.KDPP(similarity, jitter=0.5),
+            ("distance", "dpp_scored"): dpp.KDPP(similarity + np.diag(np.abs(values)), jitter=0.5),
+            ("plain", "dpp"): dpp.KDPP(features=2 * phi, jitter=0.5),
+            ("plain", "dpp_scored"): dpp.KDPP(features=2 * phi, scores=values, jitter=0.5),
+        }
+        for policy, score in (("dpp", "any"), ("dpp_scored", "loss")):
+            parts = np.split(chosen(folder, policy, "loss"), np.cumsum([1, 5]))
+            for size, part in zip((1, 5, 20), parts, strict=True):
+                seed = _random.derive(0, "curve", "translate", score, policy, "0", size)
+                assert np.array_equal(part, kernels[name, policy].sample(size, seed)), (name, policy, size)
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_a_kernel_is_decomposed_once(
+    drivers: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: int
+) -> None:
+    """However many rounds and augmentations draw from it: that of the features alone, and one for each score."""
+    made: list[Any] = []
+
+    class Counted(dpp.KDPP):
+        def __init__(self, *arguments: Any, **settings: Any) -> None:
+            made.append(settings["scores"])
+            super().__init__(*arguments, **settings)
+
+    monkeypatch.setattr(dpp, "KDPP", Counted)
+    settings = {**drivers, "augmentations": ["translate", "crop"], "configurations": ["dpp", "dpp_scored"], "rounds": 3}
+    runner.run(parse({**settings, "sizes": [1, 5], "sweep": 0}), tmp_path / "run", jobs=jobs)
+    assert sum(scores is None for scores in made) == 1
+    assert len({scores.tobytes() for scores in made if scores is not None}) == len(made) - 1 == 2
 
 
 # ---- scores, C, classes ----------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ import pytest
 from augcore import FileFormatError
 
 pytest.importorskip("matplotlib")
-from drawing import add_history, add_sweep
+from drawing import add_sweep
 
 from augcore.experiments import finished, report, style, tables, words
 from augcore.experiments.markup import Markup, page, tag
@@ -353,7 +353,6 @@ def test_words_do_not_name_a_score_that_was_not_used(make_run):
 def test_a_run_without_curves_tells_what_there_is_to_gain(make_run):
     folder = make_run(curves=(), settings={"scores": ["influence"]})
     add_sweep(folder)
-    add_history(folder)
     run = finished.read(folder)
     assert words.lede(run, "") == [
         "Augmenting all 60 points raises test accuracy from 86.0% to 96.0% (translate).",
@@ -363,11 +362,10 @@ def test_a_run_without_curves_tells_what_there_is_to_gain(make_run):
     headings = [heading.text for heading in tree.iter("h2")]
     assert headings == [
         *("Results", "Settings", "Tables", "Numbers of clusters", "Images of highest and lowest score"),
-        *("Augmentations", "Scores before and after", "Training of the network", "Seconds"),
+        *("Augmentations", "Scores before and after", "Seconds"),
     ]
     captions = [caption.text for caption in tree.iter("figcaption")]
     assert "3 numbers of clusters from 2 to 59." in captions
-    assert "Loss and accuracy over 3 epochs." in captions
 
 
 def test_references_alone_without_a_gain(make_run):

@@ -9,7 +9,7 @@ import pytest
 
 matplotlib = pytest.importorskip("matplotlib")
 from conftest import MAIN  # noqa: E402
-from drawing import CLUSTERS, DPP, add_history, add_sweep, draw, line_of  # noqa: E402
+from drawing import CLUSTERS, DPP, add_sweep, draw, line_of  # noqa: E402
 from matplotlib.text import Text  # noqa: E402
 from PIL import Image  # noqa: E402
 
@@ -29,7 +29,6 @@ def test_type_has_six_points_in_a_paper(make_run, augmentations, curves):
     """At the width of a column where there is one panel to a row, else at that of both."""
     folder = make_run(augmentations=augmentations, curves=curves, scores=("influence",))
     add_sweep(folder)
-    add_history(folder)
     for name, make in plots.figures(finished.read(folder)):
         figure = draw(make)
         lone = name.startswith("curves") or (len(augmentations) == 1 and name.startswith(ACROSS))

@@ -176,7 +176,7 @@ class Crop(_Settings):
 class Dpp(_Settings):
     """The kernel of a k-DPP: (scale phi) (scale phi)' of features phi, of length one if normalized, or exp(-distance).
 
-    jitter is added to the diagonal.
+    Scores s multiply rows and columns of the first by |s|; |s| and, of both, jitter are added to the diagonal.
     """
 
     kernel: Literal["features", "distance"] = "features"

@@ -23,7 +23,7 @@ from augcore._errors import FileFormatError
 from augcore.experiments.config import Configuration
 from augcore.experiments.results import REFERENCE_COLUMNS, RESULT_COLUMNS, SWEEP_COLUMNS
 
-__all__ = ["Curve", "Epoch", "References", "Run", "Sweep", "read", "score_title"]
+__all__ = ["Curve", "References", "Run", "Sweep", "read", "score_title"]
 
 Floats = NDArray[np.float64]
 
@@ -118,15 +118,6 @@ class Sweep(NamedTuple):
     silhouette_test: Floats
 
 
-class Epoch(NamedTuple):
-    """A line of the history of a network that was trained for the run."""
-
-    epoch: int
-    loss: float
-    train_accuracy: float
-    test_accuracy: float
-
-
 @dataclass(frozen=True)
 class Run:
     """A finished run; made by `read`."""
@@ -138,7 +129,6 @@ class Run:
     references: Mapping[str, References]
     sweep: Sweep | None
     timings: Sequence[tuple[str, float]]
-    history: Sequence[Epoch]
 
     @property
     def augmentations(self) -> list[str]:
@@ -238,7 +228,7 @@ def read(folder: Path) -> Run:
             raise FileFormatError(f"{folder / 'references.csv'}: has no row for the augmentation {augmentation!r}")
     settings = facts.pop("settings", facts)
     sweep, timings = _read_sweep(folder / "sweep.csv"), _read_timings(folder / "timings.csv")
-    run = Run(folder, facts, settings, curves, references, sweep, timings, _read_history(folder / "history.csv"))
+    run = Run(folder, facts, settings, curves, references, sweep, timings)
     run.images()
     run.class_names()
     run.is_support_vector()
@@ -328,21 +318,6 @@ def _read_timings(path: Path) -> list[tuple[str, float]]:
     if not path.exists():
         return []
     return [(row.text("unit"), row.number("seconds", 0.0, math.inf)) for row in _rows(path, ("unit", "seconds"))]
-
-
-def _read_history(path: Path) -> list[Epoch]:
-    """How a network was trained for the run; empty where there is no such file."""
-    if not path.exists():
-        return []
-    return [
-        Epoch(
-            row.whole("epoch"),
-            row.number("loss", 0.0, math.inf),
-            row.fraction("train_accuracy"),
-            row.fraction("test_accuracy"),
-        )
-        for row in _rows(path, Epoch._fields)
-    ]
 
 
 class _Row:

@@ -16,7 +16,7 @@ from augcore.experiments.markup import Markup, data_uri, tag
 from augcore.experiments.subject import Subject, row, union
 from augcore.experiments.words import joined, listed, percent
 
-__all__ = ["curves", "examples", "galleries", "histories", "point_scores", "sweeps", "together"]
+__all__ = ["curves", "examples", "galleries", "point_scores", "sweeps", "together"]
 
 
 # ---- curves ----------------------------------------------------------------------------------------------------------
@@ -203,15 +203,5 @@ def sweeps(subject: Subject) -> list[Markup]:
         counts = run.sweep.clusters
         caption = f"{len(counts):,} numbers of clusters from {counts.min():,} to {counts.max():,}."
         return [subject.chart("sweep", partial(sweep_plots.sweep, run.sweep), caption)]
-
-    return subject.per_run(make)
-
-
-def histories(subject: Subject) -> list[Markup]:
-    """How the network was trained, where the run says."""
-
-    def make(run: Run) -> list[Markup]:
-        caption = f"Loss and accuracy over {len(run.history):,} epochs."
-        return [subject.chart("history", partial(sweep_plots.history, run.history), caption)] if run.history else []
 
     return subject.per_run(make)

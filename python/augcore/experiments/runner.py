@@ -26,6 +26,7 @@ from augcore.experiments import inputs, originals
 from augcore.experiments.config import Config
 from augcore.experiments.curves import CurveUnit, curve_units, measure_references, trace_curve
 from augcore.experiments.fits import TOLERANCE
+from augcore.experiments.kernels import Kernels
 from augcore.experiments.memory import check_memory
 from augcore.experiments.problem import Problem
 from augcore.experiments.results import REFERENCE_COLUMNS, RunFolder, open_run
@@ -132,6 +133,7 @@ def _load_problems(target: RunFolder, data: datasets.Dataset, threads: int | Non
     originals = target.load_array("features/train.npy")
     plain_test = target.load_array("features/test.npy")
     clusters = {count: target.load_array(f"arrays/clusters-{count}.npy") for count in config.cluster_counts}
+    kernels = Kernels(config.dpp, originals)
     start = LogisticRegression(chosen["C"], tol=TOLERANCE, threads=threads).fit(originals, data.y_train)
     ready: dict[str, Problem] = {}
     for name in config.augmentations:
@@ -141,7 +143,8 @@ def _load_problems(target: RunFolder, data: datasets.Dataset, threads: int | Non
             X_test = np.concatenate([plain_test, target.load_array(f"features/{name}-test.npy")])
             y_test = np.tile(data.y_test, len(X_test) // len(plain_test))
         test = (X_test, y_test, len(plain_test))
-        ready[name] = Problem(config, originals, variants, data.y_train, *test, start, chosen["svm_C"], clusters)
+        svm_C = chosen["svm_C"]
+        ready[name] = Problem(config, originals, variants, data.y_train, *test, start, svm_C, clusters, kernels)
     return ready
 
 

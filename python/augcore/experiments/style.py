@@ -384,10 +384,10 @@ def _trace(line: Line2D) -> NDArray[np.float64]:
     return np.column_stack([places, np.interp(places, x, y)])
 
 
-def few_ticks(axes: Axes, which: Literal["x", "y"], *, whole: bool = False) -> None:
+def few_ticks(axes: Axes, which: Literal["x", "y"]) -> None:
     """At most five steps: labels of many digits would run into each other."""
     axis = axes.xaxis if which == "x" else axes.yaxis
-    axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10], integer=whole))
+    axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
 
 
 class _Powers(_Together):
