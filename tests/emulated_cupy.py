@@ -110,10 +110,13 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
         self._box[_unboxed_key(key)] = _unboxed(value)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
-        if "out" in keywords:
-            keywords["out"] = tuple(_unboxed(out) for out in keywords["out"])
+        outputs = keywords.pop("out", None)
+        given = _unboxed_all(keywords)
+        if outputs is not None:
+            given["out"] = tuple(_unboxed(out) for out in outputs)
         with np.errstate(all="ignore"):
-            return _boxed(getattr(ufunc, method)(*(_unboxed(value) for value in inputs), **_unboxed_all(keywords)))
+            result = getattr(ufunc, method)(*(_unboxed(value) for value in inputs), **given)
+        return outputs[0] if outputs is not None and len(outputs) == 1 else _boxed(result)
 
     def __array_function__(self, function: Any, types: Any, arguments: Any, keywords: Any) -> Any:
         with np.errstate(all="ignore"):
