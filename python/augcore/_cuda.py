@@ -6,6 +6,7 @@ nothing here waits for the GPU.
 
 from __future__ import annotations
 
+import contextlib
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -30,6 +31,37 @@ def _compiled(name: str) -> ModuleType:
 
 def _geometry() -> ModuleType:
     return _compiled("_cuda_geometry")
+
+
+def facts() -> dict[str, bool | str | None]:
+    """Whether there are kernels, what compiled them, and the version of CuPy, which is not loaded for that."""
+    from importlib import metadata
+
+    installed = None
+    for name in ("cupy", "cupy-cuda13x", "cupy-cuda12x"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            installed = metadata.version(name)
+            break
+    toolkit = None
+    with contextlib.suppress(RuntimeError):
+        version = _geometry().toolkit_version()
+        toolkit = f"{version // 1000}.{version % 1000 // 10}"
+    return {"cuda": toolkit is not None, "cuda_toolkit": toolkit, "cupy": installed}
+
+
+def device_count() -> int:
+    try:
+        return int(_geometry().device_count())
+    except RuntimeError:
+        return 0
+
+
+def check() -> None:
+    """Raises a RuntimeError that says what work on a GPU lacks here."""
+    _geometry()
+    _device.cupy()
+    if not device_count():
+        raise RuntimeError("no GPU was found; nvidia-smi shows which ones the driver sees")
 
 
 def _per_image(numbers: Any, most_shared: int) -> Any:

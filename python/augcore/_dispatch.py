@@ -35,6 +35,20 @@ def build_facts() -> dict[str, str]:
     return {"version": _core.version(), "simd": _core.simd_level()}
 
 
+def cuda_facts() -> dict[str, bool | str | None]:
+    return _cuda.facts()
+
+
+def cuda_devices() -> int:
+    """How many GPUs the kernels can run on: 0 where they are not built, or there is no driver."""
+    return _cuda.device_count()
+
+
+def check_cuda() -> None:
+    """Raises a RuntimeError that says what work on a GPU lacks here."""
+    _cuda.check()
+
+
 # ---- logistic regression ---------------------------------------------------------------------------------------------
 
 

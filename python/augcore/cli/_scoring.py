@@ -3,6 +3,8 @@
 Two things stand beside the scores while they are made: the partial file of the scores themselves (`_files.NpyWriter`),
 and a folder with the sums of every finished pass over the features, and of the one under way. A fit is a function of
 these sums, so a command that was killed takes its steps again without reading anything, up to where it was.
+
+On a GPU all features are read once, and the work of an interrupted command is not kept.
 """
 
 from __future__ import annotations
@@ -21,16 +23,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 import augcore
-from augcore import _dispatch, _files
+from augcore import _device, _dispatch, _files
 from augcore._errors import FileFormatError
+from augcore._samples import Block
 from augcore.linear_model import LogisticRegression
+from augcore.scores import SCORES
 from augcore.streaming import Blocks, Journal, fit
 from augcore.streaming.scoring import score_of_blocks
 
-__all__ = ["Job", "score"]
+__all__ = ["Job", "ON_GPU", "score"]
 
 Report = Callable[[str, float, float], None]
 Tell = Callable[[str], None]
+
+ON_GPU = (
+    *("loo_influence", "loo_loss_change", "leverage", "loss", "margin"),
+    *("gradient_dot", "gradient_norm", "entropy", "el2n"),
+)
 
 _SECONDS_BETWEEN_FLUSHES = 10.0
 _SAMPLED_PAGES, _PAGE = 64, 4096
@@ -49,6 +58,7 @@ class Job(NamedTuple):
     few_passes: bool
     rng: int
     threads: int | None
+    device: str  # cpu or cuda
 
 
 def score(job: Job, out: Path, report: Report, tell: Tell) -> int:
@@ -62,6 +72,8 @@ def score(job: Job, out: Path, report: Report, tell: Tell) -> int:
             raise ValueError(f"{name}: expected 1 dimension, got shape {values.shape}")
     blocks = Blocks(arrays["X"], arrays["y"], arrays["sample_weight"], threads=job.threads)
     blocks.progress = _guarded(report, {path: os.stat(path) for path in files.values() if path is not None})
+    if job.device == "cuda":
+        return _score_on_gpu(job, out, model, blocks)
     facts = _facts(job)
     with (
         _files.NpyWriter(out, (blocks.n,), np.float64, key=json.dumps(facts).encode()) as writer,
@@ -74,6 +86,37 @@ def score(job: Job, out: Path, report: Report, tell: Tell) -> int:
         _fill(writer, model, blocks, job)
         writer.commit()
     return blocks.n
+
+
+def _score_on_gpu(job: Job, out: Path, model: LogisticRegression | None, blocks: Blocks) -> int:
+    try:
+        _dispatch.check_cuda()
+    except RuntimeError as error:
+        raise ValueError(f"--device cuda: {error}") from error
+    with _files.NpyWriter(out, (blocks.n,), np.float64) as writer:
+        X, y, weight = _on_gpu(blocks)
+        if model is None:
+            model = LogisticRegression(job.C, fit_intercept=job.fit_intercept).fit(X, y, weight)
+        writer.write(0, _device.host(SCORES[job.criterion](model, X, y, sample_weight=weight)))
+        writer.commit()
+    return blocks.n
+
+
+def _on_gpu(blocks: Blocks) -> tuple[Any, NDArray[Any], NDArray[np.float64] | None]:
+    """The features on the GPU, labels and weights in main memory."""
+    X = _device.empty("X", (blocks.n, blocks.p), blocks.dtype)
+    upload, labels, weights = _device.Upload(X), [], []
+
+    def put(block: Block) -> NDArray[Any]:
+        upload.put(block.first, block.X)
+        labels.append(block.y)
+        weights.append(block.weight)
+        return block.y
+
+    for _ in blocks.each(put, "to the GPU"):
+        pass
+    upload.finish()
+    return X, np.concatenate(labels), None if weights[0] is None else np.concatenate(weights)
 
 
 def _fill(writer: _files.NpyWriter, model: LogisticRegression, blocks: Blocks, job: Job) -> None:
