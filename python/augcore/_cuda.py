@@ -18,14 +18,18 @@ from augcore import _device
 Floats = NDArray[np.float64]
 
 
-def _geometry() -> ModuleType:
+def _module(name: str) -> ModuleType:
     try:
-        return import_module("augcore._cuda_geometry")
+        return import_module(f"augcore.{name}")
     except ImportError as error:
         raise RuntimeError(
             "this build of augcore has no CUDA kernels; build it where nvcc is: "
             "pip install augcore --no-binary augcore -C cmake.define.AUGCORE_CUDA=ON"
         ) from error
+
+
+def _geometry() -> ModuleType:
+    return _module("_cuda_geometry")
 
 
 def _per_image(numbers: Any, most_shared: int) -> Any:
@@ -67,3 +71,94 @@ def cos_sin(degrees: Any) -> tuple[Any, Any]:
 
 def flip(images: Any, horizontal: bool, vertical: bool, out: Any) -> None:
     _geometry().flip(images, horizontal, vertical, out, _device.current_stream())
+
+
+# ---- logistic regression ---------------------------------------------------------------------------------------------
+
+
+def _logistic() -> ModuleType:
+    return _module("_cuda_logistic")
+
+
+def within(values: Any, bound: float) -> bool:
+    """Whether no element of values, of float32 or float64, is NaN or above the bound in size. Waits."""
+    outside = _device.cupy().zeros(1, np.int32)
+    _logistic().find_outside(values, bound, outside, _device.current_stream())
+    return not int(outside[0])
+
+
+def linear_predictor(X: Any, intercept: bool, coef: Floats) -> Any:
+    """coef: (b, q), on the host or not; (n, b)."""
+    eta = _device.empty("X", (len(X), len(coef)), np.float64)
+    if eta.size:
+        coef = _device.upload(np.ascontiguousarray(coef) if isinstance(coef, np.ndarray) else coef)
+        _logistic().linear_predictor(X, intercept, coef, eta, _device.current_stream())
+    return eta
+
+
+def sum_of_rows(X: Any, intercept: bool, factors: Any) -> Floats:
+    """factors' (n, b) times (X, 1): (b, q), on the host. Waits."""
+    module, b, q = _logistic(), factors.shape[1], X.shape[1] + intercept
+    total = _device.empty("X", (b, q), np.float64)
+    sums = _device.empty("X", (module.parts_of_rows(len(X)), b, q), np.float64)
+    factors = _device.contiguous("factors", factors)
+    module.sum_of_rows(X, intercept, factors, sums, total, _device.current_stream())
+    return _device.host(total)
+
+
+def gradient(X: Any, intercept: bool, coef: Floats, y: Any, weight: Any) -> tuple[Any, Floats]:
+    """The linear predictors (n,), and the gradient (q,) on the host. Waits."""
+    module, n, q = _logistic(), len(X), X.shape[1] + intercept
+    eta, residuals = (_device.empty("X", (n,), np.float64) for _ in range(2))
+    total = _device.empty("X", (q,), np.float64)
+    sums = _device.empty("X", (module.parts_of_rows(n), q), np.float64)
+    coef = _device.upload(np.ascontiguousarray(coef))
+    module.gradient(X, intercept, coef, y, weight, eta, residuals, sums, total, _device.current_stream())
+    return eta, _device.host(total)
+
+
+def log_loss(eta: Any, y: Any) -> Any:
+    return _of_samples("log_loss", eta, y)
+
+
+def residual(eta: Any, y: Any) -> Any:
+    return _of_samples("residual", eta, y)
+
+
+def curvature(eta: Any) -> Any:
+    return _of_samples("curvature", eta)
+
+
+def loo_influence(eta: Any, y: Any, weight: Any, q: Any) -> Any:
+    return _of_samples("loo_influence", eta, y, weight, q)
+
+
+def loo_loss_change(eta: Any, y: Any, weight: Any, q: Any) -> Any:
+    return _of_samples("loo_loss_change", eta, y, weight, q)
+
+
+def _of_samples(name: str, *arguments: Any) -> Any:
+    contiguous = [None if values is None else _device.contiguous(name, values) for values in arguments]
+    out = _device.empty(name, arguments[0].shape, np.float64)
+    getattr(_logistic(), name)(*contiguous, out, _device.current_stream())
+    return out
+
+
+def weighted_rows(X: Any, intercept: bool, weight: Any, out: Any) -> None:
+    """out (n, at least q), of float32 or float64: weight_i (x_i, 1), and zeros."""
+    _logistic().weighted_rows(X, intercept, weight, out, _device.current_stream())
+
+
+def add_tiles(tiles: Any, total: Any) -> None:
+    """Adds the sum of tiles (count, q, q), of float32 or float64, to total (q, q) where column >= row."""
+    _logistic().add_tiles(tiles, total, _device.current_stream())
+
+
+def row_squares(y: Any, shift: Any, out: Any, stride: int) -> None:
+    """The squares of each row of y, summed, into every stride-th element of out; shift is added to the last column."""
+    _logistic().row_squares(y, shift, out, stride, _device.current_stream())
+
+
+def row_dots(y: Any, X: Any, intercept: bool, shift: Any, out: Any, stride: int) -> None:
+    """The same of each row of y times that of (X, 1)."""
+    _logistic().row_dots(y, X, intercept, shift, out, stride, _device.current_stream())
