@@ -87,7 +87,7 @@ def within(values: Any, bound: float) -> bool:
     return not int(outside[0])
 
 
-def linear_predictor(X: Any, intercept: bool, coef: Floats) -> Any:
+def linear_predictor(X: Any, intercept: bool, coef: Floats) -> Floats:
     """coef: (b, q), on the host or not; (n, b)."""
     eta = _device.empty("X", (len(X), len(coef)), np.float64)
     if eta.size:
@@ -106,7 +106,7 @@ def sum_of_rows(X: Any, intercept: bool, factors: Any) -> Floats:
     return _device.host(total)
 
 
-def gradient(X: Any, intercept: bool, coef: Floats, y: Any, weight: Any) -> tuple[Any, Floats]:
+def gradient(X: Any, intercept: bool, coef: Floats, y: Any, weight: Any) -> tuple[Floats, Floats]:
     """The linear predictors (n,), and the gradient (q,) on the host. Waits."""
     module, n, q = _logistic(), len(X), X.shape[1] + intercept
     eta, residuals = (_device.empty("X", (n,), np.float64) for _ in range(2))
@@ -117,27 +117,27 @@ def gradient(X: Any, intercept: bool, coef: Floats, y: Any, weight: Any) -> tupl
     return eta, _device.host(total)
 
 
-def log_loss(eta: Any, y: Any) -> Any:
+def log_loss(eta: Any, y: Any) -> Floats:
     return _of_samples("log_loss", eta, y)
 
 
-def residual(eta: Any, y: Any) -> Any:
+def residual(eta: Any, y: Any) -> Floats:
     return _of_samples("residual", eta, y)
 
 
-def curvature(eta: Any) -> Any:
+def curvature(eta: Any) -> Floats:
     return _of_samples("curvature", eta)
 
 
-def loo_influence(eta: Any, y: Any, weight: Any, q: Any) -> Any:
+def loo_influence(eta: Any, y: Any, weight: Any, q: Any) -> Floats:
     return _of_samples("loo_influence", eta, y, weight, q)
 
 
-def loo_loss_change(eta: Any, y: Any, weight: Any, q: Any) -> Any:
+def loo_loss_change(eta: Any, y: Any, weight: Any, q: Any) -> Floats:
     return _of_samples("loo_loss_change", eta, y, weight, q)
 
 
-def _of_samples(name: str, *arguments: Any) -> Any:
+def _of_samples(name: str, *arguments: Any) -> Floats:
     contiguous = [None if values is None else _device.contiguous(name, values) for values in arguments]
     out = _device.empty(name, arguments[0].shape, np.float64)
     getattr(_logistic(), name)(*contiguous, out, _device.current_stream())

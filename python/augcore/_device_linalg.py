@@ -15,7 +15,6 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from augcore import _cuda, _device
 
@@ -34,8 +33,8 @@ __all__ = [
     "weighted_gram",
 ]
 
-Array = NDArray[Any]  # CuPy's
-Floats = NDArray[np.float64]
+Array = Any  # CuPy's, which has no such type
+Floats = Any  # of float64
 
 _BLOCK_BYTES = 1 << 28  # of temporaries
 _CACHED_BYTES = 1 << 25  # of products that stay in the second-level cache until their rows are summed

@@ -44,6 +44,10 @@ class HessianFactor:
         if not (diagonal > 0).all() or not _validate.all_finite(self.lower):
             raise ValueError("lower: expected a Cholesky factor: finite, with a positive diagonal")
 
+    def __getstate__(self) -> dict[str, Any]:
+        """On the host: who reads it may have no GPU."""
+        return {**self.__dict__, "lower": _device.host(self.lower)}
+
     @classmethod
     def of(cls, hessian: Floats, fit_intercept: bool, n_contrasts: int = 1, threads: int = 0) -> HessianFactor:
         """Factor a symmetric positive definite matrix, which is overwritten; 0 threads are the global setting.
