@@ -15,6 +15,7 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from augcore import _cuda, _device
 
@@ -34,7 +35,7 @@ __all__ = [
 ]
 
 Array = Any  # CuPy's, which has no such type
-Floats = Any  # of float64
+Floats = NDArray[np.float64]  # or CuPy's
 
 _BLOCK_BYTES = 1 << 28  # of temporaries
 _CACHED_BYTES = 1 << 25  # of products that stay in the second-level cache until their rows are summed
@@ -44,6 +45,10 @@ _EXPLICIT_CONDITION = 1e-8  # the reciprocal: from here on L is inverted, which 
 
 
 # ---- the library -----------------------------------------------------------------------------------------------------
+
+
+def _address(values: Any) -> int:
+    return int(values.data.ptr)
 
 
 class _Blas:
@@ -88,7 +93,7 @@ class _Blas:
         getattr(self._module, f"{self._letter}trsm")(
             _device.cupy().cuda.device.get_cublas_handle(), self._module.CUBLAS_SIDE_RIGHT,
             self._module.CUBLAS_FILL_MODE_UPPER, operation, self._module.CUBLAS_DIAG_NON_UNIT, k, q,
-            self._one.ctypes.data, lower.data.ptr, q, b.data.ptr, k,
+            self._one.ctypes.data, _address(lower), q, _address(b), k,
         )  # fmt: skip
 
 
@@ -148,9 +153,9 @@ class GramSums:
         size, p, (_, q, _), stride = blas.dtype.itemsize, self._p, tiles.shape, weighted.shape[1]
         for first, end in _column_blocks(p):
             blas.multiply(
-                (tiles.data.ptr + first * (q + 1) * size, q, q * q),
-                (weighted.data.ptr + first * size, stride, height * stride, False),
-                (part.data.ptr + first * size, p, height * p, True),
+                (_address(tiles) + first * (q + 1) * size, q, q * q),
+                (_address(weighted) + first * size, stride, height * stride, False),
+                (_address(part) + first * size, p, height * p, True),
                 (q - first, end - first, height),
                 len(tiles),
             )
@@ -204,9 +209,9 @@ def cholesky(a: Floats) -> int:
     diagonal = a.diagonal().copy()
     solver = xp.cuda.cusolver
     handle, upper = xp.cuda.device.get_cusolver_handle(), xp.cuda.cublas.CUBLAS_FILL_MODE_UPPER
-    length = solver.dpotrf_bufferSize(handle, upper, q, a.data.ptr, q)
+    length = solver.dpotrf_bufferSize(handle, upper, q, _address(a), q)
     work, status = _device.empty("Hessian", (max(1, length),), np.float64), xp.zeros(1, np.int32)
-    solver.dpotrf(handle, upper, q, a.data.ptr, q, work.data.ptr, length, status.data.ptr)
+    solver.dpotrf(handle, upper, q, _address(a), q, _address(work), length, _address(status))
     a[...] = xp.tril(a)
     pivots, failed = _device.host(xp.stack([a.diagonal() ** 2, diagonal])), int(status[0])
     too_small = ~(pivots[0] > q * np.finfo(np.float64).eps * np.maximum(pivots[1], 0.0))
@@ -305,9 +310,9 @@ def _triangular_forms(
         values, y = part.astype(blas.dtype, copy=False), products[: len(part)]
         for first, end in _column_blocks(q):
             blas.multiply(
-                (y.data.ptr + first * size, q, 0),
-                (triangle.data.ptr + first * q * size, q, 0, True),
-                (values.data.ptr, p, 0, False),
+                (_address(y) + first * size, q, 0),
+                (_address(triangle) + first * q * size, q, 0, True),
+                (_address(values), p, 0, False),
                 (end - first, len(part), min(end, p)),
             )
         if column is None:

@@ -109,9 +109,9 @@ class LogisticRegression(FittedLogistic):
     n_iter_ : (1,) ndarray of int
         Steps taken.
     factor_ : HessianFactor
-        On the GPU where the fit was. Of the Hessian of the objective at the fitted coefficients, as `augcore.influence` takes it. Computed when it is
-        first asked for, from the X of the fit, which must not be changed until then; `numpy.linalg.LinAlgError` if the
-        Hessian is singular.
+        Of the Hessian of the objective at the fitted coefficients, as `augcore.influence` takes it; on the GPU where
+        the X of the fit is. Computed from that X when it is first asked for, so it must not be changed until then;
+        `numpy.linalg.LinAlgError` if the Hessian is singular.
     n_features_in_ : int
     """
 
@@ -258,7 +258,7 @@ class LogisticRegression(FittedLogistic):
             raise ValueError(f"y: expected length {len(X)}, as X has rows, got {len(labels)}")
         if not len(X):
             raise ValueError("X: has no samples")
-        vars(self).pop("feature_names_in_", None)
+        self.__dict__.pop("feature_names_in_", None)
         return self._check_labels(X, labels, sample_weight)
 
     def _start(self, objective: DenseObjective) -> tuple[Floats | None, Floats | None]:

@@ -108,8 +108,8 @@ class Objective(ABC):
 class DenseObjective(Objective):
     """The penalised objective of samples in memory; X, codes and weight are in the form the kernels take.
 
-    z are the linear predictors: (n,) for a binary model and (n, K - 1) for a softmax one. X, codes and weight are on one
-    side, the host or a GPU, and so are z and Hessians; parameters and gradients are on the host.
+    z are the linear predictors: (n,) for a binary model and (n, K - 1) for a softmax one. They and Hessians are where
+    X, codes and weight are, on the host or on a GPU; parameters and gradients are on the host.
     """
 
     X: NDArray[Any]
