@@ -8,6 +8,7 @@ boxes back; NumPy functions called with a box are run inside, as CuPy's dispatch
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -41,7 +42,9 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
         if not isinstance(values, np.ndarray):
             raise TypeError("Only numpy.ndarray can be set to cupy.ndarray")
         if values.dtype != self.dtype or values.shape != self.shape:
-            raise ValueError(f"{values.dtype} array of shape {values.shape} cannot be set to {self.dtype}, {self.shape}")
+            raise ValueError(
+                f"{values.dtype} array of shape {values.shape} cannot be set to {self.dtype}, {self.shape}"
+            )
         if not self._box.flags.c_contiguous:
             raise RuntimeError("Cannot set to non-contiguous array")
         self._box[...] = values
@@ -251,7 +254,95 @@ def _device(number: int) -> Iterator[None]:
     yield
 
 
+# ---- cupy.cuda.cublas and cusolver: matrices are column by column, at addresses --------------------------------------
+
+
+def _matrix(address: int, rows: int, columns: int, stride: int, dtype: Any) -> np.ndarray:
+    if stride < max(1, rows) or not 0 <= max(rows, columns, stride) < 2**31:
+        raise ValueError(f"CUBLAS_STATUS_INVALID_VALUE: {rows} x {columns}, {stride} from column to column")
+    count = (columns - 1) * stride + rows if rows and columns else 0
+    memory = (ctypes.c_char * (count * np.dtype(dtype).itemsize)).from_address(address)
+    size = np.dtype(dtype).itemsize
+    values = np.frombuffer(memory, dtype)
+    return np.lib.stride_tricks.as_strided(values, (rows, columns) if count else (0, 0), (size, stride * size))
+
+
+def _scalar(address: int, dtype: Any) -> Any:
+    return _matrix(address, 1, 1, 1, dtype)[0, 0]
+
+
+def _gemm_batched(dtype: Any) -> Callable[..., None]:
+    def call(
+        handle: int, trans_a: int, trans_b: int, m: int, n: int, k: int, alpha: int, a: int, lda: int, step_a: int,
+        b: int, ldb: int, step_b: int, beta: int, c: int, ldc: int, step_c: int, count: int,
+    ) -> None:  # fmt: skip
+        size = np.dtype(dtype).itemsize
+        for i in range(count):
+            left = _matrix(a + i * step_a * size, *((k, m) if trans_a else (m, k)), lda, dtype)
+            right = _matrix(b + i * step_b * size, *((n, k) if trans_b else (k, n)), ldb, dtype)
+            out = _matrix(c + i * step_c * size, m, n, ldc, dtype)
+            product = _scalar(alpha, dtype) * ((left.T if trans_a else left) @ (right.T if trans_b else right))
+            factor = _scalar(beta, dtype)
+            out[...] = product if factor == 0 else product + factor * out
+
+    return call
+
+
+def _gemm(dtype: Any) -> Callable[..., None]:
+    def call(handle: int, *arguments: int) -> None:
+        trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc = arguments
+        _gemm_batched(dtype)(
+            handle, trans_a, trans_b, m, n, k, alpha, a, lda, 0, b, ldb, 0, beta, c, ldc, 0, 1
+        )  # fmt: skip
+
+    return call
+
+
+def _trsm(dtype: Any) -> Callable[..., None]:
+    def call(
+        handle: int, side: int, fill: int, trans: int, diag: int, m: int, n: int, alpha: int, a: int, lda: int,
+        b: int, ldb: int,
+    ) -> None:  # fmt: skip
+        order = n if side else m
+        given = _matrix(a, order, order, lda, dtype)
+        triangle = np.triu(given) if fill else np.tril(given)
+        out = _matrix(b, m, n, ldb, dtype)
+        operated = triangle.T if trans else triangle
+        scaled = _scalar(alpha, dtype) * out
+        out[...] = np.linalg.solve(operated.T, scaled.T).T if side else np.linalg.solve(operated, scaled)
+
+    return call
+
+
+def _dpotrf(handle: int, fill: int, n: int, a: int, lda: int, work: int, length: int, status: int) -> None:
+    """As LAPACK's: the other triangle is left, and the status is the order of the minor that is not positive."""
+    matrix = _matrix(a, n, n, lda, np.float64)
+    lower = matrix.T if fill else matrix
+    _matrix(status, 1, 1, 1, np.int32)[0, 0] = 0
+    for j in range(n):
+        pivot = lower[j, j] - lower[j, :j] @ lower[j, :j]
+        if not pivot > 0:
+            _matrix(status, 1, 1, 1, np.int32)[0, 0] = j + 1
+            return
+        lower[j, j] = np.sqrt(pivot)
+        lower[j + 1 :, j] = (lower[j + 1 :, j] - lower[j + 1 :, :j] @ lower[j, :j]) / lower[j, j]
+
+
 cuda = types.SimpleNamespace(
+    cublas=types.SimpleNamespace(
+        CUBLAS_OP_N=0,
+        CUBLAS_OP_T=1,
+        CUBLAS_FILL_MODE_LOWER=0,
+        CUBLAS_FILL_MODE_UPPER=1,
+        CUBLAS_SIDE_LEFT=0,
+        CUBLAS_SIDE_RIGHT=1,
+        CUBLAS_DIAG_NON_UNIT=0,
+        **{f"{letter}gemm": _gemm(dtype) for letter, dtype in (("s", np.float32), ("d", np.float64))},
+        **{f"{letter}gemmStridedBatched": _gemm_batched(d) for letter, d in (("s", np.float32), ("d", np.float64))},
+        **{f"{letter}trsm": _trsm(dtype) for letter, dtype in (("s", np.float32), ("d", np.float64))},
+    ),
+    cusolver=types.SimpleNamespace(dpotrf_bufferSize=lambda *arguments: 1, dpotrf=_dpotrf),
+    device=types.SimpleNamespace(get_cublas_handle=lambda: 1, get_cusolver_handle=lambda: 1),
     get_current_stream=_Stream,
     Device=_device,
     Event=_Event,

@@ -89,7 +89,9 @@ def test_counts_of_sets(cupy: Any, jitter: float) -> None:
 def test_any_scale_and_rank(cupy: Any) -> None:
     features = rows(20, 4)
     for scale in (1e-180, 1e150):
-        same_sets(cupy, KDPP(features=cupy.asarray(features * scale)).sample(3, 1), KDPP(features=features).sample(3, 1))
+        same_sets(
+            cupy, KDPP(features=cupy.asarray(features * scale)).sample(3, 1), KDPP(features=features).sample(3, 1)
+        )
     twice = np.concatenate([features, features], axis=1)  # the squares of what is left would drown in rounding
     twice[:, 0] += 1e-10 * np.arange(20)
     points = KDPP(features=cupy.asarray(twice))

@@ -19,7 +19,7 @@ from augcore import _device
 Floats = NDArray[np.float64]
 
 
-def _compiled(name: str) -> ModuleType:
+def _module(name: str) -> ModuleType:
     try:
         return import_module(f"augcore.{name}")
     except ImportError as error:
@@ -30,7 +30,7 @@ def _compiled(name: str) -> ModuleType:
 
 
 def _geometry() -> ModuleType:
-    return _compiled("_cuda_geometry")
+    return _module("_cuda_geometry")
 
 
 def facts() -> dict[str, bool | str | None]:
@@ -117,25 +117,25 @@ _SPARE = 4096  # points that may be as good as the last
 def log_magnitudes(values: Any) -> Any:
     out = _device.empty("scores", values.shape, np.float64)
     if len(values):
-        _compiled("_cuda_sampling").log_magnitudes(values, out, _device.current_stream())
+        _module("_cuda_sampling").log_magnitudes(values, out, _device.current_stream())
     return out
 
 
 def policy_keys(policy: str, scores: Any, key: NDArray[np.uint64], first_index: int) -> tuple[Any, Any]:
-    draw = _compiled("_cuda_sampling").Draw(policy, key, first_index, scores)
+    draw = _module("_cuda_sampling").Draw(policy, key, first_index, scores)
     return _keys(draw, len(scores), None)
 
 
 def policy_order(policy: str, scores: Any, key: NDArray[np.uint64], k: int, first_index: int = 0) -> Any:
     """Places of the first k points in the order of their keys. Waits once, for whether the scores are finite."""
-    module, stream, n = _compiled("_cuda_sampling"), _device.current_stream(), len(scores)
+    module, stream, n = _module("_cuda_sampling"), _device.current_stream(), len(scores)
     order = _device.empty("scores", (k,), np.int64)
     if n == 0:
         return order
     draw = module.Draw(policy, key, first_index, scores)
     state = _device.empty("scores", (module.STATE_WORDS,), np.uint64)
     draw.survey(state, stream)
-    in_words = 0 < k and n <= _MOST_PLACES
+    in_words = k > 0 and n <= _MOST_PLACES
     if in_words:
         find = _some_words if k <= n // _PART and n > _MANY else _all_words
         words = _sorted_words(module, find(module, draw, n, k, state))
@@ -156,7 +156,7 @@ def policy_candidates(
 ) -> tuple[Floats, Floats, NDArray[np.int64]]:
     """Keys and indices of the first k points, in main memory."""
     places = policy_order(policy, scores, key, min(k, len(scores)), first_index)
-    draw = _compiled("_cuda_sampling").Draw(policy, key, first_index, scores)
+    draw = _module("_cuda_sampling").Draw(policy, key, first_index, scores)
     high, low = _keys(draw, len(places), places)
     return _device.host(high), _device.host(low), _device.host(places) + first_index
 
@@ -217,5 +217,96 @@ def round_robin(order: Any, codes: NDArray[np.int64], limits: NDArray[np.int64],
 def propose(sums: Any, key: NDArray[np.uint64], draw: int, first: int, count: int) -> tuple[Any, Any]:
     """Items of proposals, n where a sum was rounded, and a uniform part of the bound of each: see dpp.hpp."""
     items, limits = _device.empty("k", (count,), np.int64), _device.empty("k", (count,), np.float64)
-    _compiled("_cuda_dpp").propose(sums, key, draw, first, items, limits, _device.current_stream())
+    _module("_cuda_dpp").propose(sums, key, draw, first, items, limits, _device.current_stream())
     return items, limits
+
+
+# ---- logistic regression ---------------------------------------------------------------------------------------------
+
+
+def _logistic() -> ModuleType:
+    return _module("_cuda_logistic")
+
+
+def within(values: Any, bound: float) -> bool:
+    """Whether no element of values, of float32 or float64, is NaN or above the bound in size. Waits."""
+    outside = _device.cupy().zeros(1, np.int32)
+    _logistic().find_outside(values, bound, outside, _device.current_stream())
+    return not int(outside[0])
+
+
+def linear_predictor(X: Any, intercept: bool, coef: Floats) -> Floats:
+    """coef: (b, q), on the host or not; (n, b)."""
+    eta = _device.empty("X", (len(X), len(coef)), np.float64)
+    if eta.size:
+        coef = _device.upload(np.ascontiguousarray(coef) if isinstance(coef, np.ndarray) else coef)
+        _logistic().linear_predictor(X, intercept, coef, eta, _device.current_stream())
+    return eta
+
+
+def sum_of_rows(X: Any, intercept: bool, factors: Any) -> Floats:
+    """factors' (n, b) times (X, 1): (b, q), on the host. Waits."""
+    module, b, q = _logistic(), factors.shape[1], X.shape[1] + intercept
+    total = _device.empty("X", (b, q), np.float64)
+    sums = _device.empty("X", (module.parts_of_rows(len(X)), b, q), np.float64)
+    factors = _device.contiguous("factors", factors)
+    module.sum_of_rows(X, intercept, factors, sums, total, _device.current_stream())
+    return _device.host(total)
+
+
+def gradient(X: Any, intercept: bool, coef: Floats, y: Any, weight: Any) -> tuple[Floats, Floats]:
+    """The linear predictors (n,), and the gradient (q,) on the host. Waits."""
+    module, n, q = _logistic(), len(X), X.shape[1] + intercept
+    eta, residuals = (_device.empty("X", (n,), np.float64) for _ in range(2))
+    total = _device.empty("X", (q,), np.float64)
+    sums = _device.empty("X", (module.parts_of_rows(n), q), np.float64)
+    coef = _device.upload(np.ascontiguousarray(coef))
+    module.gradient(X, intercept, coef, y, weight, eta, residuals, sums, total, _device.current_stream())
+    return eta, _device.host(total)
+
+
+def log_loss(eta: Any, y: Any) -> Floats:
+    return _of_samples("log_loss", eta, y)
+
+
+def residual(eta: Any, y: Any) -> Floats:
+    return _of_samples("residual", eta, y)
+
+
+def curvature(eta: Any) -> Floats:
+    return _of_samples("curvature", eta)
+
+
+def loo_influence(eta: Any, y: Any, weight: Any, q: Any) -> Floats:
+    return _of_samples("loo_influence", eta, y, weight, q)
+
+
+def loo_loss_change(eta: Any, y: Any, weight: Any, q: Any) -> Floats:
+    return _of_samples("loo_loss_change", eta, y, weight, q)
+
+
+def _of_samples(name: str, *arguments: Any) -> Floats:
+    contiguous = [None if values is None else _device.contiguous(name, values) for values in arguments]
+    out = _device.empty(name, arguments[0].shape, np.float64)
+    getattr(_logistic(), name)(*contiguous, out, _device.current_stream())
+    return out
+
+
+def weighted_rows(X: Any, intercept: bool, weight: Any, out: Any) -> None:
+    """out (n, at least q), of float32 or float64: weight_i (x_i, 1), and zeros."""
+    _logistic().weighted_rows(X, intercept, weight, out, _device.current_stream())
+
+
+def add_tiles(tiles: Any, total: Any) -> None:
+    """Adds the sum of tiles (count, q, q), of float32 or float64, to total (q, q) where column >= row."""
+    _logistic().add_tiles(tiles, total, _device.current_stream())
+
+
+def row_squares(y: Any, shift: Any, out: Any, stride: int) -> None:
+    """The squares of each row of y, summed, into every stride-th element of out; shift is added to the last column."""
+    _logistic().row_squares(y, shift, out, stride, _device.current_stream())
+
+
+def row_dots(y: Any, X: Any, intercept: bool, shift: Any, out: Any, stride: int) -> None:
+    """The same of each row of y times that of (X, 1)."""
+    _logistic().row_dots(y, X, intercept, shift, out, stride, _device.current_stream())

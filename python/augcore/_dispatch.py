@@ -5,12 +5,13 @@ Arguments are checked before they come here (`_validate`): arrays are C-contiguo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from augcore import _core, _cuda, _device
+from augcore import _core, _cuda, _device, _device_linalg
 
 Floats = NDArray[np.float64]
 
@@ -28,6 +29,8 @@ def get_num_threads() -> int:
 
 def within(values: NDArray[Any], bound: float) -> bool:
     """Whether no element of values (n,), of float32 or float64, is NaN or above the bound in size."""
+    if _device.is_device(values):
+        return _cuda.within(values, bound)
     return _core.within(values, bound)
 
 
@@ -54,6 +57,12 @@ def check_cuda() -> None:
 
 def linear_predictor(X: NDArray[Any], intercept: bool, coef: Floats, threads: int) -> Floats:
     """(X, 1) times coef (q,), or each of coef (b, q): (n,) or (n, b)."""
+    if _device.is_device(X):
+        return (
+            _cuda.linear_predictor(X, intercept, coef)
+            if coef.ndim == 2
+            else _cuda.linear_predictor(X, intercept, coef[None])[:, 0]
+        )
     from augcore import _logistic
 
     rows = np.atleast_2d(coef)
@@ -63,7 +72,9 @@ def linear_predictor(X: NDArray[Any], intercept: bool, coef: Floats, threads: in
 
 
 def sum_of_rows(X: NDArray[Any], intercept: bool, factors: Floats, threads: int) -> Floats:
-    """factors' (b, n) times (X, 1): (b, q)."""
+    """factors' (b, n) times (X, 1): (b, q), on the host wherever X is."""
+    if _device.is_device(X):
+        return _cuda.sum_of_rows(X, intercept, factors)
     from augcore import _logistic
 
     out = np.empty((factors.shape[1], X.shape[1] + intercept))
@@ -74,7 +85,12 @@ def sum_of_rows(X: NDArray[Any], intercept: bool, factors: Floats, threads: int)
 def gradient(
     X: NDArray[Any], intercept: bool, coef: Floats, y: Floats, weight: Floats | None, threads: int
 ) -> tuple[Floats, Floats]:
-    """The linear predictors (n,) and the gradient (q,) of the summed weighted log loss, in one pass over X."""
+    """The linear predictors (n,) and the gradient (q,) of the summed weighted log loss, in one pass over X.
+
+    The gradient is on the host wherever X is.
+    """
+    if _device.is_device(X):
+        return _cuda.gradient(X, intercept, coef, y, weight)
     from augcore import _logistic
 
     eta, out = np.empty(len(X)), np.empty(X.shape[1] + intercept)
@@ -83,6 +99,8 @@ def gradient(
 
 
 def log_loss(eta: Floats, y: Floats, threads: int) -> Floats:
+    if _device.is_device(eta):
+        return _cuda.log_loss(eta, y)
     from augcore import _logistic
 
     out = np.empty(len(eta))
@@ -91,6 +109,8 @@ def log_loss(eta: Floats, y: Floats, threads: int) -> Floats:
 
 
 def residual(eta: Floats, y: Floats, threads: int) -> Floats:
+    if _device.is_device(eta):
+        return _cuda.residual(eta, y)
     from augcore import _logistic
 
     out = np.empty(len(eta))
@@ -99,6 +119,8 @@ def residual(eta: Floats, y: Floats, threads: int) -> Floats:
 
 
 def curvature(eta: Floats, threads: int) -> Floats:
+    if _device.is_device(eta):
+        return _cuda.curvature(eta)
     from augcore import _logistic
 
     out = np.empty(len(eta))
@@ -107,6 +129,8 @@ def curvature(eta: Floats, threads: int) -> Floats:
 
 
 def loo_influence(eta: Floats, y: Floats, weight: Floats | None, q: Floats, threads: int) -> Floats:
+    if _device.is_device(eta):
+        return _cuda.loo_influence(eta, y, weight, q)
     from augcore import _logistic
 
     out = np.empty(len(eta))
@@ -115,6 +139,8 @@ def loo_influence(eta: Floats, y: Floats, weight: Floats | None, q: Floats, thre
 
 
 def loo_loss_change(eta: Floats, y: Floats, weight: Floats | None, q: Floats, threads: int) -> Floats:
+    if _device.is_device(eta):
+        return _cuda.loo_loss_change(eta, y, weight, q)
     from augcore import _logistic
 
     out = np.empty(len(eta))
@@ -124,6 +150,8 @@ def loo_loss_change(eta: Floats, y: Floats, weight: Floats | None, q: Floats, th
 
 def cholesky(a: Floats, threads: int) -> int:
     """Replaces a by its factor; -1, or the column where it is singular to working precision."""
+    if _device.is_device(a):
+        return _device_linalg.cholesky(a)
     from augcore import _logistic
 
     return _logistic.cholesky(a, threads)
@@ -131,6 +159,9 @@ def cholesky(a: Floats, threads: int) -> int:
 
 def cholesky_solve(factor: Floats, b: Floats) -> None:
     """Replaces b by (L L')^-1 b."""
+    if _device.is_device(factor):
+        b[...] = _device_linalg.cholesky_solve_many(factor, b)
+        return
     from augcore import _logistic
 
     _logistic.cholesky_solve(factor, b)
@@ -138,15 +169,22 @@ def cholesky_solve(factor: Floats, b: Floats) -> None:
 
 def reciprocal_condition(factor: Floats) -> float:
     """Of L L' scaled to a unit diagonal, in the 1-norm, estimated: between 0 and 1."""
+    if _device.is_device(factor):
+        return _device_linalg.reciprocal_condition(factor)
     from augcore import _logistic
 
     return _logistic.reciprocal_condition(factor)
 
 
-def inverse_quadratic_form(
-    X: NDArray[Any], intercept: bool, factor: Floats, threads: int, single: bool = False
-) -> Floats:
-    """x_i' (L L')^-1 x_i for every row of (X, 1): (n,)."""
+def forms_of_factor(factor: Floats, condition: Callable[[], float]) -> Any:
+    """A factor as `inverse_quadratic_form` takes it; condition: tells the reciprocal one of L L'."""
+    return _device_linalg.forms_of_factor(factor, condition()) if _device.is_device(factor) else factor
+
+
+def inverse_quadratic_form(X: NDArray[Any], intercept: bool, factor: Any, threads: int, single: bool = False) -> Floats:
+    """x_i' (L L')^-1 x_i for every row of (X, 1): (n,); factor: what `forms_of_factor` gives."""
+    if _device.is_device(X):
+        return _device_linalg.inverse_quadratic_form(X, intercept, factor, single)
     from augcore import _logistic
 
     out = np.empty(len(X))
@@ -221,6 +259,15 @@ class GramSums(_Sums):
 TILE_ROWS = 512  # kTileRows of tree_sum.hpp
 
 
+def gram_sums(
+    like: Any, p: int, intercept: bool, single: bool = False, first_row: int = 0, rows_of_tile: int = 0
+) -> Any:
+    """`GramSums` for rows that are where `like` is; on a GPU of one run of rows, which can be fed but not sent."""
+    if _device.is_device(like):
+        return _device_linalg.GramSums(p, intercept, single)
+    return GramSums(p, intercept, single, first_row, rows_of_tile)
+
+
 class RowSums(_Sums):
     """`sum_of_rows` over blocks of rows, for b factors of each; first_row and rows_of_tile as in `GramSums`."""
 
@@ -241,6 +288,8 @@ class RowSums(_Sums):
 
 def weighted_gram(X: NDArray[Any], intercept: bool, weight: Floats, threads: int, single: bool = False) -> Floats:
     """sum_i weight_i x_i x_i' over the rows of (X, 1), or of X without an intercept: (q, q), symmetric."""
+    if _device.is_device(X):
+        return _device_linalg.weighted_gram(X, intercept, weight, single)
     from augcore import _logistic
 
     q = X.shape[1] + intercept
@@ -251,6 +300,8 @@ def weighted_gram(X: NDArray[Any], intercept: bool, weight: Floats, threads: int
 
 def product(X: NDArray[Any], intercept: bool, right: Floats, threads: int) -> Floats:
     """(X, 1) times right (q, b): (n, b)."""
+    if _device.is_device(X):
+        return _device_linalg.product(X, intercept, right)
     from augcore import _logistic
 
     out = np.empty((len(X), right.shape[1]))
@@ -260,6 +311,8 @@ def product(X: NDArray[Any], intercept: bool, right: Floats, threads: int) -> Fl
 
 def transposed_product(X: NDArray[Any], intercept: bool, right: Floats, threads: int) -> Floats:
     """(X, 1)' times right (n, b): (q, b)."""
+    if _device.is_device(X):
+        return _device_linalg.transposed_product(X, intercept, right)
     from augcore import _logistic
 
     out = np.empty((X.shape[1] + intercept, right.shape[1]))
@@ -268,7 +321,9 @@ def transposed_product(X: NDArray[Any], intercept: bool, right: Floats, threads:
 
 
 def quadratic_forms(X: NDArray[Any], intercept: bool, matrices: Floats, threads: int, single: bool = False) -> Floats:
-    """x_i' M_m x_i for every row of (X, 1) and every symmetric matrix of matrices (m, q, q): (n, m)."""
+    """x_i' M_m x_i for every row of (X, 1) and every matrix of matrices (m, q, q): (n, m)."""
+    if _device.is_device(X):
+        return _device_linalg.quadratic_forms(X, intercept, matrices, single)
     from augcore import _logistic
 
     out = np.empty((len(X), len(matrices)))
@@ -278,6 +333,8 @@ def quadratic_forms(X: NDArray[Any], intercept: bool, matrices: Floats, threads:
 
 def cholesky_solve_many(factor: Floats, b: Floats, threads: int) -> Floats:
     """(L L')^-1 b for b (q, k)."""
+    if _device.is_device(factor):
+        return _device_linalg.cholesky_solve_many(factor, b)
     from augcore import _logistic
 
     solution = np.array(b, dtype=np.float64, order="C")
@@ -287,6 +344,8 @@ def cholesky_solve_many(factor: Floats, b: Floats, threads: int) -> Floats:
 
 def cholesky_inverse(factor: Floats, threads: int) -> Floats:
     """(L L')^-1: (q, q), symmetric."""
+    if _device.is_device(factor):
+        return _device_linalg.cholesky_inverse(factor)
     from augcore import _logistic
 
     out = np.empty_like(factor, order="C")
@@ -386,8 +445,9 @@ class Reservoir:
         """Of scores on a GPU the first k are fetched, after a look at whether all are finite."""
         if _device.is_device(scores):
             policy, key, k = self._draw
-            return self._kept.absorb(*_cuda.policy_candidates(policy, scores, key, k, first_index))
-        self._kept.add(scores, first_index, threads)
+            self._kept.absorb(*_cuda.policy_candidates(policy, scores, key, k, first_index))
+        else:
+            self._kept.add(scores, first_index, threads)
 
     def absorb(self, high: Floats, low: Floats, index: NDArray[np.int64]) -> None:
         self._kept.absorb(high, low, index)

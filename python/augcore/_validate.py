@@ -179,9 +179,9 @@ def parts(n: int, item_bytes: int) -> Iterator[slice]:
     return (slice(first, min(n, first + step)) for first in range(0, n, step))
 
 
-def real_array(name: str, value: Any, *, ndim: int, finite: bool = True) -> NDArray[Any]:
+def real_array(name: str, value: Any, *, ndim: int, finite: bool = True, device: bool = False) -> NDArray[Any]:
     """A float32 or float64 array of real numbers, C-contiguous in native byte order; integers become float64."""
-    values = array(name, value)
+    values = array(name, value, device=device)
     if values.dtype.kind in "iu":
         values = values.astype(np.float64)
     if values.dtype.kind != "f" or values.dtype.itemsize not in (4, 8):
@@ -239,6 +239,8 @@ def all_finite(values: NDArray[Any]) -> bool:
 def _within(values: NDArray[Any], bound: float) -> bool:
     """Whether no element is NaN or above the bound in size; where the kernel takes the array, in one pass."""
     contiguous = values.flags.c_contiguous or values.flags.f_contiguous
+    if _device.is_device(values):
+        return _dispatch.within(values.ravel(order="K" if contiguous else "C"), bound)
     if contiguous and values.flags.aligned and values.dtype in (np.float32, np.float64) and values.dtype.isnative:
         return _dispatch.within(values.ravel(order="K"), bound)
     return bool((np.abs(values) <= np.float64(bound)).all())
@@ -258,16 +260,24 @@ def magnitudes(name: str, values: NDArray[Any]) -> NDArray[Any]:
     return values
 
 
-def vector(name: str, value: Any, length: int | None = None, *, finite: bool = True) -> NDArray[np.float64]:
+def vector(
+    name: str, value: Any, length: int | None = None, *, finite: bool = True, device: bool = False
+) -> NDArray[np.float64]:
     """A vector of float64, of the given length."""
-    values = np.ascontiguousarray(real_array(name, value, ndim=1, finite=finite), dtype=np.float64)
+    values = real_array(name, value, ndim=1, finite=finite, device=device)
+    if _device.is_device(values):
+        values = values.astype(np.float64, copy=False)
+    else:
+        values = np.ascontiguousarray(values, dtype=np.float64)
     if length is not None and len(values) != length:
         raise ValueError(f"{name}: expected length {length}, got {len(values)}")
     return values
 
 
-def output(name: str, value: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """Where a result of float64 goes: a new array where it is None."""
+def output(name: str, value: Any, shape: tuple[int, ...], like: Any = None) -> NDArray[np.float64]:
+    """Where a result of float64 goes: a new array where it is None, on the GPU if `like` is."""
+    if _device.is_device(like):
+        return _device.output(name, value, shape, np.float64, like)
     if value is None:
         return np.empty(shape)
     if not isinstance(value, np.ndarray):
@@ -277,9 +287,9 @@ def output(name: str, value: Any, shape: tuple[int, ...]) -> NDArray[np.float64]
     return value
 
 
-def design(name: str, value: Any, *, columns: int | None = None) -> NDArray[Any]:
+def design(name: str, value: Any, *, columns: int | None = None, device: bool = False) -> NDArray[Any]:
     """A matrix of samples by features, float32 or float64, with at least one feature."""
-    values = magnitudes(name, real_array(name, value, ndim=2, finite=False))
+    values = magnitudes(name, real_array(name, value, ndim=2, finite=False, device=device))
     if values.shape[1] == 0:
         raise ValueError(f"{name}: has no columns, got shape {values.shape}")
     if columns is not None and values.shape[1] != columns:
@@ -287,16 +297,17 @@ def design(name: str, value: Any, *, columns: int | None = None) -> NDArray[Any]
     return values
 
 
-def sample_weight(name: str, value: Any, length: int) -> NDArray[np.float64] | None:
-    """Weights of samples, none negative; None means one each."""
+def sample_weight(name: str, value: Any, length: int, like: Any = None) -> NDArray[np.float64] | None:
+    """Weights of samples, none negative; None means one each. They go to the GPU where `like` is on it."""
     if value is None:
         return None
-    weights = vector(name, value, length)
+    device = _device.is_device(like)
+    weights = vector(name, value, length, device=device)
     if length and weights.min() < 0:
         raise ValueError(f"{name}: must not be negative, got {float(weights.min())!r}")
     if magnitudes(name, weights).any() and weights[weights > 0].min() < 1 / MAX_MAGNITUDE:
         raise ValueError(f"{name}: has values below {1 / MAX_MAGNITUDE:g} that are not 0; scale them")
-    return weights
+    return _device.upload(weights) if device else weights
 
 
 # ---- registries ------------------------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ from augcore.scores import SCORES
 from augcore.streaming import Blocks, Journal, fit
 from augcore.streaming.scoring import score_of_blocks
 
-__all__ = ["Job", "ON_GPU", "score"]
+__all__ = ["ON_GPU", "Job", "score"]
 
 Report = Callable[[str, float, float], None]
 Tell = Callable[[str], None]

@@ -91,7 +91,7 @@ class StreamedPoints:
         add = partial(_add_curvatures, self.like)
         return self.samples.sums(empty, add, "Hessian of the model", self.coef, np.array([single, self.fit_intercept]))
 
-    def prepare(self, factor: HessianFactor) -> Floats:
+    def prepare(self, factor: HessianFactor) -> Any:
         return self.like.prepare(factor)
 
 
