@@ -131,9 +131,9 @@ __device__ __forceinline__ bool is_before(const Draw& draw, const T* scores, std
 // Points of one position stand by their places. A point of a short run of them finds its rank by comparing itself with
 // the others; in a long run each must come before the next, which is so where their keys are equal.
 template <typename T>
-__global__ void __launch_bounds__(kBlock) finish_kernel(Draw draw, const T* scores, const std::uint64_t* words,
-                                                        std::int64_t n, std::int64_t k, State* state,
-                                                        std::int64_t* order) {
+__global__ void __launch_bounds__(kBlock)
+    finish_kernel(Draw draw, const T* scores, const std::uint64_t* words, std::int64_t n, std::int64_t k, State* state,
+                  std::int64_t* order) {
   const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * kBlock + threadIdx.x;
   if (i >= n) return;
   const auto position_at = [&](std::int64_t at) { return static_cast<std::uint32_t>(words[at] >> 32); };

@@ -53,10 +53,9 @@ __device__ __forceinline__ point::ExponentialKey key_of(const Draw& draw, double
   const auto index = static_cast<std::uint64_t>(draw.first_index + place);
   const point::Words4 drawn = point::stream_block(index / 4, draw.key[0], draw.key[1]);
   const unsigned word = static_cast<unsigned>(index & 3U);  // no array in local memory
-  return point::policy_key(draw.policy,
-                           word < 2 ? (word == 0 ? drawn.word[0] : drawn.word[1])
-                                    : (word == 2 ? drawn.word[2] : drawn.word[3]),
-                           score);
+  return point::policy_key(
+      draw.policy, word < 2 ? (word == 0 ? drawn.word[0] : drawn.word[1]) : (word == 2 ? drawn.word[2] : drawn.word[3]),
+      score);
 }
 
 // 0 ... last; also of a NaN.

@@ -12,9 +12,8 @@ constexpr int kRounds = kSelectTile / kBlock;
 constexpr int kMostBlocks = 2048;
 
 // Counts `bits` bits at `shift` of the positions whose upper bits are the prefix.
-__global__ void __launch_bounds__(kBlock)
-    count_bits_kernel(const std::uint32_t* positions, std::int64_t n, int shift, int bits, const State* state,
-                      std::uint32_t* counts) {
+__global__ void __launch_bounds__(kBlock) count_bits_kernel(const std::uint32_t* positions, std::int64_t n, int shift,
+                                                            int bits, const State* state, std::uint32_t* counts) {
   __shared__ std::uint32_t mine[kThresholdCounts];
   const int bins = 1 << bits;
   for (int bin = threadIdx.x; bin < bins; bin += kBlock) mine[bin] = 0;

@@ -47,9 +47,8 @@ __device__ __forceinline__ std::uint32_t sum_before(std::uint32_t value, std::ui
   return sum - value;
 }
 
-__global__ void __launch_bounds__(kBlock, 3)
-    scatter_kernel(const std::uint64_t* words, std::int64_t n, int shift, const std::uint32_t* summed,
-                   std::uint64_t* out) {
+__global__ void __launch_bounds__(kBlock, 3) scatter_kernel(const std::uint64_t* words, std::int64_t n, int shift,
+                                                            const std::uint32_t* summed, std::uint64_t* out) {
   __shared__ Word sorted[kSortTile];
   __shared__ std::uint32_t counts[kWarps][kDigits];
   __shared__ std::uint32_t to[kDigits];  // where in `out` a digit goes, less where in the tile it is

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from augcore import _device
 
 Floats = NDArray[np.float64]
+Order = NDArray[np.intp]
 
 
 def _module(name: str) -> ModuleType:
@@ -114,7 +115,7 @@ _MANY = 2**16  # unless all are few
 _SPARE = 4096  # points that may be as good as the last
 
 
-def log_magnitudes(values: Any) -> Any:
+def log_magnitudes(values: Any) -> Floats:
     out = _device.empty("scores", values.shape, np.float64)
     if len(values):
         _module("_cuda_sampling").log_magnitudes(values, out, _device.current_stream())
@@ -126,7 +127,7 @@ def policy_keys(policy: str, scores: Any, key: NDArray[np.uint64], first_index: 
     return _keys(draw, len(scores), None)
 
 
-def policy_order(policy: str, scores: Any, key: NDArray[np.uint64], k: int, first_index: int = 0) -> Any:
+def policy_order(policy: str, scores: Any, key: NDArray[np.uint64], k: int, first_index: int = 0) -> Order:
     """Places of the first k points in the order of their keys. Waits once, for whether the scores are finite."""
     module, stream, n = _module("_cuda_sampling"), _device.current_stream(), len(scores)
     order = _device.empty("scores", (k,), np.int64)
@@ -148,7 +149,8 @@ def policy_order(policy: str, scores: Any, key: NDArray[np.uint64], k: int, firs
     high, low = _keys(draw, n, None)
     cp = _device.namespace(scores)
     by_low = cp.argsort(low + 0.0, kind="stable")  # -0 becomes 0
-    return by_low[cp.argsort((high + 0.0)[by_low], kind="stable")[:k]]
+    by_key: Order = by_low[cp.argsort((high + 0.0)[by_low], kind="stable")[:k]]
+    return by_key
 
 
 def policy_candidates(
@@ -199,7 +201,7 @@ def _sorted_words(module: ModuleType, words: Any) -> Any:
     return words
 
 
-def round_robin(order: Any, codes: NDArray[np.int64], limits: NDArray[np.int64], k: int) -> Any:
+def round_robin(order: Any, codes: NDArray[np.int64], limits: NDArray[np.int64], k: int) -> Order:
     """The first of every group, then the second, ...; codes and limits are in main memory."""
     cp = _device.namespace(order)
     groups = _device.upload(codes)[order]
@@ -208,7 +210,8 @@ def round_robin(order: Any, codes: NDArray[np.int64], limits: NDArray[np.int64],
     turn = cp.arange(len(order)) - _device.upload(np.cumsum(sizes) - sizes)[groups[by_group]]
     beyond = turn >= _device.upload(limits)[groups[by_group]]
     turns = cp.argsort((turn + beyond * len(order)) * max(1, len(limits)) + groups[by_group], kind="stable")
-    return order[by_group[turns[:k]]]
+    chosen: Order = order[by_group[turns[:k]]]
+    return chosen
 
 
 # ---- determinantal point processes -----------------------------------------------------------------------------------

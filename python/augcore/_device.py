@@ -160,7 +160,7 @@ def upload(values: Any) -> Array:
 class Upload:
     """Blocks of rows on their way to an array on the GPU: one crosses while the next is read into pinned memory."""
 
-    def __init__(self, to: Array) -> None:
+    def __init__(self, to: Any) -> None:
         cuda = cupy().cuda
         self._to, self._stream = to, cuda.get_current_stream()
         self._memory: list[Any] = [None, None]

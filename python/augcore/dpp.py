@@ -330,8 +330,10 @@ class _Spectrum:
         self._reflector = _reflector(self.vectors) if rest > 0 else None
 
     def kernel(self) -> _dispatch.SpectralKernel | _projection.SpectralKernel:
-        where = _projection if _device.is_device(self.vectors) else _dispatch
-        return where.SpectralKernel(self.vectors, self.eigenvalues, self.rest, self._leverage, self._reflector)
+        parts = self.vectors, self.eigenvalues, self.rest, self._leverage, self._reflector
+        if _device.is_device(self.vectors):
+            return _projection.SpectralKernel(*parts)
+        return _dispatch.SpectralKernel(*parts)
 
 
 def _reflector(vectors: Floats) -> Floats:
@@ -344,7 +346,7 @@ def _reflector(vectors: Floats) -> Floats:
     r = vectors.shape[1]
     if r == 0:
         return vectors
-    left, sizes, right = _device.namespace(vectors).linalg.svd(vectors[:r])
+    left, sizes, right = _svd(vectors[:r])
     reflector: Floats = vectors @ right.T
     reflector[:r] += left
     reflector /= np.sqrt(1.0 + sizes)
@@ -413,15 +415,21 @@ def _singular(rows: Floats) -> tuple[Floats, Floats]:
 
     On a GPU those of R in Q R, which is small: squared rows would lose the smaller half of their digits.
     """
-    if _device.is_device(rows):
-        linalg = _device.namespace(rows).linalg
-        across, small = linalg.qr(rows)
-        vectors, sizes, _ = linalg.svd(small, full_matrices=False)
-        return across @ vectors, _device.host(sizes)
-    from scipy import linalg
+    if not _device.is_device(rows):
+        return _svd(rows)[:2]
+    across, small = _device.namespace(rows).linalg.qr(rows)
+    vectors, sizes, _ = _svd(small)
+    return across @ vectors, _device.host(sizes)
 
-    vectors, sizes, _ = linalg.svd(rows, full_matrices=False, check_finite=False)
-    return vectors, sizes
+
+def _svd(rows: Floats) -> tuple[Floats, Floats, Floats]:
+    if _device.is_device(rows):
+        left, sizes, right = _device.namespace(rows).linalg.svd(rows, full_matrices=False)
+    else:
+        from scipy import linalg
+
+        left, sizes, right = linalg.svd(rows, full_matrices=False, check_finite=False)
+    return left, sizes, right
 
 
 def _quality(scores: Any, n: int, device: bool = False) -> tuple[Floats, int]:

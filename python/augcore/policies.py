@@ -459,8 +459,9 @@ def _probabilities_on_gpu(values: NDArray[Any], policy: str) -> Floats:
         raise ValueError("scores: contains NaN or infinity")
     log_weights = _LOG_WEIGHTS[policy](values)
     top = log_weights.max()
-    weights: Floats = np.where(np.isinf(top), (log_weights == top).astype(np.float64), np.exp(log_weights - top))
-    return weights / np.maximum(weights.sum(), 1.0)
+    weights = np.where(np.isinf(top), (log_weights == top).astype(np.float64), np.exp(log_weights - top))
+    normalised: Floats = weights / np.maximum(weights.sum(), 1.0)
+    return normalised
 
 
 def _normalised(log_weights: Floats) -> Floats:

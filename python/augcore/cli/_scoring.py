@@ -38,7 +38,7 @@ Tell = Callable[[str], None]
 
 ON_GPU = (
     *("loo_influence", "loo_loss_change", "leverage", "loss", "margin"),
-    *("gradient_dot", "gradient_norm", "entropy", "el2n"),
+    *("gradient_dot", "gradient_norm", "el2n"),
 )
 
 _SECONDS_BETWEEN_FLUSHES = 10.0
@@ -105,18 +105,20 @@ def _score_on_gpu(job: Job, out: Path, model: LogisticRegression | None, blocks:
 def _on_gpu(blocks: Blocks) -> tuple[Any, NDArray[Any], NDArray[np.float64] | None]:
     """The features on the GPU, labels and weights in main memory."""
     X = _device.empty("X", (blocks.n, blocks.p), blocks.dtype)
-    upload, labels, weights = _device.Upload(X), [], []
+    upload, labels = _device.Upload(X), []
+    weights: list[NDArray[np.float64]] = []
 
     def put(block: Block) -> NDArray[Any]:
         upload.put(block.first, block.X)
         labels.append(block.y)
-        weights.append(block.weight)
+        if block.weight is not None:
+            weights.append(block.weight)
         return block.y
 
     for _ in blocks.each(put, "to the GPU"):
         pass
     upload.finish()
-    return X, np.concatenate(labels), None if weights[0] is None else np.concatenate(weights)
+    return X, np.concatenate(labels), np.concatenate(weights) if weights else None
 
 
 def _fill(writer: _files.NpyWriter, model: LogisticRegression, blocks: Blocks, job: Job) -> None:

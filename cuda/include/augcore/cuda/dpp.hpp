@@ -7,8 +7,8 @@
 
 namespace augcore::cuda {
 
-// Items with probability proportional to their bounds, of which sums (n) has those up to and with each: items[i] is that
-// of the proposal `first + i` of a draw, n where a sum was rounded, and limits[i] a uniform part of its bound. All
+// Items with probability proportional to their bounds, of which sums (n) has those up to and with each: items[i] is
+// that of the proposal `first + i` of a draw, n where a sum was rounded, and limits[i] a uniform part of its bound. All
 // pointers but that of the key, two words, are to device memory.
 AUGCORE_CUDA_API void propose(const double* sums, std::int64_t n, const std::uint64_t* key, std::int64_t draw,
                               std::int64_t first, std::int64_t count, std::int64_t* items, double* limits,

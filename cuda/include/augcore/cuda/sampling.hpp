@@ -1,8 +1,9 @@
-// Orders of points under a policy, for scores in device memory: the meaning is that of csrc/include/augcore/sampling.hpp.
+// Orders of points under a policy, for scores in device memory: the meaning is that of
+// csrc/include/augcore/sampling.hpp.
 //
 // An order is made in steps, each queued on the stream: survey; then `words` of all points, or, where few are wanted,
-// `positions`, `threshold`, `count_chosen` and `compact`; then the words are sorted, by `count_digits` and `scatter` for
-// each of their four upper bytes, and `finish` gives the order. The caller holds all memory; between the counts and
+// `positions`, `threshold`, `count_chosen` and `compact`; then the words are sorted, by `count_digits` and `scatter`
+// for each of their four upper bytes, and `finish` gives the order. The caller holds all memory; between the counts and
 // their use he sums them up, each with all before it. All pointers are to device memory. Nothing here waits for the
 // card.
 #pragma once
