@@ -96,6 +96,6 @@ def build_info() -> dict[str, Any]:
         that is installed, or None). Whether there is a GPU is not looked at, since a process that has done so can no
         longer be forked into ones that use it; the command ``augcore info`` says.
     """
-    from augcore import _dispatch
+    from augcore import _cuda, _dispatch
 
-    return {**_dispatch.build_facts(), "threads": get_num_threads(), **_dispatch.cuda_facts()}
+    return {**_dispatch.build_facts(), "threads": get_num_threads(), **_cuda.facts()}

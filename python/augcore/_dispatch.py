@@ -38,20 +38,6 @@ def build_facts() -> dict[str, str]:
     return {"version": _core.version(), "simd": _core.simd_level()}
 
 
-def cuda_facts() -> dict[str, bool | str | None]:
-    return _cuda.facts()
-
-
-def cuda_devices() -> int:
-    """How many GPUs the kernels can run on: 0 where they are not built, or there is no driver."""
-    return _cuda.device_count()
-
-
-def check_cuda() -> None:
-    """Raises a RuntimeError that says what work on a GPU lacks here."""
-    _cuda.check()
-
-
 # ---- logistic regression ---------------------------------------------------------------------------------------------
 
 
@@ -525,11 +511,6 @@ def chosen_columns(
     columns = np.empty(k, dtype=np.int64)
     _dpp.chosen_columns(n, eigenvalues, rest, ratios, key, draw, columns)
     return columns
-
-
-def propose(sums: Any, key: NDArray[np.uint64], draw: int, first: int, count: int) -> tuple[Any, Any]:
-    """Proposals of items by bounds that are on a GPU, of which `sums` has those up to and with each."""
-    return _cuda.propose(sums, key, draw, first, count)
 
 
 def greedy_map(points: Floats, is_kernel: bool, jitter: float, tolerance: float, k: int) -> NDArray[np.intp]:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from augcore import _device, _dispatch
+from augcore import _cuda, _device, _dispatch
 
 __all__ = ["SpectralKernel"]
 
@@ -68,7 +68,7 @@ class SpectralKernel:
             left = k - len(items)
             count = int(min(left, _BATCH) * total / left + _ROUNDED_UP)
             count = max(1, min(count, _MOST_TRIED))
-            proposed, limits = _dispatch.propose(sums, key, draw, attempt, count)
+            proposed, limits = _cuda.propose(sums, key, draw, attempt, count)
             attempt, tried = attempt + count, tried + count
             at = np.minimum(proposed, n - 1)
             tried_rows = self._vectors[at[:, None], of_vectors[None, :]] if rows is None else rows[at]

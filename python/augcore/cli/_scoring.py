@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import augcore
-from augcore import _device, _dispatch, _files
+from augcore import _cuda, _device, _dispatch, _files
 from augcore._errors import FileFormatError
 from augcore._samples import Block
 from augcore.linear_model import LogisticRegression
@@ -90,7 +90,7 @@ def score(job: Job, out: Path, report: Report, tell: Tell) -> int:
 
 def _score_on_gpu(job: Job, out: Path, model: LogisticRegression | None, blocks: Blocks) -> int:
     try:
-        _dispatch.check_cuda()
+        _cuda.check()
     except RuntimeError as error:
         raise ValueError(f"--device cuda: {error}") from error
     with _files.NpyWriter(out, (blocks.n,), np.float64) as writer:

@@ -49,8 +49,8 @@ def info(debug: Debug = False) -> None:
 
 
 def _gpu(facts: dict[str, Any]) -> str:
-    from augcore import _dispatch
+    from augcore import _cuda
 
     if not facts["cuda"]:
         return "cuda no"
-    return f"cuda {facts['cuda_toolkit']}, cupy {facts['cupy'] or 'not installed'}, GPUs {_dispatch.cuda_devices()}"
+    return f"cuda {facts['cuda_toolkit']}, cupy {facts['cupy'] or 'not installed'}, GPUs {_cuda.device_count()}"
