@@ -30,18 +30,20 @@ def made_up(kind: str, n: int, seed: int = 0) -> Any:
         "scales": lambda: 10.0 ** rng.uniform(-300, 300, n),
         "denormal": lambda: rng.integers(0, 1000, n) * 5e-324,
         "large": lambda: 1e17 * rng.random(n),
+        "pairs": lambda: np.arange(n) // 2 * 1e17,  # as exponents they leave log E no digit
         "far": lambda: np.where(np.arange(n) == n // 2, 1e12, rng.random(n)),
     }
     return scores[kind]()
 
 
-KINDS = ("lognormal", "zeros", "equal", "nothing", "few values", "scales", "denormal", "large", "far")
+KINDS = ("lognormal", "zeros", "equal", "nothing", "few values", "scales", "denormal", "large", "pairs", "far")
 
 
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_orders_are_those_of_the_cpu(cupy: Any, kind: str, policy: str) -> None:
-    for n, dtype, ks in ((4200, np.float64, (None,)), (300, np.float32, (37, 299))):
+    n = 4200 if kind in ("lognormal", "pairs") else 700  # several tiles, or one
+    for n, dtype, ks in ((n, np.float64, (None,)), (300, np.float32, (37, 299))):
         with np.errstate(over="ignore", under="ignore"):
             scores = np.clip(made_up(kind, n), -np.finfo(dtype).max, np.finfo(dtype).max).astype(dtype)
         there = cupy.asarray(scores)
@@ -55,10 +57,24 @@ def test_the_first_of_many(cupy: Any, monkeypatch: pytest.MonkeyPatch, kind: str
     """They are found without a sort of all."""
     monkeypatch.setattr(_cuda, "_MANY", 100)
     monkeypatch.setattr(_cuda, "_SPARE", 64)
-    scores = made_up(kind, 5001, 1)
+    scores = made_up(kind, 5001 if kind in ("lognormal", "zeros") else 1501, 1)
     there = cupy.asarray(scores)
     for k in (1, 100):
         alike(cupy, order(there, policy, 6, k=k), order(scores, policy, 6, k=k))
+
+
+def test_the_first_may_be_anywhere(cupy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_cuda, "_MANY", 100)
+    for n in (1000, 1001, 1002, 1003):
+        for places in ([0, 1, 2], [n - 3, n - 2, n - 1], [n // 2, 0, n - 1]):
+            scores = np.random.default_rng(1).random(n)
+            scores[places] += 5
+            for k in (2, 3, 4):
+                alike(
+                    cupy,
+                    order(cupy.asarray(scores), "deterministic_proportional", k=k),
+                    order(scores, "deterministic_proportional", k=k),
+                )
 
 
 def test_which_way_is_taken(cupy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
