@@ -38,17 +38,6 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
         _wait()
         return self._box.copy()
 
-    def set(self, values: np.ndarray, stream: Any = None) -> None:
-        if not isinstance(values, np.ndarray):
-            raise TypeError("Only numpy.ndarray can be set to cupy.ndarray")
-        if values.dtype != self.dtype or values.shape != self.shape:
-            raise ValueError(
-                f"{values.dtype} array of shape {values.shape} cannot be set to {self.dtype}, {self.shape}"
-            )
-        if not self._box.flags.c_contiguous:
-            raise RuntimeError("Cannot set to non-contiguous array")
-        self._box[...] = values
-
     def item(self) -> Any:
         _wait()
         return self._box.item()
@@ -238,17 +227,6 @@ class _Stream:
         _wait()
 
 
-class _Event:
-    def __init__(self, disable_timing: bool = False) -> None:
-        pass
-
-    def record(self, stream: _Stream) -> None:
-        pass
-
-    def synchronize(self) -> None:
-        _wait()
-
-
 @contextlib.contextmanager
 def _device(number: int) -> Iterator[None]:
     yield
@@ -345,7 +323,5 @@ cuda = types.SimpleNamespace(
     device=types.SimpleNamespace(get_cublas_handle=lambda: 1, get_cusolver_handle=lambda: 1),
     get_current_stream=_Stream,
     Device=_device,
-    Event=_Event,
-    alloc_pinned_memory=bytearray,
     runtime=types.SimpleNamespace(getDevice=lambda: 0, getDeviceCount=lambda: 1),
 )

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
-    "Upload",
     "array",
     "beside",
     "contiguous",
@@ -155,34 +154,6 @@ def upload(values: Any) -> Array:
     """A NumPy array on the GPU; a CuPy array as it is."""
     result: Array = values if is_device(values) else cupy().asarray(values)
     return result
-
-
-class Upload:
-    """Blocks of rows on their way to an array on the GPU: one crosses while the next is read into pinned memory."""
-
-    def __init__(self, to: Any) -> None:
-        cuda = cupy().cuda
-        self._to, self._stream = to, cuda.get_current_stream()
-        self._memory: list[Any] = [None, None]
-        self._done = [cuda.Event(disable_timing=True) for _ in self._memory]
-        self._turn = 0
-
-    def put(self, first: int, rows: Array) -> None:
-        """Rows `first` and on, which may change as soon as this returns."""
-        turn, self._turn = self._turn, 1 - self._turn
-        self._done[turn].synchronize()
-        if self._memory[turn] is None or self._memory[turn].nbytes < rows.nbytes:
-            memory = cupy().cuda.alloc_pinned_memory(rows.nbytes)
-            self._memory[turn] = np.frombuffer(memory, np.uint8, rows.nbytes)
-        pinned = self._memory[turn][: rows.nbytes].view(self._to.dtype).reshape(rows.shape)
-        np.copyto(pinned, rows)
-        self._to[first : first + len(rows)].set(pinned, stream=self._stream)
-        self._done[turn].record(self._stream)
-
-    def finish(self) -> None:
-        """Waits until all is there: before, the pinned memory must be kept."""
-        for done in self._done:
-            done.synchronize()
 
 
 def together(*values: Any) -> tuple[Any, ...]:
