@@ -235,7 +235,8 @@ def cholesky_solve_many(lower: Floats, b: Floats) -> Floats:
     blas = _Blas(np.float64)
     blas.solve_triangle(lower, columns, False)
     blas.solve_triangle(lower, columns, True)
-    return solution if _device.is_device(b) else _device.host(solution)
+    result: Floats = solution if _device.is_device(b) else _device.host(solution)
+    return result
 
 
 def cholesky_inverse(lower: Floats) -> Floats:
