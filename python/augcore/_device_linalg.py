@@ -22,6 +22,7 @@ from augcore import _cuda, _device
 __all__ = [
     "Forms",
     "GramSums",
+    "RowSums",
     "cholesky",
     "cholesky_inverse",
     "cholesky_solve_many",
@@ -167,6 +168,21 @@ class GramSums:
             self._total[-1, -1] = self._weight
         total: Floats = xp.triu(self._total) + xp.triu(self._total, 1).T
         return total
+
+
+class RowSums:
+    """`_cuda.sum_of_rows` over blocks of rows: (b, q), on the host."""
+
+    def __init__(self, p: int, intercept: bool, b: int) -> None:
+        self._total: Floats = np.zeros((b, p + intercept))
+        self._intercept = intercept
+
+    def add(self, X: Array, factors: Floats, threads: int = 0) -> None:
+        """factors: (n, b). Waits."""
+        self._total += _cuda.sum_of_rows(X, self._intercept, factors)
+
+    def total(self, threads: int = 0) -> Floats:
+        return self._total
 
 
 def weighted_gram(X: Array, intercept: bool, weight: Floats, single: bool) -> Floats:

@@ -272,6 +272,11 @@ class RowSums(_Sums):
         return out
 
 
+def row_sums(like: Any, p: int, intercept: bool, b: int, first_row: int = 0) -> Any:
+    """`RowSums` for rows that are where `like` is, as `gram_sums`; the sums are on the host."""
+    return _device_linalg.RowSums(p, intercept, b) if _device.is_device(like) else RowSums(p, intercept, b, first_row)
+
+
 def weighted_gram(X: NDArray[Any], intercept: bool, weight: Floats, threads: int, single: bool = False) -> Floats:
     """sum_i weight_i x_i x_i' over the rows of (X, 1), or of X without an intercept: (q, q), symmetric."""
     if _device.is_device(X):
