@@ -208,7 +208,7 @@ def transposed_product(X: Array, intercept: bool, right: Floats) -> Floats:
     """(X, 1)' times right (n, b): (q, b)."""
     right = _device.upload(right)
     (n, p), b = X.shape, right.shape[1]
-    out = _device.cupy().zeros((p + intercept, b))
+    out: Floats = _device.cupy().zeros((p + intercept, b))
     for rows in _row_blocks(n, 8 * (p + b)):
         out[:p] += X[rows].astype(np.float64, copy=False).T @ right[rows]
     if intercept:

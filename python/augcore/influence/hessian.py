@@ -126,7 +126,12 @@ class LogisticHessian:
 
     def product(self, V: Floats) -> Floats:
         """H V for V (d, b), not checked."""
-        return self.data_product(V) + _device.beside(V, self.ridge)[:, None] * V
+        return self.data_product(V) + self._ridge_beside(V)[:, None] * V
+
+    def _ridge_beside(self, values: Floats) -> Floats:
+        """The ridge where values are."""
+        ridge: Floats = _device.beside(values, self.ridge)
+        return ridge
 
     def data_product(self, V: Floats) -> Floats:
         """H V without the ridge."""
@@ -169,7 +174,7 @@ class LogisticHessian:
             weight = self._packed(rows)[:, own]
             squares = self.design.rows(rows).squared().transposed_dot(weight)
             total += np.vstack([squares, weight.sum(axis=0)]) if self.design.intercept else squares
-        return total.T.reshape(-1) + _device.beside(total, self.ridge)
+        return total.T.reshape(-1) + self._ridge_beside(total)
 
     def _packed(self, rows: slice) -> Floats:
         """w S of these points, the lower triangle packed as in `_multinomial.pairs`."""
@@ -184,7 +189,7 @@ class LogisticHessian:
         matrix = _multinomial.summed_curvatures(
             ((self._packed(rows), self.design.rows(rows).gram) for rows in blocks), C, q, self.design.X
         )
-        matrix[np.diag_indices_from(matrix)] += _device.beside(matrix, self.ridge)
+        matrix[np.diag_indices_from(matrix)] += self._ridge_beside(matrix)
         return matrix
 
     @cached_property

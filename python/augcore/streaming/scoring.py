@@ -36,9 +36,9 @@ def fit(
 ) -> LogisticRegression:
     """Fit a logistic regression to samples that are read block by block.
 
-    The same bits as `LogisticRegression.fit` of the samples in main memory, unless on a GPU or `few_passes` (where the features are
-    float64 and there is no memory for its copy of them in float32, that takes other steps). Each step is a pass over
-    the samples, a Hessian one more.
+    The same bits as `LogisticRegression.fit` of the samples in main memory, unless on a GPU or `few_passes` (where the
+    features are float64 and there is no memory for its copy of them in float32, that takes other steps). Each step is
+    a pass over the samples, a Hessian one more.
 
     Parameters
     ----------

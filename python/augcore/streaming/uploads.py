@@ -28,7 +28,7 @@ class _Place:
     def __init__(self, rows: int, p: int, dtype: np.dtype[Any], on_card: bool) -> None:
         self.shape, self.dtype = (rows, p), dtype
         self.locked: Any = None
-        self.there = _device.empty("X", self.shape, dtype) if on_card else None
+        self.there: Any = _device.empty("X", self.shape, dtype) if on_card else None
         self.copied: Any = None
         self.used: Any = None
 
@@ -58,7 +58,7 @@ class Uploads:
     def __init__(self, n: int, p: int, dtype: np.dtype[Any], rows: int) -> None:
         runtime = _device.cupy().cuda.runtime
         fits = n * p * dtype.itemsize <= _SHARE_KEPT * runtime.memGetInfo()[0]
-        self._whole = _device.empty("X", (n, p), dtype) if fits else None
+        self._whole: Any = _device.empty("X", (n, p), dtype) if fits else None
         self._places = [_Place(min(n, rows), p, dtype, not fits) for _ in range(2)]
         self._n, self._arrived = n, 0
         self._stream = _device.cupy().cuda.Stream(non_blocking=True)
@@ -87,7 +87,7 @@ class Uploads:
 
     def _send(self, block: Block, place: _Place) -> _Sent:
         first, last = block.first, block.first + len(block.y)
-        there = place.there[: len(block.y)] if self._whole is None else self._whole[first:last]
+        there: Any = place.there[: len(block.y)] if self._whole is None else self._whole[first:last]
         weight = None if block.weight is None else _device.upload(block.weight)
         source, copied = None, None
         if self._whole is None or last > self._arrived:
