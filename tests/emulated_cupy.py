@@ -38,6 +38,16 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
         _wait()
         return self._box.copy()
 
+    def set(self, values: np.ndarray, stream: _Stream | None = None) -> None:
+        """From page-locked memory, later; else at once."""
+        if values.shape != self.shape or values.dtype != self.dtype or not values.flags.c_contiguous:
+            raise ValueError("the shapes or dtypes do not agree, or the array is not contiguous")
+
+        def copy() -> None:
+            self._box[...] = values
+
+        copy() if stream is None else stream.queued.append(copy)
+
     def item(self) -> Any:
         _wait()
         return self._box.item()
@@ -220,11 +230,35 @@ def __getattr__(name: str) -> Any:
 # ---- cupy.cuda -------------------------------------------------------------------------------------------------------
 
 
+class _Event:
+    def __init__(self, stream: _Stream) -> None:
+        self._stream = stream
+
+    def synchronize(self) -> None:
+        self._stream.run()
+
+
 class _Stream:
+    """Copies on a stream are made when somebody waits for them."""
+
     ptr = 0
+
+    def __init__(self, *, non_blocking: bool = False) -> None:
+        self.queued: list[Callable[[], None]] = []
+
+    def run(self) -> None:
+        while self.queued:
+            self.queued.pop(0)()
 
     def synchronize(self) -> None:
         _wait()
+        self.run()
+
+    def record(self) -> _Event:
+        return _Event(self)
+
+    def wait_event(self, event: _Event) -> None:
+        event.synchronize()
 
 
 @contextlib.contextmanager
@@ -323,5 +357,12 @@ cuda = types.SimpleNamespace(
     device=types.SimpleNamespace(get_cublas_handle=lambda: 1, get_cusolver_handle=lambda: 1),
     get_current_stream=_Stream,
     Device=_device,
-    runtime=types.SimpleNamespace(getDevice=lambda: 0, getDeviceCount=lambda: 1),
+    Stream=_Stream,
+    alloc_pinned_memory=bytearray,
+    runtime=types.SimpleNamespace(
+        getDevice=lambda: 0,
+        getDeviceCount=lambda: 1,
+        memGetInfo=lambda: (1 << 30, 1 << 30),
+        pointerGetAttributes=lambda address: types.SimpleNamespace(type=0),
+    ),
 )

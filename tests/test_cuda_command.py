@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import augcore
-from augcore import _cuda, _device, _files, cli
+from augcore import _cuda, _files, cli
 from augcore.cli import _scoring
 from augcore.linear_model import LogisticRegression
 from augcore.scores import SCORES
@@ -31,6 +31,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     rng = np.random.default_rng(0)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(blocks_module, "PART_BYTES", 1 << 11)
+    monkeypatch.setattr(blocks_module, "_GPU_PART_BYTES", 1 << 11)
     X = rng.normal(size=(N, P)).astype(np.float32)
     np.save("X.npy", X)
     np.save("y.npy", X[:, 0] + rng.normal(size=N) > 0)
@@ -63,7 +64,8 @@ def test_scores_are_those_of_the_cpu(cupy: Any, call: Call, criterion: str, y: s
     done = call("score", "X.npy", y, "-o", "out.npy", "--criterion", criterion, *GPU)
     assert done == (0, f"out.npy: {criterion} of {N} points\n", "")
     X, labels = np.load("X.npy"), np.load(y)
-    assert_near(scores(), SCORES[criterion](LogisticRegression().fit(X, labels), X, labels))
+    rng = {"rng": 0} if criterion == "random" else {}
+    assert_near(scores(), SCORES[criterion](LogisticRegression().fit(X, labels), X, labels, **rng))
 
 
 @pytest.mark.parametrize(
@@ -95,46 +97,53 @@ def test_saved_models_and_other_dtypes(cupy: Any, call: Call) -> None:
         assert_near(scores(), SCORES["loo_influence"](LogisticRegression.load("model.npz"), X, labels))
 
 
-def test_features_cross_by_blocks(cupy: Any) -> None:
-    """Each may be overwritten as soon as it is handed over."""
-    values = np.random.default_rng(1).normal(size=(50, 3))
-    to = cupy.empty((50, 3), np.float64)
-    upload, rows = _device.Upload(to), np.empty((20, 3))
-    for first in range(0, 50, 20):
-        block = rows[: min(20, 50 - first)]
-        block[...] = values[first : first + 20]
-        upload.put(first, block)
-        block[...] = np.nan
-    upload.finish()
-    np.testing.assert_array_equal(cupy.asnumpy(to), values)
-
-
-def test_progress_and_interrupts(cupy: Any, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_and_going_on(cupy: Any, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The passes of a fit are made again, the scores that are written are not."""
     stages: list[tuple[str, float, float]] = []
+    stop_at = "scores"
 
-    def stop(stage: str, done: float, total: float) -> None:
+    def note(stage: str, done: float, total: float) -> None:
         stages.append((stage, done, total))
-        if len(stages) == 2:
+        if stage == stop_at:
             raise KeyboardInterrupt
 
     @contextlib.contextmanager
     def shown(*arguments: Any) -> Any:
-        yield stop
+        yield note
 
     monkeypatch.setattr("augcore.experiments.progress.shown", shown)
     monkeypatch.setattr("augcore.cli.choosing.of_long_stages", lambda report: report)
+    monkeypatch.setattr(_scoring, "_SECONDS_BETWEEN_FLUSHES", 0.0)
     code, out, errors = call(*SCORE, *GPU)
     assert (code, out) == (130, "")
-    assert errors == "augcore: interrupted; nothing is kept. Begin anew with the same command\n"
-    assert stages == [("to the GPU", 512, N), ("to the GPU", N, N)]
-    assert not list(Path().glob(".out.npy*"))
-    assert not Path("out.npy").exists()
+    assert errors == "augcore: interrupted; what is done is kept. Go on with the same command\n"
+    assert stages[-1] == ("scores", 512, N)
+    before, stop_at = [stage for stage in stages if stage[0] != "scores"], ""
+    stages.clear()
+    assert call(*SCORE, *GPU) == (0, f"out.npy: loo_influence of {N} points\n", "")
+    assert stages == [*before, ("scores", N, N)]
+    X, labels = np.load("X.npy"), np.load("y.npy")
+    assert_near(scores(), SCORES["loo_influence"](LogisticRegression().fit(X, labels), X, labels))
+
+
+def test_another_device_begins_anew(cupy: Any, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill = _scoring._fill
+
+    def stop(*arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_scoring, "_fill", stop)
+    assert call(*SCORE)[0] == 130
+    monkeypatch.setattr(_scoring, "_fill", fill)
+    done = call(*SCORE, *GPU)
+    assert done[0] == 0
+    assert done[2] == "augcore: begins anew: device changed since the work that was interrupted\n"
 
 
 def test_bad_usage(call: Call) -> None:
     for arguments, message in (
         (("--device", "tpu"), "--device tpu: expected cpu or cuda"),
-        ((*GPU, "--few-passes"), "--few-passes: features are read once for --device cuda"),
+        ((*GPU, "--few-passes"), "--few-passes: has no effect with --device cuda"),
         ((*GPU, "--criterion", "svm_margin"), "--criterion svm_margin: is not for --device cuda; those that are: "),
         ((*GPU, "--criterion", "nonsense"), "--criterion nonsense: expected one of "),
     ):

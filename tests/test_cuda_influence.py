@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from augcore import influence
-from augcore.influence import forms
+from augcore.influence import cross, forms
 from augcore.linear_model import HessianFactor, LogisticRegression
 
 EXACT = 1e-10  # relative, of results in double
@@ -196,3 +196,60 @@ def test_strided_rows(cupy: Any) -> None:
         c = coef[:, : part.shape[1]]
         expected = influence.loo_influence(part, y, c, intercept, 1.0)
         assert_alike(cupy, influence.loo_influence(cupy.asarray(X)[view], y, c, intercept, 1.0), expected)
+
+
+# ---- influence on other points ---------------------------------------------------------------------------------------
+
+
+def two_sets(cupy: Any, classes: int, dtype: str = "float64") -> tuple[Any, Any, Any]:
+    """Training and test points, here and there, and the model."""
+    X, y, coef, intercept = made_up(31, 5, classes, dtype)
+    others, labels, _, _ = made_up(7, 5, classes, dtype, seed=1)
+    return (X, y, others, labels), (cupy.asarray(X), y, cupy.asarray(others), cupy.asarray(labels)), (coef, intercept)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("classes", [2, 4])
+def test_influence_on_other_points(cupy: Any, monkeypatch: pytest.MonkeyPatch, classes: int, dtype: str) -> None:
+    here, there, model = two_sets(cupy, classes, dtype)
+    monkeypatch.setattr(cross, "_LARGER", 1)
+    monkeypatch.setattr(cross, "_TEST_ROWS", 3)
+    monkeypatch.setattr(cross, "_TRAIN_ROWS", 8)
+    weight = np.linspace(0.1, 2, 31)
+    for solver in ("auto", "cholesky", "cg"):
+        settings: dict[str, Any] = {"l2": 0.5, "solver": solver}
+        expected = influence.influence_matrix(*here, *model, sample_weight=weight, **settings)
+        found = influence.influence_matrix(*there, *model, sample_weight=cupy.asarray(weight), **settings)
+        assert_alike(cupy, found, expected, 1e-8 if solver == "cg" else EXACT)
+    for k in (1, 4, 31):
+        indices, values = influence.influence_topk(*there, *model, 0.5, k=k)
+        expected_indices, expected = influence.influence_topk(*here, *model, 0.5, k=k)
+        np.testing.assert_array_equal(cupy.asnumpy(indices), expected_indices)
+        assert_alike(cupy, values, expected)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_hessians_and_solutions(cupy: Any, classes: int) -> None:
+    (X, *_), (there, *_), model = two_sets(cupy, classes)
+    H, D = influence.LogisticHessian(X, *model, 0.5), influence.LogisticHessian(there, *model, 0.5)
+    V = np.random.default_rng(2).normal(size=(H.shape[0], 3))
+    assert_alike(cupy, D.matvec(cupy.asarray(V)), H.matvec(V))
+    assert_alike(cupy, D @ V[:, 0], H @ V[:, 0])
+    assert_alike(cupy, D.dense(), H.dense())
+    assert_alike(cupy, D.diagonal(), H.diagonal())
+    for solver in ("auto", "cholesky", "cg"):
+        found, info = influence.inverse_hvp(there, V, *model, 0.5, solver=solver, tol=1e-12, return_info=True)
+        assert_alike(cupy, found, influence.inverse_hvp(X, V, *model, 0.5), 1e-9)
+        assert isinstance(info.residuals, np.ndarray)
+    with pytest.raises(ValueError, match=r"^solver: expected 'auto', 'cholesky' or 'cg' for arrays on a GPU"):
+        D.solve(V, "nystrom")
+
+
+def test_bad_sets(cupy: Any) -> None:
+    here, there, model = two_sets(cupy, 2)
+    with pytest.raises(TypeError, match=r"^X_test: must be where X_train is"):
+        influence.influence_matrix(*there[:2], *here[2:], *model)
+    with pytest.raises(TypeError, match=r"^X_test: must be where X_train is"):
+        influence.influence_topk(*here[:2], *there[2:], *model, k=1)
+    with pytest.raises(TypeError, match=r"^V: is on a GPU"):
+        influence.inverse_hvp(here[0], cupy.asarray(np.ones(6)), *model, 0.5)

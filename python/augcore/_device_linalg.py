@@ -22,6 +22,7 @@ from augcore import _cuda, _device
 __all__ = [
     "Forms",
     "GramSums",
+    "RowSums",
     "cholesky",
     "cholesky_inverse",
     "cholesky_solve_many",
@@ -169,6 +170,21 @@ class GramSums:
         return total
 
 
+class RowSums:
+    """`_cuda.sum_of_rows` over blocks of rows: (b, q), on the host."""
+
+    def __init__(self, p: int, intercept: bool, b: int) -> None:
+        self._total: Floats = np.zeros((b, p + intercept))
+        self._intercept = intercept
+
+    def add(self, X: Array, factors: Floats, threads: int = 0) -> None:
+        """factors: (n, b). Waits."""
+        self._total += _cuda.sum_of_rows(X, self._intercept, factors)
+
+    def total(self, threads: int = 0) -> Floats:
+        return self._total
+
+
 def weighted_gram(X: Array, intercept: bool, weight: Floats, single: bool) -> Floats:
     """sum_i weight_i x_i x_i' over the rows of (X, 1): (q, q), symmetric."""
     sums = GramSums(X.shape[1], intercept, single)
@@ -192,7 +208,7 @@ def transposed_product(X: Array, intercept: bool, right: Floats) -> Floats:
     """(X, 1)' times right (n, b): (q, b)."""
     right = _device.upload(right)
     (n, p), b = X.shape, right.shape[1]
-    out = _device.cupy().zeros((p + intercept, b))
+    out: Floats = _device.cupy().zeros((p + intercept, b))
     for rows in _row_blocks(n, 8 * (p + b)):
         out[:p] += X[rows].astype(np.float64, copy=False).T @ right[rows]
     if intercept:
@@ -235,7 +251,8 @@ def cholesky_solve_many(lower: Floats, b: Floats) -> Floats:
     blas = _Blas(np.float64)
     blas.solve_triangle(lower, columns, False)
     blas.solve_triangle(lower, columns, True)
-    return solution if _device.is_device(b) else _device.host(solution)
+    result: Floats = solution if _device.is_device(b) else _device.host(solution)
+    return result
 
 
 def cholesky_inverse(lower: Floats) -> Floats:

@@ -235,16 +235,16 @@ def tile_rows(q: int, n_contrasts: int) -> int:
     return _dispatch.gram_tile_rows(q * n_contrasts)
 
 
-def summed_curvatures(blocks: Iterable[tuple[Floats, Gram]], n_contrasts: int, q: int) -> Floats:
+def summed_curvatures(blocks: Iterable[tuple[Floats, Gram]], n_contrasts: int, q: int, like: Any = None) -> Floats:
     """sum_i S_i (x) x_i x_i': (C q, C q), where row k q + j belongs to contrast k and to column j of (X, 1).
 
     A block of points is their S_i, packed as by `curvature`, and what makes their weighted Gram matrix: with the
-    weights S_km it is block (k, m).
+    weights S_km it is block (k, m). like: an array that is where the points are.
     """
-    total = np.zeros((n_contrasts, q, n_contrasts, q))
+    total: Floats = _device.namespace(like).zeros((n_contrasts, q, n_contrasts, q))
     for packed, gram in blocks:
         for index, (k, m) in enumerate(pairs(n_contrasts)):
-            total[k, :, m] += gram(np.ascontiguousarray(packed[:, index]))
+            total[k, :, m] += gram(packed[:, index])
     for k, m in pairs(n_contrasts):
         total[m, :, k] = total[k, :, m]  # each block is symmetric
     return total.reshape(n_contrasts * q, n_contrasts * q)

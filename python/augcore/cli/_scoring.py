@@ -4,7 +4,7 @@ Two things stand beside the scores while they are made: the partial file of the 
 and a folder with the sums of every finished pass over the features, and of the one under way. A fit is a function of
 these sums, so a command that was killed takes its steps again without reading anything, up to where it was.
 
-On a GPU all features are read once, and the work of an interrupted command is not kept.
+On a GPU the sums are not kept, since it takes seconds to make them again; the scores are.
 """
 
 from __future__ import annotations
@@ -23,11 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import augcore
-from augcore import _cuda, _device, _dispatch, _files
+from augcore import _cuda, _dispatch, _files
 from augcore._errors import FileFormatError
-from augcore._samples import Block
 from augcore.linear_model import LogisticRegression
-from augcore.scores import SCORES
 from augcore.streaming import Blocks, Journal, fit
 from augcore.streaming.scoring import score_of_blocks
 
@@ -38,7 +36,7 @@ Tell = Callable[[str], None]
 
 ON_GPU = (
     *("loo_influence", "loo_loss_change", "leverage", "loss", "margin"),
-    *("gradient_dot", "gradient_norm", "el2n"),
+    *("gradient_dot", "gradient_norm", "el2n", "random"),
 )
 
 _SECONDS_BETWEEN_FLUSHES = 10.0
@@ -46,7 +44,7 @@ _SAMPLED_PAGES, _PAGE = 64, 4096
 
 
 class Job(NamedTuple):
-    """What is asked for; model: a file, or None to fit one."""
+    """What is asked for; model: a file, or None to fit one; device: "cuda" or None."""
 
     X: Path
     y: Path
@@ -58,7 +56,7 @@ class Job(NamedTuple):
     few_passes: bool
     rng: int
     threads: int | None
-    device: str  # cpu or cuda
+    device: str | None
 
 
 def score(job: Job, out: Path, report: Report, tell: Tell) -> int:
@@ -70,10 +68,10 @@ def score(job: Job, out: Path, report: Report, tell: Tell) -> int:
         values = arrays[name]
         if values is not None and values.ndim != 1:
             raise ValueError(f"{name}: expected 1 dimension, got shape {values.shape}")
-    blocks = Blocks(arrays["X"], arrays["y"], arrays["sample_weight"], threads=job.threads)
+    if job.device is not None:
+        _check_gpu()
+    blocks = Blocks(arrays["X"], arrays["y"], arrays["sample_weight"], threads=job.threads, device=job.device)
     blocks.progress = _guarded(report, {path: os.stat(path) for path in files.values() if path is not None})
-    if job.device == "cuda":
-        return _score_on_gpu(job, out, model, blocks)
     facts = _facts(job)
     with (
         _files.NpyWriter(out, (blocks.n,), np.float64, key=json.dumps(facts).encode()) as writer,
@@ -88,37 +86,11 @@ def score(job: Job, out: Path, report: Report, tell: Tell) -> int:
     return blocks.n
 
 
-def _score_on_gpu(job: Job, out: Path, model: LogisticRegression | None, blocks: Blocks) -> int:
+def _check_gpu() -> None:
     try:
         _cuda.check()
     except RuntimeError as error:
         raise ValueError(f"--device cuda: {error}") from error
-    with _files.NpyWriter(out, (blocks.n,), np.float64) as writer:
-        X, y, weight = _on_gpu(blocks)
-        if model is None:
-            model = LogisticRegression(job.C, fit_intercept=job.fit_intercept).fit(X, y, weight)
-        writer.write(0, _device.host(SCORES[job.criterion](model, X, y, sample_weight=weight)))
-        writer.commit()
-    return blocks.n
-
-
-def _on_gpu(blocks: Blocks) -> tuple[Any, NDArray[Any], NDArray[np.float64] | None]:
-    """The features on the GPU, labels and weights in main memory."""
-    X = _device.empty("X", (blocks.n, blocks.p), blocks.dtype)
-    upload, labels = _device.Upload(X), []
-    weights: list[NDArray[np.float64]] = []
-
-    def put(block: Block) -> NDArray[Any]:
-        upload.put(block.first, block.X)
-        labels.append(block.y)
-        if block.weight is not None:
-            weights.append(block.weight)
-        return block.y
-
-    for _ in blocks.each(put, "to the GPU"):
-        pass
-    upload.finish()
-    return X, np.concatenate(labels), np.concatenate(weights) if weights else None
 
 
 def _fill(writer: _files.NpyWriter, model: LogisticRegression, blocks: Blocks, job: Job) -> None:
@@ -139,7 +111,7 @@ def _facts(job: Job) -> dict[str, Any]:
     files = {name: getattr(job, name) for name in ("X", "y", "sample_weight", "model")}
     return {
         **{name: None if path is None else _fingerprint(path) for name, path in files.items()},
-        **{name: getattr(job, name) for name in ("criterion", "C", "fit_intercept", "few_passes", "rng")},
+        **{name: getattr(job, name) for name in ("criterion", "C", "fit_intercept", "few_passes", "rng", "device")},
         **{name: augcore.build_info()[name] for name in ("version", "simd")},
     }
 

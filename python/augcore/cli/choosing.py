@@ -43,9 +43,7 @@ def score(
     ] = False,
     rng: Annotated[int, typer.Option(min=0, metavar="SEED", help="For the criterion random.")] = 0,
     threads: Annotated[int | None, typer.Option(min=1, max=1024, help="Default: all processors.")] = None,
-    device: Annotated[
-        str, typer.Option(metavar="cpu|cuda", help="cuda: with all features in the memory of a GPU.")
-    ] = "cpu",
+    device: Annotated[str, typer.Option(metavar="cpu|cuda", help="cuda: on a GPU.")] = "cpu",
     debug: Debug = False,
 ) -> None:
     """Score points by a logistic model, which is fitted to them; goes on where it was interrupted or killed."""
@@ -64,10 +62,12 @@ def score(
             f"--criterion {criterion}: is not for --device cuda; those that are: {', '.join(_scoring.ON_GPU)}"
         )
     if device == "cuda" and few_passes:
-        raise UsageError("--few-passes: features are read once for --device cuda")
+        raise UsageError("--few-passes: has no effect with --device cuda")
     check_output(out, X, y, model, sample_weight)
     of_fit = 1.0 if C is None else C, not no_intercept, few_passes
-    job = _scoring.Job(X, y, sample_weight, model, criterion, *of_fit, rng, threads, device)
+    job = _scoring.Job(
+        X, y, sample_weight, model, criterion, *of_fit, rng, threads, None if device == "cpu" else device
+    )
     given = {"X": X, "y": y, "sample_weight": sample_weight, "model": model}
     try:
         with (
@@ -77,8 +77,7 @@ def score(
         ):
             n = _scoring.score(job, out, of_long_stages(report), tell)
     except KeyboardInterrupt:
-        kept = "nothing is kept. Begin anew" if device == "cuda" else "what is done is kept. Go on"
-        raise InterruptedRunError(f"interrupted; {kept} with the same command") from None
+        raise InterruptedRunError("interrupted; what is done is kept. Go on with the same command") from None
     say(f"{out}: {criterion} of {n} points")
 
 

@@ -186,7 +186,8 @@ class LogisticRegression(FittedLogistic):
             check_classification_targets(seen.classes)
         _check_classes(seen.classes, seen.members, fit_intercept)
         n_parameters = (len(seen.classes) - 1) * (samples.p + fit_intercept)
-        kind = NewtonObjective if few_passes and n_parameters <= DENSE_LIMIT else StreamedObjective
+        few_passes = few_passes and n_parameters <= DENSE_LIMIT and not samples.on_gpu
+        kind = NewtonObjective if few_passes else StreamedObjective
         objective = kind(samples, seen, l2, fit_intercept, threads, may_round)
         return self._minimise(objective, seen.classes, tol, max_iter)
 
