@@ -19,7 +19,7 @@ from augcore.linear_model import LogisticRegression
 from augcore.scores import SCORES
 from augcore.streaming import blocks as blocks_module
 
-N, P = 700, 4
+N, P = 520, 3
 SCORE = ("score", "X.npy", "y.npy", "-o", "out.npy")
 GPU = ("--device", "cuda")
 Call = Callable[..., tuple[int, str, str]]
@@ -58,14 +58,24 @@ def assert_near(found: Any, expected: Any) -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-7 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("y", ["y.npy", "three.npy"])
 @pytest.mark.parametrize("criterion", _scoring.ON_GPU)
-def test_scores_are_those_of_the_cpu(cupy: Any, call: Call, criterion: str, y: str) -> None:
-    done = call("score", "X.npy", y, "-o", "out.npy", "--criterion", criterion, *GPU)
-    assert done == (0, f"out.npy: {criterion} of {N} points\n", "")
-    X, labels = np.load("X.npy"), np.load(y)
+def test_scores_of_a_model_are_those_of_the_cpu(cupy: Any, call: Call, criterion: str) -> None:
+    X = np.load("X.npy")
     rng = {"rng": 0} if criterion == "random" else {}
-    assert_near(scores(), SCORES[criterion](LogisticRegression().fit(X, labels), X, labels, **rng))
+    for y in ("y.npy", "three.npy"):
+        labels = np.load(y)
+        model = LogisticRegression(0.01).fit(X, labels)
+        model.save("other.npz")
+        done = call("score", "X.npy", y, "-o", "out.npy", "--criterion", criterion, "--model", "other.npz", *GPU)
+        assert done == (0, f"out.npy: {criterion} of {N} points\n", "")
+        np.testing.assert_allclose(scores(), SCORES[criterion](model, X, labels, **rng), rtol=1e-8)
+
+
+@pytest.mark.parametrize("y", ["y.npy", "three.npy"])
+def test_fits(cupy: Any, call: Call, y: str) -> None:
+    assert call("score", "X.npy", y, "-o", "out.npy", *GPU) == (0, f"out.npy: loo_influence of {N} points\n", "")
+    X, labels = np.load("X.npy"), np.load(y)
+    assert_near(scores(), SCORES["loo_influence"](LogisticRegression().fit(X, labels), X, labels))
 
 
 @pytest.mark.parametrize(
@@ -181,13 +191,17 @@ def test_what_is_missing(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_features_that_do_not_fit(cupy: Any, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_memory(*arguments: Any) -> None:
-        raise MemoryError
+    empty = cupy.empty
+
+    def no_memory(shape: Any, dtype: Any = float) -> Any:
+        if np.prod(shape) > 0:
+            raise MemoryError
+        return empty(shape, dtype)
 
     monkeypatch.setattr(cupy, "empty", no_memory)
     code, out, errors = call(*SCORE, *GPU)
     assert (code, out) == (1, "")
-    assert "X: no memory on the GPU for shape (700, 4), float32" in errors
+    assert "X: no memory on the GPU for shape (520, 3), float32" in errors
     assert errors.count("\n") == 1
     assert not Path("out.npy").exists()
 
