@@ -95,7 +95,7 @@ __global__ void __launch_bounds__(kBlock)
   counts[blockIdx.x] = all;
 }
 
-__global__ void __launch_bounds__(kBlock, 4)
+__global__ void __launch_bounds__(kBlock, 3)
     compact_kernel(const std::uint32_t* positions, std::int64_t n, const std::uint64_t* summed, Word k, Word capacity,
                    State* state, std::uint64_t* words) {
   __shared__ Word of_warps[kWarps];

@@ -65,13 +65,13 @@ __global__ void __launch_bounds__(kBlock, 3) scatter_kernel(const std::uint64_t*
   for (int i = 0; i < kRounds; ++i) {
     mine[i] = first + i * kWarp < n ? static_cast<Word>(words[first + i * kWarp]) : ~Word{0};
   }
-  std::uint32_t ranks[kRounds];  // among the words of the digit in this warp
+  std::uint32_t ranks[kRounds / 2] = {};  // among the words of the digit in this warp, two in a register
 #pragma unroll
   for (int i = 0; i < kRounds; ++i) {
     const unsigned digit = digit_of(mine[i], shift), alike = __match_any_sync(kEveryLane, digit);
     const std::uint32_t before = counts[warp][digit];
     const auto among = static_cast<std::uint32_t>(__popc(alike & ((1U << lane) - 1U)));
-    ranks[i] = before + among;
+    ranks[i / 2] |= (before + among) << (16 * (i % 2));
     __syncwarp();
     if (among == 0) counts[warp][digit] = before + static_cast<std::uint32_t>(__popc(alike));
     __syncwarp();
@@ -91,7 +91,10 @@ __global__ void __launch_bounds__(kBlock, 3) scatter_kernel(const std::uint64_t*
   __syncthreads();
 
 #pragma unroll
-  for (int i = 0; i < kRounds; ++i) sorted[counts[warp][digit_of(mine[i], shift)] + ranks[i]] = mine[i];
+  for (int i = 0; i < kRounds; ++i) {
+    const std::uint32_t rank = ranks[i / 2] >> (16 * (i % 2)) & 0xffffU;
+    sorted[counts[warp][digit_of(mine[i], shift)] + rank] = mine[i];
+  }
   __syncthreads();
   for (int i = threadIdx.x; i < kSortTile && tile + i < n; i += kBlock) {
     const Word word = sorted[i];
