@@ -99,8 +99,8 @@ def count_chosen(object positions, object state, object counts, Stream stream):
     cuda_sampling.count_chosen(halves_of(positions), len(positions), words_of(state), words_of(counts), stream)
 
 
-def compact(object positions, object summed_counts, int64_t k, object state, object words, Stream stream):
-    cuda_sampling.compact(halves_of(positions), len(positions), words_of(summed_counts), k, len(words),
+def compact(object positions, object summed_counts, object state, object words, Stream stream):
+    cuda_sampling.compact(halves_of(positions), len(positions), words_of(summed_counts), len(words),
                           words_of(state), words_of(words), stream)
 
 

@@ -40,7 +40,7 @@ cdef extern from "augcore/cuda/sampling.hpp" namespace "augcore::cuda" nogil:
                    Stream stream) except +raise_python_error
     void count_chosen(const uint32_t* positions, int64_t n, const uint64_t* state, uint64_t* counts,
                       Stream stream) except +raise_python_error
-    void compact(const uint32_t* positions, int64_t n, const uint64_t* summed_counts, int64_t k, int64_t capacity,
+    void compact(const uint32_t* positions, int64_t n, const uint64_t* summed_counts, int64_t capacity,
                  uint64_t* state, uint64_t* words, Stream stream) except +raise_python_error
     void count_digits(const uint64_t* words, int64_t n, int shift, uint32_t* counts,
                       Stream stream) except +raise_python_error

@@ -96,12 +96,12 @@ __global__ void __launch_bounds__(kBlock)
 }
 
 __global__ void __launch_bounds__(kBlock, 3)
-    compact_kernel(const std::uint32_t* positions, std::int64_t n, const std::uint64_t* summed, Word k, Word capacity,
+    compact_kernel(const std::uint32_t* positions, std::int64_t n, const std::uint64_t* summed, Word capacity,
                    State* state, std::uint64_t* words) {
   __shared__ Word of_warps[kWarps];
   const unsigned warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp, before_me = (1U << lane) - 1U;
   const auto limit = static_cast<std::uint32_t>(state->prefix);
-  const Word all_below = state->below, room = (state->exact != 0 ? k : capacity) - all_below;
+  const Word all_below = state->below, room = capacity - all_below;
   const Tile tile(positions, n);
   Word count = 0;
   for (int i = 0; i < kRounds; ++i) {
@@ -151,13 +151,13 @@ void count_chosen(const std::uint32_t* positions, std::int64_t n, const std::uin
          state_of(state), counts);
 }
 
-void compact(const std::uint32_t* positions, std::int64_t n, const std::uint64_t* summed_counts, std::int64_t k,
-             std::int64_t capacity, std::uint64_t* state, std::uint64_t* words, Stream stream) {
+void compact(const std::uint32_t* positions, std::int64_t n, const std::uint64_t* summed_counts, std::int64_t capacity,
+             std::uint64_t* state, std::uint64_t* words, Stream stream) {
   check(cudaMemsetAsync(words, 0xff, static_cast<std::size_t>(capacity) * sizeof *words,
                         reinterpret_cast<cudaStream_t>(stream)),
         "compact");
   launch("compact", compact_kernel, blocks_for(n, kSelectTile), kBlock, 0, stream, positions, n, summed_counts,
-         static_cast<Word>(k), static_cast<Word>(capacity), state_of(state), words);
+         static_cast<Word>(capacity), state_of(state), words);
 }
 
 }  // namespace augcore::cuda

@@ -186,7 +186,7 @@ def _some_words(module: ModuleType, draw: Any, n: int, k: int, state: Any) -> An
     of_tiles = _device.empty("scores", (-(-n // module.SELECT_TILE),), np.uint64)
     module.count_chosen(positions, state, of_tiles, stream)
     words = _device.empty("scores", (min(n, k + _SPARE),), np.uint64)
-    module.compact(positions, of_tiles.cumsum(dtype=np.uint64), k, state, words, stream)
+    module.compact(positions, of_tiles.cumsum(dtype=np.uint64), state, words, stream)
     return words
 
 

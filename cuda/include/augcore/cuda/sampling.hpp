@@ -64,10 +64,10 @@ AUGCORE_CUDA_API void threshold(const std::uint32_t* positions, std::int64_t n, 
 AUGCORE_CUDA_API void count_chosen(const std::uint32_t* positions, std::int64_t n, const std::uint64_t* state,
                                    std::uint64_t* counts, Stream stream);
 
-// The words of the k first and of those that may be among them; what is left of `capacity` comes last when sorted.
+// The words of the k first and of those that may be among them, in at least k places; what is left of these comes last
+// when sorted.
 AUGCORE_CUDA_API void compact(const std::uint32_t* positions, std::int64_t n, const std::uint64_t* summed_counts,
-                              std::int64_t k, std::int64_t capacity, std::uint64_t* state, std::uint64_t* words,
-                              Stream stream);
+                              std::int64_t capacity, std::uint64_t* state, std::uint64_t* words, Stream stream);
 
 // counts[d * tiles + t]: words in tile t whose byte at `shift` is d; and the stable sort by this byte.
 AUGCORE_CUDA_API void count_digits(const std::uint64_t* words, std::int64_t n, int shift, std::uint32_t* counts,
