@@ -221,21 +221,6 @@ def augcore_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.C
     return call
 
 
-@pytest.mark.parametrize("arguments", [("--out", "nowhere"), ("smoke", "--out", "nowhere"), ("smoke",), ()])
-def test_nothing_to_resume(augcore_run: Any, tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    code, told = augcore_run("--resume", *arguments)
-    assert code == 2
-    assert told.startswith("augcore: --resume: there is no run in ")
-    assert told.count("\n") == 1
-    assert not list(tmp_path.iterdir())
-
-
-def test_resuming_without_a_name_begins_nothing(augcore_run: Any, tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
-    code, told = augcore_run("--resume", "--out", "empty")
-    assert (code, told) == (1, "augcore: error: empty: has no config.json, so it is no run of augcore\n")
-
-
 @pytest.mark.parametrize("grid", [(), ("--grid", "C=1,2")])
 def test_interrupted_before_it_began(
     augcore_run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, grid: tuple[str, ...]
