@@ -39,7 +39,7 @@ def write_set(tmp_path: Path) -> Callable[..., str]:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"crop": {"sizes": [1, 3]}}, "crop.sizes: 3 pixels .* nothing of 8 x 6"),
+        ({"crop": {"sizes": [1, 3]}}, "crop.sizes: 3 pixels .* nothing of images of 8 x 6"),
         ({"model": __file__}, "model: expected one of 'pixels', .*npz"),
         ({"model": "x" * 5000}, "model: expected one of"),
         ({"C": 5e-324}, "C: input should be greater than or equal to 1e-300, got 5e-324"),
@@ -58,10 +58,10 @@ def test_settings_are_refused_before_anything_is_written(
 @pytest.mark.parametrize(
     ("labels", "options", "words"),
     [
-        ({"y_train": [7] * 9, "y_test": [7] * 4}, {}, "dataset: .* one class alone, '7'"),
-        ({"y_train": [0] * 9}, {}, "n_train: the first 9 training images have none of class '1'"),
-        ({"y_train": [0] * 9 + [1] * 3}, {}, "n_train: .* have 3 of class '1', cross-validation takes 4"),
-        ({"y_train": [0, 0, 0, 1, 1, 1, 2], "y_test": [0, 1, 2]}, {"C_grid": [1.0]}, "n_train: .* have 3 of class '0'"),
+        ({"y_train": [7] * 9, "y_test": [7] * 4}, {}, "dataset: all images of .* are of one class, '7'"),
+        ({"y_train": [0] * 9}, {}, "dataset: the training images have none of class '1'"),
+        ({"y_train": [0] * 9 + [1] * 3}, {}, "dataset: .* have 3 of class '1', a run takes at least 4"),
+        ({"y_train": [0, 0, 0, 1, 1, 1, 2], "y_test": [0, 1, 2]}, {"C_grid": [1.0]}, "dataset: .* have 3 of class '0'"),
     ],
 )
 def test_too_few_of_a_class(
