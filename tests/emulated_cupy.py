@@ -8,6 +8,7 @@ boxes back; NumPy functions called with a box are run inside, as CuPy's dispatch
 from __future__ import annotations
 
 import contextlib
+import time
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -36,6 +37,12 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
     def get(self) -> np.ndarray:
         _wait()
         return self._box.copy()
+
+    def set(self, values: np.ndarray) -> None:
+        """From main memory; CuPy casts nothing and broadcasts nothing."""
+        if values.dtype != self._box.dtype or values.shape != self._box.shape:
+            raise ValueError(f"Shape or dtype mismatch: {values.shape} {values.dtype}")
+        self._box[...] = values
 
     def item(self) -> Any:
         _wait()
@@ -223,6 +230,25 @@ class _Stream:
         _wait()
 
 
+class _Event:
+    """The time at which it was recorded: all that was queued before is done by then."""
+
+    def __init__(self, block: bool = False, disable_timing: bool = False) -> None:
+        self.time: float | None = None
+
+    def record(self, stream: _Stream | None = None) -> None:
+        self.time = time.perf_counter()
+
+    def synchronize(self) -> None:
+        _wait()
+
+
+def _elapsed_milliseconds(start: _Event, end: _Event) -> float:
+    if start.time is None or end.time is None:
+        raise RuntimeError("cudaErrorInvalidResourceHandle: invalid resource handle")
+    return 1e3 * (end.time - start.time)
+
+
 @contextlib.contextmanager
 def _device(number: int) -> Iterator[None]:
     yield
@@ -231,5 +257,10 @@ def _device(number: int) -> Iterator[None]:
 cuda = types.SimpleNamespace(
     get_current_stream=_Stream,
     Device=_device,
-    runtime=types.SimpleNamespace(getDevice=lambda: 0, getDeviceCount=lambda: 1),
+    Event=_Event,
+    alloc_pinned_memory=bytearray,
+    get_elapsed_time=_elapsed_milliseconds,
+    runtime=types.SimpleNamespace(
+        getDevice=lambda: 0, getDeviceCount=lambda: 1, getDeviceProperties=lambda number: {"name": b"emulated card"}
+    ),
 )
