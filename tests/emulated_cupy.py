@@ -224,10 +224,23 @@ def __getattr__(name: str) -> Any:
 
 
 class _Stream:
-    ptr = 0
+    """What is queued on one is done at once."""
+
+    def __init__(self, null: bool = False, non_blocking: bool = False, ptds: bool = False) -> None:
+        self.ptr = 0 if null else id(self)
+
+    def __enter__(self) -> _Stream:
+        _streams.append(self)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        _streams.remove(self)
 
     def synchronize(self) -> None:
         _wait()
+
+
+_streams = [_Stream(null=True)]  # the last is the current one
 
 
 class _Event:
@@ -255,7 +268,8 @@ def _device(number: int) -> Iterator[None]:
 
 
 cuda = types.SimpleNamespace(
-    get_current_stream=_Stream,
+    get_current_stream=lambda: _streams[-1],
+    Stream=_Stream,
     Device=_device,
     Event=_Event,
     alloc_pinned_memory=bytearray,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -159,3 +160,25 @@ def test_the_usual_sizes_are_those_of_the_targets() -> None:
     assert gpu_works.find_works("flip,order") == ["flip", "order"]
     with pytest.raises(ValueError, match=r"^'flap': expected some of translate,"):
         gpu_works.find_works("flip,flap")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--works", "flap"], 2, "--works 'flap': expected some of translate,"),
+        (["--images", "10x10"], 2, "--images '10x10': expected NxHxWxC"),
+        (["--points", "10x10"], 2, "--points '10x10': expected at least one feature"),
+        (["--json", "no/where.json"], 2, "no/where.json: no such folder"),
+        ([], 1, "arrays on a GPU need CuPy; install it with: pip install 'augcore[cuda13]'"),
+    ],
+)
+def test_the_command_refuses_in_one_line(
+    command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int, words: str
+) -> None:
+    (tmp_path / "cupy.py").write_text("raise ImportError('none')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    process = command("bench", "gpu", *arguments)
+    assert process.returncode == code
+    assert words in process.stderr
+    assert process.stderr.count("\n") <= 2  # of them one is the progress
+    assert process.stdout == ""
