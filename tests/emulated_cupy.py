@@ -38,7 +38,7 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
         _wait()
         return self._box.copy()
 
-    def set(self, values: np.ndarray) -> None:
+    def set(self, values: np.ndarray, stream: Any = None) -> None:
         """From main memory; CuPy casts nothing and broadcasts nothing."""
         if values.dtype != self._box.dtype or values.shape != self._box.shape:
             raise ValueError(f"Shape or dtype mismatch: {values.shape} {values.dtype}")

@@ -183,6 +183,23 @@ def _point_jobs(sizes: Sizes, names: Sequence[str]) -> Iterator[Job]:
             peers=gpu_peers.of_points(X_card, y_card, coef[0], 0.1),
             **shared,
         )
+    if "pinned" in names:
+
+        def from_host(X: Array, y: Array) -> Array:
+            there: Array = _device.empty("X", X.shape, X.dtype)
+            there.set(X)
+            return scores(there, y, coef)
+
+        yield Job(
+            "self-influence, from pinned memory",
+            case.label,
+            lambda: from_host(X, y_card),
+            lambda: (_device.host(from_host(X[few], y_card[few])), scores(X[few], y[few], coef)),
+            limit="transfer",
+            amount=float(X.nbytes),
+            share=0.8,
+            **shared,
+        )
     if "fit" in names:
 
         def fitted(X: Array, y: Array) -> Array:
@@ -248,7 +265,8 @@ def _order_jobs(sizes: Sizes) -> Iterator[Job]:
 
 # ---- all -------------------------------------------------------------------------------------------------------------
 
-WORKS = (*_IMAGE_WORKS, "influence", "fit", "classes", "order")
+_OF_POINTS = ("influence", "pinned", "fit")
+WORKS = (*_IMAGE_WORKS, *_OF_POINTS, "classes", "order")
 
 
 def find_works(names: str) -> list[str]:
@@ -265,7 +283,7 @@ def jobs(sizes: Sizes, names: Sequence[str]) -> Iterator[Job]:
     of_images = [name for name in _IMAGE_WORKS if name in names]
     for case in sizes.images if of_images else ():
         yield from _image_jobs(case, of_images)
-    if "influence" in names or "fit" in names:
+    if any(name in names for name in _OF_POINTS):
         yield from _point_jobs(sizes, names)
     if "classes" in names:
         yield from _class_jobs(sizes)
