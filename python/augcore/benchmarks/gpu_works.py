@@ -191,7 +191,7 @@ def _point_jobs(sizes: Sizes, names: Sequence[str]) -> Iterator[Job]:
             return scores(there, y, coef)
 
         yield Job(
-            "self-influence, from pinned memory",
+            "self-influence, from host",
             case.label,
             lambda: from_host(X, y_card),
             lambda: (_device.host(from_host(X[few], y_card[few])), scores(X[few], y[few], coef)),
