@@ -160,6 +160,9 @@ def test_the_sanitizer_goes_before_the_tests(
     tool.chmod(0o755)
     with pytest.raises(check.FailedError, match=r"exit code 86: ERROR SUMMARY: 1 error, pool off, --tool memcheck "):
         check.sanitize("memcheck", options)
+    told = (options.out / "memcheck.log").read_text()
+    assert "tests/test_cuda_transforms.py" in told
+    assert "tests/test_cuda_benchmark.py" not in told
 
 
 def test_no_cupy(check: ModuleType, options: Any) -> None:
