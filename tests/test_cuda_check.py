@@ -227,6 +227,7 @@ def test_nvrtc_compiles_formulas_and_tells_of_errors(tmp_path: Path) -> None:
     compiler.ROOT = tmp_path
     for text, expected in (
         ("#include <cstdint>\n#include <cmath>\ninline __device__ double f(double x) { return std::fmod(x, 2); }", ""),
+        ("inline __device__ double f() { constexpr double x = __builtin_huge_val(); return x; }", ""),
         ("inline __device__ double f(double x) { return missing(x); }", 'identifier "missing" is undefined'),
         ("#include <vector>", "cannot open source file"),
         ("inline __device__ int f() { int unused; return 1; }", "was declared but never referenced"),
