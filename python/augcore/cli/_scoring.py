@@ -49,6 +49,7 @@ class Job(NamedTuple):
     few_passes: bool
     rng: int
     threads: int | None
+    device: str | None = None
 
 
 def score(job: Job, out: Path, report: Report, tell: Tell) -> int:
@@ -60,7 +61,7 @@ def score(job: Job, out: Path, report: Report, tell: Tell) -> int:
         values = arrays[name]
         if values is not None and values.ndim != 1:
             raise ValueError(f"{name}: expected 1 dimension, got shape {values.shape}")
-    blocks = Blocks(arrays["X"], arrays["y"], arrays["sample_weight"], threads=job.threads)
+    blocks = Blocks(arrays["X"], arrays["y"], arrays["sample_weight"], threads=job.threads, device=job.device)
     blocks.progress = _guarded(report, {path: os.stat(path) for path in files.values() if path is not None})
     facts = _facts(job)
     with (
@@ -94,7 +95,7 @@ def _facts(job: Job) -> dict[str, Any]:
     files = {name: getattr(job, name) for name in ("X", "y", "sample_weight", "model")}
     return {
         **{name: None if path is None else _fingerprint(path) for name, path in files.items()},
-        **{name: getattr(job, name) for name in ("criterion", "C", "fit_intercept", "few_passes", "rng")},
+        **{name: getattr(job, name) for name in ("criterion", "C", "fit_intercept", "few_passes", "rng", "device")},
         **{name: augcore.build_info()[name] for name in ("version", "simd")},
     }
 
