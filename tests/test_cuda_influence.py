@@ -273,3 +273,18 @@ def test_bad_sets(cupy: Any) -> None:
         influence.influence_topk(*here[:2], *there[2:], *model, k=1)
     with pytest.raises(TypeError, match=r"^V: is on a GPU"):
         influence.inverse_hvp(here[0], cupy.asarray(np.ones(6)), *model, 0.5)
+
+
+def test_bounds_are_seen_at_every_place(cupy: Any) -> None:
+    """Whole words and single elements, in one block and in several."""
+    for n in (1, 3, 4, 5, 2048, 9001, 20_000):
+        for dtype in ("float32", "float64"):
+            values = np.ones(n + 1, dtype)
+            for first in (0, 1):
+                part = cupy.asarray(values)[first : first + n]
+                assert _dispatch.within(part, 1.0)
+                for place in {0, n // 2, n - 1}:
+                    for spoiled in (1.5, np.nan, -np.inf):
+                        part[place] = spoiled
+                        assert not _dispatch.within(part, 1.0)
+                    part[place] = 1.0
