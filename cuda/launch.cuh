@@ -46,7 +46,7 @@ void launch(const char* name, void (*kernel)(Parameters...), dim3 grid, dim3 blo
                                static_cast<int>(shared_bytes)),
           name);
   }
-  kernel<<<grid, block, shared_bytes, reinterpret_cast<cudaStream_t>(stream)> > >(arguments...);
+  kernel<<<grid, block, shared_bytes, reinterpret_cast<cudaStream_t>(stream)>>>(arguments...);
   check(cudaGetLastError(), name);
 #endif
 }
