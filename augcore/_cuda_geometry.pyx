@@ -4,8 +4,8 @@
 Images are CuPy arrays (n, h, w, c), C-contiguous; interpolation and border are the codes of _geometry. Numbers per
 image are CuPy arrays (n, k) of float64, or NumPy arrays (1, k), k at most 16, for all images. stream: its address.
 
-Rectangles are int64, (n, 5): image, top, left, and the numbers of their height and width in the tables; or a NumPy array
-(1, 5) for all images. Sizes are int64, (n,), or a NumPy array (1,).
+Rectangles are int64, (n, 5): image, top, left, and the numbers of their height and width in the tables; or a NumPy
+array (1, 5) for all images. Sizes are int64, (n,), or a NumPy array (1,).
 """
 
 from libc.stdint cimport int32_t, int64_t, uintptr_t

@@ -19,22 +19,22 @@ void require_uint8(const Images& in) {
 
 // Images too large for a plan: pixel by pixel.
 void warp_huge(const Images& in, const engine::Matrices& matrices, const OutputImages& out, int threads) {
-  for_cells(
-      Cells(out.h, out.w, 4096), in.n, 4096, threads, [&](const Cell& cell, std::int64_t first, std::int64_t last) {
-        for (std::int64_t image = first; image < last; ++image) {
-          const double* m = matrices.of(image);
-          const std::uint8_t* from = static_cast<const std::uint8_t*>(in.data) + image * in.h * in.w * in.c;
-          std::uint8_t* to =
-              static_cast<std::uint8_t*>(out.data) + ((image * out.h + cell.y0) * out.w + cell.x0) * out.c;
-          for (std::int64_t y = cell.y0; y < cell.y1; ++y) {
-            for (std::int64_t x = cell.x0; x < cell.x1; ++x) {
-              const formula::Source source =
-                  formula::source_of(m, static_cast<double>(x), static_cast<double>(y), in.h, in.w);
-              for (std::int64_t k = 0; k < in.c; ++k) *to++ = formula::sample(from + k, in.w, in.c, source);
-            }
-          }
-        }
-      });
+  for_cells(Cells(out.h, out.w, 4096), in.n, 4096, threads,
+            [&](const Cell& cell, std::int64_t first, std::int64_t last) {
+              for (std::int64_t image = first; image < last; ++image) {
+                const double* m = matrices.of(image);
+                const std::uint8_t* from = static_cast<const std::uint8_t*>(in.data) + image * in.h * in.w * in.c;
+                std::uint8_t* to =
+                    static_cast<std::uint8_t*>(out.data) + ((image * out.h + cell.y0) * out.w + cell.x0) * out.c;
+                for (std::int64_t y = cell.y0; y < cell.y1; ++y) {
+                  for (std::int64_t x = cell.x0; x < cell.x1; ++x) {
+                    const formula::Source source =
+                        formula::source_of(m, static_cast<double>(x), static_cast<double>(y), in.h, in.w);
+                    for (std::int64_t k = 0; k < in.c; ++k) *to++ = formula::sample(from + k, in.w, in.c, source);
+                  }
+                }
+              }
+            });
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 // Integers but for the positions. Floor: every byte is read once and written once; neighbouring pixels read the same
 // lines of the first cache.
 #include "augcore/cuda/opencv4.hpp"
-
 #include "augcore/point/opencv4.hpp"
 #include "copy.cuh"
 
@@ -22,8 +21,8 @@ __global__ void __launch_bounds__(kBlock)
     warp_kernel(Source in, Target target, PerImage matrices, std::uint8_t* out, bool aligned) {
   write_pixels<std::uint8_t, C>(
       target, out, aligned, [&](std::int64_t image, std::int64_t x, std::int64_t y, std::uint8_t* values) {
-        const formula::Source source = formula::source_of(of_image(matrices, image), static_cast<double>(x),
-                                                          static_cast<double>(y), in.h, in.w);
+        const formula::Source source =
+            formula::source_of(of_image(matrices, image), static_cast<double>(x), static_cast<double>(y), in.h, in.w);
         const std::uint8_t* pixels = in.pixels + image * in.h * in.w * C;
         for (int k = 0; k < C; ++k) values[k] = formula::sample(pixels + k, in.w, C, source);
       });
@@ -35,9 +34,8 @@ __global__ void __launch_bounds__(kBlock)
   const std::int64_t c = copy.channels.value();
   const auto value = [&](const Place& place) {
     const std::int64_t x = copy.channels.quotient(place.element), channel = place.element - x * c;
-    const formula::Source source =
-        formula::source_of(of_image(matrices, place.image), static_cast<double>(x), static_cast<double>(place.y),
-                           copy.in_h, copy.in_w);
+    const formula::Source source = formula::source_of(of_image(matrices, place.image), static_cast<double>(x),
+                                                      static_cast<double>(place.y), copy.in_h, copy.in_w);
     return formula::sample(in + place.image * copy.in_h * copy.in_w * c + channel, copy.in_w, c, source);
   };
   write_all(copy, out, aligned, value, [](const Place&, std::uint8_t*) { return false; });

@@ -36,8 +36,7 @@ __global__ void __launch_bounds__(kBlock)
     const std::int64_t column = copy.channels.quotient(place.element), channel = place.element - column * c;
     const std::int32_t* x = across + 4 * (window.width * n_columns + column);
     const std::int32_t* y = down + 4 * (window.height * n_rows + place.y);
-    const std::uint8_t* corner =
-        in + ((window.image * copy.in_h + window.top) * copy.in_w + window.left) * c + channel;
+    const std::uint8_t* corner = in + ((window.image * copy.in_h + window.top) * copy.in_w + window.left) * c + channel;
     const auto row = [&](std::int64_t number) {
       const std::uint8_t* line = corner + number * copy.in_w * c;
       return formula::resize_row(__ldg(line + x[0] * c), __ldg(line + x[1] * c), x[2], x[3]);

@@ -9,17 +9,17 @@
 //
 // Floor: every byte is read once and written once. What limits it is the first cache: a weight and a pixel for each
 // term of an inner sum, 2 terms and more for each element of the image or of the result, whichever is larger.
-#include "resize.cuh"
-
 #include "augcore/point/resize.hpp"
 #include "copy.cuh"
+#include "resize.cuh"
 
 namespace augcore::cuda {
 namespace {
 
 constexpr int kOuter = 4;  // neighbours along the outer axis of a thread
 
-// ---- tables ----------------------------------------------------------------------------------------------------------
+// ---- tables
+// ----------------------------------------------------------------------------------------------------------
 
 template <typename A>
 __global__ void __launch_bounds__(kBlock)
@@ -52,7 +52,8 @@ __global__ void __launch_bounds__(kBlock) nearest_table_kernel(Sizes sizes, Resi
   spans[2 * row + 1] = 1;
 }
 
-// ---- sums ------------------------------------------------------------------------------------------------------------
+// ---- sums
+// ------------------------------------------------------------------------------------------------------------
 
 // What one output position sums.
 template <typename A>
@@ -173,9 +174,8 @@ __global__ void __launch_bounds__(kBlock)
 }
 
 template <typename T, typename A>
-__global__ void __launch_bounds__(kBlock)
-    rows_first_kernel(Picture<const T> in, Rectangles rectangles, Table<A> down, Table<A> across, Threads threads,
-                      Picture<T> out) {
+__global__ void __launch_bounds__(kBlock) rows_first_kernel(Picture<const T> in, Rectangles rectangles, Table<A> down,
+                                                            Table<A> across, Threads threads, Picture<T> out) {
   const std::int64_t thread = static_cast<std::int64_t>(blockIdx.x) * kBlock + threadIdx.x;
   if (thread >= threads.n) return;
   const std::int64_t number = threads.image.quotient(thread), inside = thread - number * threads.image.value();
@@ -201,9 +201,8 @@ __global__ void __launch_bounds__(kBlock)
 }
 
 template <typename T>
-__global__ void __launch_bounds__(kBlock)
-    copies_kernel(const T* in, Copy copy, Rectangles rectangles, Table<float> down, Table<float> across, T* out,
-                  bool aligned) {
+__global__ void __launch_bounds__(kBlock) copies_kernel(const T* in, Copy copy, Rectangles rectangles,
+                                                        Table<float> down, Table<float> across, T* out, bool aligned) {
   const std::int64_t c = copy.channels.value();
   const auto value = [&](const Place& place) {
     const Window window = window_of(rectangles, place.image);
@@ -215,7 +214,8 @@ __global__ void __launch_bounds__(kBlock)
   write_all(copy, out, aligned, value, [](const Place&, T*) { return false; });
 }
 
-// ---- launches --------------------------------------------------------------------------------------------------------
+// ---- launches
+// --------------------------------------------------------------------------------------------------------
 
 std::int64_t parts(std::int64_t n, std::int64_t of) { return (n + of - 1) / of; }
 
@@ -299,9 +299,8 @@ void resize(const Images& in, const Rectangles& rectangles, const ResizeTable& d
   if (summing != Summing::in_double) {
     return sum<std::uint8_t, float>(in, rectangles, down, across, summing == Summing::rows_in_float, out, stream);
   }
-  by_dtype(in.dtype, [&](auto pixel) {
-    sum<decltype(pixel), double>(in, rectangles, down, across, false, out, stream);
-  });
+  by_dtype(in.dtype,
+           [&](auto pixel) { sum<decltype(pixel), double>(in, rectangles, down, across, false, out, stream); });
 }
 
 }  // namespace augcore::cuda

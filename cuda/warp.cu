@@ -114,7 +114,8 @@ __global__ void __launch_bounds__(kBlock)
   const std::int64_t image = target.image.quotient(pixel), inside = pixel - image * target.image.value();
   point::Position at;
   if (positions != nullptr) {
-    at = {point::limit_position(__ldg(positions + 2 * inside)), point::limit_position(__ldg(positions + 2 * inside + 1))};
+    at = {point::limit_position(__ldg(positions + 2 * inside)),
+          point::limit_position(__ldg(positions + 2 * inside + 1))};
   } else {
     const std::int64_t y = target.row.quotient(inside), x = inside - y * target.row.value();
     const double* m = of_image(matrices, image);

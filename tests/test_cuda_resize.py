@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from test_cuda_transforms import DTYPES, assert_alike, made_up
 
 from augcore import transforms
-from test_cuda_transforms import DTYPES, assert_alike, made_up
 
 SHAPES = ((2, 5, 7), (3, 8, 6, 3), (1, 1, 1, 4), (2, 9, 4, 5), (2, 13, 17, 1))
 SIZES = ((3, 4), (11, 5), (4, 19), (8, 6), (1, 1))
@@ -48,7 +48,9 @@ def test_large_factors_are_summed_in_double(cupy: Any) -> None:
             assert_alike(cupy, transforms.resize(cupy.asarray(images), size, interpolation=interpolation), expected)
 
 
-@pytest.mark.parametrize("px", [1, (1, 0, 2, 1), np.array([0, 1, 2]), np.array([[0, 1, 2, 0], [1, 1, 1, 1], [2, 0, 0, 3]])])
+@pytest.mark.parametrize(
+    "px", [1, (1, 0, 2, 1), np.array([0, 1, 2]), np.array([[0, 1, 2, 0], [1, 1, 1, 1], [2, 0, 0, 3]])]
+)
 @pytest.mark.parametrize("interpolation", transforms.RESIZE_INTERPOLATIONS)
 def test_crops_that_keep_the_size(cupy: Any, interpolation: str, px: Any) -> None:
     images = made_up((3, 8, 9, 3), "uint8")
@@ -64,7 +66,9 @@ def test_windows_of_one_size_are_copied(cupy: Any) -> None:
     images.view(np.uint32)[1, 3:5, 4:6] = 0x7F800001
     rectangles = np.array([[0, 0, 4, 5], [2, 3, 4, 5], [4, 4, 4, 5]])
     found = transforms.resized_crop(cupy.asarray(images), rectangles, (4, 5))
-    windows = [image[top : top + 4, left : left + 5] for image, (top, left, _, _) in zip(images, rectangles, strict=True)]
+    windows = [
+        image[top : top + 4, left : left + 5] for image, (top, left, _, _) in zip(images, rectangles, strict=True)
+    ]
     np.testing.assert_array_equal(cupy.asnumpy(found).view(np.uint32), np.stack(windows).view(np.uint32))
 
 
@@ -129,7 +133,11 @@ def test_opencv_resizing(cupy: Any, channels: int, interpolation: Any) -> None:
     for size in ((13, 11), (9, 7)):
         expected = transforms.resized_crop(images, rectangles, size, **settings)
         assert_alike(cupy, transforms.resized_crop(on_gpu, rectangles, size, **settings), expected)
-    assert_alike(cupy, transforms.crop(on_gpu, 2, **settings_of_crop(settings)), transforms.crop(images, 2, **settings_of_crop(settings)))
+    assert_alike(
+        cupy,
+        transforms.crop(on_gpu, 2, **settings_of_crop(settings)),
+        transforms.crop(images, 2, **settings_of_crop(settings)),
+    )
 
 
 def settings_of_crop(settings: dict[str, Any]) -> dict[str, Any]:

@@ -40,9 +40,7 @@ def _per_image(numbers: Any, most_shared: int) -> Any:
 # ---- warps, flips ----------------------------------------------------------------------------------------------------
 
 
-def warp(
-    images: Any, matrices: Any, interpolation: int, border: int, fill: Any, arithmetic: str, out: Any
-) -> None:
+def warp(images: Any, matrices: Any, interpolation: int, border: int, fill: Any, arithmetic: str, out: Any) -> None:
     """images, out: (n, h, w, c); matrices: (1 or n, 9), destination -> source; fill: (1 or n, c)."""
     module = _geometry()
     if arithmetic == "opencv4":

@@ -1,4 +1,5 @@
-// Resizing of rectangles of batches in device memory; the meaning is that of augcore/resize.hpp and augcore/opencv4.hpp.
+// Resizing of rectangles of batches in device memory; the meaning is that of augcore/resize.hpp and
+// augcore/opencv4.hpp.
 //
 // Which pixels are summed for an output row or column, and how they weigh, depends on the size of a rectangle alone: it
 // is found once for each size that occurs (`resize_table`), and read by the kernels. Pointers are to device memory.
