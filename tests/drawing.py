@@ -27,13 +27,6 @@ def add_sweep(folder):
     write_csv(folder / "sweep.csv", SWEEP_COLUMNS, rows)
 
 
-def add_history(folder, *, loss=0.5):
-    """The history of a training of three epochs."""
-    header = ("epoch", "learning_rate", "loss", "train_accuracy", "test_accuracy", "seconds")
-    rows = [(1, 0.1, 1.5, 0.5, 0.4, 3.0), (2, 0.1, 0.75, 0.75, 0.6, 3.0), (3, 0.01, loss, 0.875, 0.7, 3.0)]
-    write_csv(folder / "history.csv", header, rows)
-
-
 def write_csv(path, header, rows):
     with open(path, "w", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([header, *rows])

@@ -6,6 +6,7 @@ import csv
 import importlib
 import json
 import os
+import re
 import resource
 import shlex
 import shutil
@@ -23,6 +24,8 @@ from commands import COMMAND, assert_one_line, give_up_privileges
 
 import augcore
 from augcore import _files
+from augcore.cli import runs
+from augcore.cli._command import console
 from augcore.experiments import runner
 from augcore.experiments.config import parse
 
@@ -189,6 +192,15 @@ def test_broken_folder(command: Augcore, tmp_path: Path) -> None:
     assert_one_line(command("report", folder), 1, "broken")
 
 
+def test_nothing_to_go_on_with(command: Augcore, tiny: Path, tmp_path: Path) -> None:
+    """Without its name nothing says which experiment it was: the default one would be another."""
+    words = ("holds no run to go on with", "name the experiment")
+    assert_one_line(command("run", "--resume", "--out", "typo"), 2, "typo: ", *words)
+    assert_one_line(command("run", "--resume"), 2, "sample-1: ", *words)
+    assert not list((tmp_path / "here").iterdir())
+    assert command("run", tiny, "--resume", "--out", "new").returncode == 0
+
+
 def test_debug_shows_the_traceback(command: Augcore, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("[]")
     process = command("run", "--resume", "--out", tmp_path, "--debug")
@@ -234,9 +246,9 @@ def test_files_that_grow_too_large(command: Augcore, tiny: Path, tmp_path: Path)
 
 @pytest.mark.parametrize("module", ["typer", "numpy"])
 def test_interrupted_while_it_is_imported(command: Augcore, tmp_path: Path, module: str) -> None:
-    (tmp_path / f"{module}.py").write_text("raise KeyboardInterrupt")
+    (tmp_path / f"{module}.py").write_text("import atexit; atexit.register(print, 'late'); raise KeyboardInterrupt")
     process = command("info", env={**os.environ, "PYTHONPATH": str(tmp_path)})
-    assert process.returncode == 130
+    assert (process.returncode, process.stdout) == (130, "")
     assert "Traceback" not in process.stderr
 
 
@@ -339,3 +351,26 @@ def test_all_leaves_out_what_has_no_data(
     assert "augcore: cifar10 is left out: " in told.err
     assert [path.name for path in (tmp_path / "all").iterdir()] == ["ready"]
     assert str(tmp_path / "all" / "ready" / "report.html") in told.out
+
+
+def test_many_scores_leave_the_headline_whole(make_run: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a terminal of 80 columns."""
+    monkeypatch.setenv("COLUMNS", "80")
+    scores = ("influence", "alo", "gradient_dot", "hinge_loss")
+    folder = make_run(augmentations=("translate", "rotate", "crop"), scores=scores)
+    page = console()
+    with page.capture() as capture:
+        page.print(runs._headline(folder))
+    lines = capture.get().splitlines()
+    for text in (
+        "none",
+        "30 at random",
+        "30 by influence",
+        "30 by ALO",
+        "30 by gradient dot",
+        "30 by hinge loss",
+        "all",
+    ):
+        (line,) = [line for line in lines if f" {text} " in line]
+        assert len(re.findall(r" 0\.\d{4} ", line)) == 3
+    assert max(map(len, lines)) <= 80

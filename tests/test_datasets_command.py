@@ -145,7 +145,8 @@ def test_verify_where_nothing_is_damaged(here: Augcore, root: Path) -> None:
     assert absent.returncode == 1
     assert absent.stderr.startswith(f"augcore: error: {root}: mnist: no data; put mnist.npz, or")
     assert absent.stderr.count("\n") == 1
-    assert_one_line(here("data", "verify", "mnits"), 2, "NAME mnits", "expected one of", "norb-jittered")
+    for name in ("mnits", "npz:", "folder:"):
+        assert_one_line(here("data", "verify", name), 2, "NAME: expected one of", "'norb-jittered'", repr(name))
 
 
 def test_verify_own_sets(here: Augcore, tmp_path: Path) -> None:

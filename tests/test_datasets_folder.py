@@ -347,3 +347,12 @@ def test_without_pillow(name, run_python):
     process = run_python(code, check=False)
     assert "ImportError: Pillow is not installed; install it with: pip install 'augcore[experiments]'" in process.stderr
     assert "PIL" not in run_python("import sys, augcore.datasets; print(*sys.modules)").stdout
+
+
+def test_a_class_whose_name_no_report_could_hold(tmp_path):
+    for part in ("train", "test"):
+        folder = Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), part.encode(), b"\xff\xfe")))
+        folder.mkdir(parents=True)
+        (folder / "1.png").touch()
+    with pytest.raises(augcore.FileFormatError, match=r"the name of the class b'\\xff\\xfe' is not UTF-8"):
+        datasets.load(f"folder:{tmp_path}")

@@ -320,3 +320,37 @@ def test_random_bytes_are_never_taken(tmp_path, put):
         with pytest.raises(augcore.FileFormatError, match=name):
             norb.check_file("norb", put(name, data))
     assert math.prod(SHAPE) > 60
+
+
+# ---- experiments -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+@pytest.mark.parametrize("name", ["norb", "norb-augmented", "norb-jittered"])
+def test_the_presets_run_on_what_train_writes(tmp_path, write_set, monkeypatch, name):
+    for module in ("keras", "pydantic", "pyarrow"):
+        pytest.importorskip(module)
+    from augcore.cli.training import _folder_name
+    from augcore.experiments import config, presets, runner
+    from augcore.features import networks, weights
+
+    settings = presets.PRESETS[name]
+    monkeypatch.setitem(globals(), "N", 40)
+    monkeypatch.setitem(norb.EDITIONS, settings["dataset"], norb.EDITIONS[settings["dataset"]]._replace(n_images=40))
+    write_set(settings["dataset"])
+    monkeypatch.setenv("AUGCORE_DATA", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    model = Path(settings["model"])
+    augmented = name == "norb-augmented"
+    assert model.parts[1:] == (_folder_name("resnet56v2", settings["dataset"], augmented=augmented), "weights.npz")
+    model.parent.mkdir(parents=True)
+    network = networks.build("resnet11v2", (96, 96, 1), 5, networks.Layers(np.random.default_rng(0)))
+    about = {"network": "resnet11v2", "shape": [96, 96, 1], "classes": ["animal", "human", "airplane", "truck", "car"]}
+    weights.write_weights(model, network, about)
+    small = {"n_train": 16, "sizes": [1, 16], "rounds": 1, "scores": ["loss"], "configurations": ["baseline"]}
+    folder = runner.run(config.parse(config.override({**settings, **small}, [])), tmp_path / "run")
+    lines = (folder / "references.csv").read_text().splitlines()
+    families = ["rotate", "crop"] if augmented else ["translate", "rotate", "crop"]
+    assert [line.split(",")[0] for line in lines[1:]] == families
+    assert np.load(folder / "features" / "train.npy").shape == (16, 256)
+    assert np.load(folder / "arrays" / "class_names.npy").tolist() == ["animal", "human"]

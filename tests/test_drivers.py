@@ -21,7 +21,7 @@ from sklearn.linear_model import LogisticRegression  # noqa: E402
 from sklearn.svm import LinearSVC  # noqa: E402
 
 from augcore import _random, policies  # noqa: E402
-from augcore.experiments import originals, runner  # noqa: E402
+from augcore.experiments import inputs, originals, runner  # noqa: E402
 from augcore.experiments.config import ConfigError, parse  # noqa: E402
 
 CONFIGURATIONS = (
@@ -161,19 +161,43 @@ def test_sizes_of_a_dpp_are_draws_of_their_own(finished: Path, policy: str) -> N
 
 
 def test_other_kernels(drivers: dict[str, Any], tmp_path: Path, finished: Path) -> None:
-    settings = {**drivers, "configurations": ["dpp"], "scores": ["loss"], "rounds": 1, "sweep": 0}
+    configurations = ["dpp", "dpp_scored"]
+    settings = {**drivers, "configurations": configurations, "scores": ["loss"], "rounds": 1, "sweep": 0}
     phi = features(finished).astype(np.float64)
-    distances = np.sqrt(np.maximum(((phi[:, None] - phi) ** 2).sum(-1), 0))
-    kernels = {
-        "distance": dpp.KDPP(np.exp(-distances), jitter=0.5),
-        "plain": dpp.KDPP(features=2 * phi, jitter=0.5),
-    }
+    similarity = np.exp(-np.sqrt(np.maximum(((phi[:, None] - phi) ** 2).sum(-1), 0)))
     for name, own in (("distance", {"kernel": "distance"}), ("plain", {"normalized": False, "scale": 2.0})):
         folder = runner.run(parse({**settings, "dpp": {**own, "jitter": 0.5}}), tmp_path / name)
-        parts = np.split(chosen(folder, "dpp", "loss"), np.cumsum([1, 5]))
-        for size, part in zip((1, 5, 20), parts, strict=True):
-            seed = _random.derive(0, "curve", "translate", "any", "dpp", "0", size)
-            assert np.array_equal(part, kernels[name].sample(size, seed)), (name, size)
+        values = np.load(folder / "arrays" / "scores-translate-loss-before.npy")
+        kernels = {
+            ("distance", "dpp"): dpp.KDPP(similarity, jitter=0.5),
+            ("distance", "dpp_scored"): dpp.KDPP(similarity + np.diag(np.abs(values)), jitter=0.5),
+            ("plain", "dpp"): dpp.KDPP(features=2 * phi, jitter=0.5),
+            ("plain", "dpp_scored"): dpp.KDPP(features=2 * phi, scores=values, jitter=0.5),
+        }
+        for policy, score in (("dpp", "any"), ("dpp_scored", "loss")):
+            parts = np.split(chosen(folder, policy, "loss"), np.cumsum([1, 5]))
+            for size, part in zip((1, 5, 20), parts, strict=True):
+                seed = _random.derive(0, "curve", "translate", score, policy, "0", size)
+                assert np.array_equal(part, kernels[name, policy].sample(size, seed)), (name, policy, size)
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_a_kernel_is_decomposed_once(
+    drivers: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: int
+) -> None:
+    """However many rounds and augmentations draw from it: that of the features alone, and one for each score."""
+    made: list[Any] = []
+
+    class Counted(dpp.KDPP):
+        def __init__(self, *arguments: Any, **settings: Any) -> None:
+            made.append(settings["scores"])
+            super().__init__(*arguments, **settings)
+
+    monkeypatch.setattr(dpp, "KDPP", Counted)
+    settings = {**drivers, "augmentations": ["translate", "crop"], "configurations": ["dpp", "dpp_scored"], "rounds": 3}
+    runner.run(parse({**settings, "sizes": [1, 5], "sweep": 0}), tmp_path / "run", jobs=jobs)
+    assert sum(scores is None for scores in made) == 1
+    assert len({scores.tobytes() for scores in made if scores is not None}) == len(made) - 1 == 2
 
 
 # ---- scores, C, classes ----------------------------------------------------------------------------------------------
@@ -274,6 +298,46 @@ def test_a_class_that_is_missing_is_named(three_classes: str, tmp_path: Path) ->
     settings = {"dataset": three_classes, "model": "pixels", "n_train": 2, "sizes": [1]}
     with pytest.raises(ConfigError, match=r"^n_train: the first 2 training images have none of class '2'"):
         runner.run(parse(settings), tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"y_train": np.zeros(40, int), "y_test": np.zeros(20, int)},
+            "dataset: all images of .* are of one class, '0'",
+        ),
+        (
+            {"y_train": (np.arange(40) < 3).astype(int), "y_test": np.arange(20) % 2},
+            "dataset: a run takes at least 4 training images of each class, there are 3",
+        ),
+        ({"y_train": np.arange(40) % 2}, "dataset: the training images have none of class '2'"),
+        ({"x_train": np.zeros((40, 8, 8, 2), np.uint8), "x_test": np.zeros((20, 8, 8, 2), np.uint8)}, "dataset: .* 2"),
+    ],
+)
+def test_data_that_no_run_can_be_made_of(
+    three_classes: str, tmp_path: Path, change: dict[str, np.ndarray], message: str
+) -> None:
+    with np.load(three_classes.removeprefix("npz:")) as arrays:
+        np.savez(tmp_path / "other.npz", **(dict(arrays) | change))
+    settings = {"dataset": f"npz:{tmp_path / 'other.npz'}", "model": "pixels", "scores": ["loss"], "sizes": [1]}
+    with pytest.raises(ConfigError, match=f"^{message}"):
+        runner.run(parse(settings), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("score", ["influence", "alo", "leverage"])
+def test_a_hessian_that_would_fill_the_memory_is_refused(
+    three_classes: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, score: str
+) -> None:
+    settings = {"dataset": three_classes, "model": "pixels", "augmentations": ["crop"], "crop": {"sizes": [1]}}
+    settings |= {"configurations": ["baseline"], "scores": ["loss", score], "sizes": [1], "rounds": 1}
+    side = np.load(three_classes.removeprefix("npz:"))["x_train"][0].size
+    monkeypatch.setattr(inputs, "DENSE_LIMIT", 2 * (side + 1) - 1)
+    with pytest.raises(ConfigError, match=rf"^scores: {score} takes a Hessian of {2 * (side + 1)} rows for 3 classes"):
+        runner.run(parse(settings), tmp_path / "run")
+    monkeypatch.setattr(inputs, "DENSE_LIMIT", 2 * (side + 1))
+    runner.run(parse(settings), tmp_path / "run", resume=True)
 
 
 def test_a_run_without_curves(drivers: dict[str, Any], tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from sklearn.linear_model import LogisticRegression
 
 import augcore
 from augcore import _files, datasets
-from augcore.experiments import presets, runner
+from augcore.experiments import inputs, presets, runner
 from augcore.experiments.config import MAIN, Config, ConfigError, Configuration, override, parse, read_toml
 from augcore.experiments.journal import Journal
 from augcore.experiments.presets import PRESETS
@@ -153,8 +153,9 @@ def test_override(assignment: str, expected: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("assignment", "message"),
     [
-        ("rounds", "rounds: expected key=value"),
-        ("=3", "=3: expected"),
+        ("rounds", "--set 'rounds': expected key=value"),
+        ("", "--set '': expected key=value"),
+        ("=3", "--set '=3': expected"),
         ("seed.x=1", "seed.x: seed is not a table"),
         ("seed=1\nC=-5", "^seed: expected one value"),
         ("seed=" + "9" * 5000, "^seed: is nested too deep, has thousands of digits"),
@@ -493,6 +494,18 @@ def test_failure_in_one_of_many_jobs_stops_the_run(
     assert (tmp_path / "run" / "results.csv").read_bytes() == (finished / "results.csv").read_bytes()
 
 
+def test_features_are_not_kept_where_nothing_can_be_put(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    assert inputs._usable(None) is None
+    assert inputs._usable(tmp_path / "file" / "features") is None
+    assert inputs._usable(tmp_path / "new" / "features") == tmp_path / "new" / "features"
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert inputs._usable(tmp_path) is None
+    assert [record.getMessage().split(":")[0] for record in caplog.records] == ["features are not kept"] * 2
+
+
 # ---- wrong data ------------------------------------------------------------------------------------------------------
 
 
@@ -500,7 +513,8 @@ def test_failure_in_one_of_many_jobs_stops_the_run(
     ("change", "message"),
     [
         ({"dataset": "cats"}, "dataset: expected one of"),
-        ({"model": "resnet9000"}, "model: expected one of"),
+        ({"model": "resnet9000"}, "model: there is no file 'resnet9000', .*'pixels', 'cnn'"),
+        ({"crop": {"sizes": [1, 4]}}, "crop.sizes: 4 pixels off each side leave nothing of images of 8 x 6"),
         ({"sizes": [1, 41]}, "sizes: 41 points cannot be augmented, there are 40"),
         ({"classes": [0, 7]}, "classes:"),
         ({"n_train": 41}, "n_train:"),

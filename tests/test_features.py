@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import random
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -166,6 +168,7 @@ def test_ctrl_c_stops_training(trained):
         ({"images": np.zeros((24, 6), np.uint8)}, ValueError, "images: expected shape"),
         ({"images": np.zeros((24, 6, 0), np.uint8)}, ValueError, "images: expected shape"),
         ({"images": np.zeros((24, 4, 1), np.uint8)}, ValueError, "images: 4 x 1 pixels are too small"),
+        ({"images": np.zeros((24, 700, 800), np.uint8)}, ValueError, "images: 700 x 800 pixels are too large for the"),
         ({"images": np.full((24, 6, 7), np.nan, np.float32)}, ValueError, "images: contains NaN"),
     ],
 )
@@ -251,7 +254,12 @@ def test_a_name_trains(trained):
         ("none.keras", {}, FileNotFoundError, "model: no such file"),
         (7, {}, TypeError, "model: expected a Keras model, a path or a name, got 7"),
         (None, {"train": ([], [])}, ValueError, "train: only goes with the name"),
-        (None, {"batch_size": 0}, ValueError, "batch_size: must be at least 1"),
+        (None, {"batch_size": 0}, ValueError, "batch_size: must be between 1"),
+        (None, {"batch_size": 2**40}, ValueError, "batch_size: must be between 1"),
+        (None, {"cache": 3}, TypeError, "cache: expected a path"),
+        (None, {"cache": "a\0b"}, ValueError, "cache: "),
+        (None, {"cache": "~no-such-user/x"}, FileNotFoundError, "cache: no such home"),
+        (None, {"images": np.full((2, 6, 7), 1e300)}, ValueError, "images: contains values beyond float32"),
         (None, {"images": np.zeros((2, 7, 6), np.uint8)}, ValueError, r"images: the network takes images of shape"),
         (None, {"images": np.zeros((2, 6, 7, 3), np.uint8)}, ValueError, r"images: the network takes images of shape"),
         (None, {"images": "x"}, TypeError, "images: expected uint8"),
@@ -260,6 +268,28 @@ def test_a_name_trains(trained):
 def test_wrong_arguments_of_featurize(trained, model, options, error, message):
     with pytest.raises(error, match=message):
         features.featurize(**{"images": trained[1], "model": model or trained[0]} | options)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 3e38])
+def test_features_that_are_no_numbers_are_refused_and_not_kept(tmp_path, value):
+    layers = keras.layers
+    spoiled = keras.Sequential([keras.Input((6, 7, 1)), layers.Flatten(), layers.Dense(3), layers.Dense(2)])
+    spoiled.layers[1].kernel.assign(np.full((42, 3), value, np.float32))
+    images = np.full((5, 6, 7), 255, np.uint8)
+    for cache in (None, tmp_path):
+        with pytest.raises(ValueError, match="model: gives features that are NaN or infinite"):
+            features.featurize(images, spoiled, cache=cache)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("shape", "expected"), [((6, 7), 1024), ((32, 32), 1024), ((96, 96), 113), ((4000, 300), 1)])
+def test_fewer_of_large_images_are_in_memory_at_once(monkeypatch, shape, expected):
+    layers = keras.layers
+    network = keras.Sequential([keras.Input((*shape, 1)), layers.GlobalMaxPooling2D(), layers.Dense(2)])
+    seen = []
+    monkeypatch.setattr(extraction, "_run", lambda extractor, images, batch_size: seen.append(batch_size))
+    features.featurize(np.zeros((2, *shape), np.uint8), network)
+    assert seen == [expected]
 
 
 def test_networks_without_a_penultimate_layer_are_refused():
@@ -505,3 +535,20 @@ print(" after", file=sys.stderr)
 """
     assert run_python(code).stderr == "before\nsomething else\npython after\n"
     run_python(f"import os; os.close(2)\n{code.split('print')[0]}\nwith _without_native_log(): pass")
+
+
+@pytest.mark.parametrize(
+    ("backend", "message"),
+    [
+        ("absent", "error: KERAS_BACKEND: Unable to import backend : absent"),
+        ("jax", "error: KERAS_BACKEND: jax, which 'jax' needs, is not installed"),
+    ],
+)
+def test_a_backend_that_is_not_there_is_named(tmp_path, backend, message):
+    code = "import sys; sys.modules['jax'] = None; from augcore.cli import app; app(prog_name='augcore')"
+    arguments = ["train", "cnn", "--data", "mnist-sample", "--epochs", "1", "--out", str(tmp_path / "out")]
+    environment = {**os.environ, "KERAS_BACKEND": backend}
+    command = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[-1] == f"augcore: {message}"

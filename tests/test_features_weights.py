@@ -125,6 +125,7 @@ HALF = np.float16
         (lambda c: about(c, network=["cnn"]), "names no known network"),
         (lambda c: about(c, network="resnet20v2"), "holds 68 arrays, not the 122 of resnet20v2"),
         (lambda c: about(c, network="lenet5"), "images: 8 x 9 pixels are too small"),
+        (lambda c: about(c, network="lenet5", shape=[4096] * 3), "images: 4096 x 4096 pixels are too large"),
         (lambda c: about(c, shape=[8, 9]), "shape: expected height"),
         (lambda c: about(c, shape=[8, 9, 2.0]), "shape: expected height"),
         (lambda c: about(c, shape=[8, 9, True]), "shape: expected height"),

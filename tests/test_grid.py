@@ -59,9 +59,10 @@ def test_names_stay_within_the_folder(text: str) -> None:
 @pytest.mark.parametrize(
     ("grid", "message"),
     [
-        (["C"], "C: expected key=value,value"),
-        (["C="], "C=: expected key=value,value"),
-        (["=1,2"], "=1,2: expected key=value,value"),
+        (["C"], "--grid 'C': expected key=value,value"),
+        (["C="], "--grid 'C=': expected key=value,value"),
+        (["=1,2"], "--grid '=1,2': expected key=value,value"),
+        ([""], "--grid '': expected key=value,value"),
         (["C=1", "C=2"], "C: is in the grid twice"),
         (["C=1,1"], "C=1: two experiments"),
         (["model=a/b,a:b"], "model=a-b: two experiments"),

@@ -12,7 +12,7 @@ import time
 import numpy as np
 import pytest
 from conftest import MAIN
-from drawing import CLUSTERS, DPP, add_history, add_sweep, draw, line_of, rows_of
+from drawing import CLUSTERS, DPP, add_sweep, draw, line_of, rows_of
 
 from augcore import FileFormatError
 
@@ -32,16 +32,16 @@ FOUR = ("influence", "alo", "gradient_dot", "hinge_loss")
         (("translate", "rotate"), ("influence", "loss"), MAIN),
         (("translate", "rotate", "crop"), ("influence", "loss"), MAIN),
         (("translate",), FOUR, DPP),
+        (("translate",), ("loss",), MAIN[:3]),
         (("translate", "rotate", "crop"), FOUR, MAIN[:1] + MAIN[6:7]),
         (("translate",), ("hinge_loss",), CLUSTERS),
         (("translate", "rotate", "crop"), ("hinge_loss",), CLUSTERS),
     ],
-    ids=["one", "two", "three", "k-DPP", "four scores", "clusters", "clusters of three"],
+    ids=["one", "two", "three", "k-DPP", "few policies", "four scores", "clusters", "clusters of three"],
 )
 def test_nothing_is_clipped(make_run, augmentations, scores, curves):
     folder = make_run(augmentations=augmentations, scores=scores, curves=curves, sizes=(1, 10, 60))
     add_sweep(folder)
-    add_history(folder)
     np.save(folder / "arrays/class_names.npy", np.array(["a class with a very long name", "automobile"]))
     run = finished.read(folder)
     across = ("overview", "scores-compared", "examples", "cluster-counts", "support")
@@ -127,10 +127,9 @@ def test_a_run_without_curves(make_run):
     scores = {f"{what}-translate-{score}" for what in ("point-scores", "gallery") for score in ("influence", "loss")}
     assert set(figures) == scores | {"support-vectors", "examples-translate"}
     add_sweep(folder)
-    add_history(folder)
     plots.draw(folder)
     drawn = {path.stem for path in (folder / "figures").iterdir()}
-    assert drawn == {*figures, "sweep", "history"}
+    assert drawn == {*figures, "sweep"}
 
 
 def test_more_than_two_classes_have_no_support_vectors(make_run):
@@ -205,7 +204,6 @@ DAMAGE = {
     "an array claims 2^60": ("is_sv.npy", lambda f: claim(f / "arrays/is_sv.npy")),
     "names are numbers": ("class_names.npy", array("class_names", np.arange(2))),
     "a sweep is empty": ("sweep.csv", lambda f: (f / "sweep.csv").write_text(",".join(SWEEP_COLUMNS) + "\n")),
-    "a history is no numbers": ("history.csv", lambda f: add_history(f, loss="much")),
     "timings are no numbers": ("timings.csv", lambda f: replace(f, "timings.csv", "41.5", "long")),
 }  # fmt: skip
 

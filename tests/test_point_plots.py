@@ -1,4 +1,4 @@
-"""Scores and images of single points, sweeps and histories, drawn: what is drawn is what was measured."""
+"""Scores and images of single points, and sweeps, drawn: what is drawn is what was measured."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 matplotlib = pytest.importorskip("matplotlib")
-from drawing import add_history, add_sweep, draw, line_of  # noqa: E402
+from drawing import add_sweep, draw, line_of  # noqa: E402
 from matplotlib.container import BarContainer  # noqa: E402
 
 from augcore.experiments import finished, point_plots, sweep_plots, tables  # noqa: E402
@@ -142,12 +142,3 @@ def test_sweeps_of_one_number_or_of_no_inertia(inertia):
     axes = draw(sweep_plots.sweep, values).axes[0]
     assert axes.get_ylim()[0] <= inertia <= axes.get_ylim()[1]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["2"]
-
-
-def test_histories_show_every_epoch(make_run):
-    folder = make_run()
-    add_history(folder)
-    loss, accuracy = draw(sweep_plots.history, finished.read(folder).history).axes
-    assert line_of(loss, "train").get_xydata().tolist() == [[1, 1.5], [2, 0.75], [3, 0.5]]
-    assert line_of(accuracy, "train").get_ydata().tolist() == [0.5, 0.75, 0.875]
-    assert line_of(accuracy, "test").get_ydata().tolist() == [0.4, 0.6, 0.7]

@@ -7,6 +7,7 @@ import errno
 import hashlib
 import json
 import os
+import shlex
 import signal
 import subprocess
 import time
@@ -19,6 +20,8 @@ from commands import COMMAND, assert_one_line
 
 from augcore import _files, cli, features
 from augcore.cli import _history, _training
+from augcore.cli.training import _folder_name
+from augcore.experiments import style
 from augcore.features import checkpoints, training
 
 keras = pytest.importorskip("keras")
@@ -104,12 +107,31 @@ def test_a_finished_training_only_writes_its_results_again(call: Call) -> None:
 
 
 def test_the_command_of_the_card_does_it_again(call: Call) -> None:
-    assert call(*TRAIN, "--rng", 4).returncode == 0
-    card = read("card.json")
-    program, *arguments = card["command"].split()
+    Path("data.npz").rename("my data.npz")
+    data = ("--data", "npz:my data.npz", "--classes", "2,0", "--n-train", 9, "--rotation", 3, "--shift", 1)
+    assert call(*TRAIN, *data, "--rng", 4).returncode == 0
+    program, *arguments = shlex.split(read("card.json")["command"])
     assert program == "augcore"
     assert call(*arguments, "--out", "again").returncode == 0
     assert Path("again/weights.npz").read_bytes() == Path("out/weights.npz").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("data", "augmented", "name"),
+    [
+        ("cifar10", False, "net-cifar10"),
+        ("norb-jittered", True, "net-norb-jittered-augmented"),
+        ("npz:some/photos.npz", False, "net-photos"),
+        ("folder:some/flowers/", False, "net-flowers"),
+        ("folder:..", False, "net-some"),
+    ],
+)
+def test_folder_of_a_training_that_is_told_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: str, augmented: bool, name: str
+) -> None:
+    (tmp_path / "some" / "where").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "some" / "where")
+    assert _folder_name("net", data, augmented=augmented) == name
 
 
 def test_interrupted_and_resumed(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -288,3 +310,24 @@ def test_figure(tmp_path: Path, n: int) -> None:
     before = [path.read_bytes() for path in paths]
     _history.draw(rows, "title", "note", tmp_path)
     assert [path.read_bytes() for path in paths] == before
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "loss", "rate"),
+    [(0.525, 0.525, 0.68753, 1e-3), (0.9, 0.8995, 1234.5, 1e-7), (0.1, 0.9, 0.0, 0.1), (1.0, 0.0, 1e-6, 3e4)],
+)
+def test_nothing_in_the_figure_touches_or_is_cut_off(train: float, test: float, loss: float, rate: float) -> None:
+    rows = [checkpoints.Epoch(i + 1, rate, loss * (1 + i / 300), train, test - i / 400, 1.0) for i in range(2)][::-1]
+    rows = [row._replace(epoch=i + 1) for i, row in enumerate(rows)]
+    with style.settings():
+        figure = _history._figure(rows, "title", "note")
+        figure.canvas.draw()
+        renderer = figure.canvas.get_renderer()
+        for axes in figure.axes:
+            label = axes.yaxis.label.get_window_extent(renderer)
+            assert label.x0 >= 0
+            numbers = [tick.label1.get_window_extent(renderer) for tick in axes.yaxis.get_major_ticks()]
+            assert all(label.x1 <= number.x0 for number in numbers)
+        first, second = (text.get_window_extent(renderer) for text in figure.axes[0].texts)
+        assert not first.overlaps(second)
+        assert max(first.x1, second.x1) <= figure.bbox.x1

@@ -17,6 +17,8 @@ from augcore.experiments.finished import Run
 HERE = Path(__file__).resolve().parent
 PAGE = HERE / "README.md"
 FRACTIONS = (0.1, 0.25, 0.5)
+# Ahead of the baseline or behind it, where the 95 % interval of the difference tells.
+MARKS = {"ahead": " ▲", "behind": " ▼", "level": "", "": ""}
 # What is shown of every run, and of some more.
 FIGURES = ("overview-influence",)
 MORE = {
@@ -57,7 +59,7 @@ def references(run: Run) -> Iterator[str]:
 
 
 def shares(run: Run, score: str) -> Iterator[str]:
-    """Accuracy, and what part of the gain of augmenting everything, for every configuration."""
+    """Accuracy, what part of the gain of augmenting everything, and whether ahead of uniform draws, of every policy."""
     names = [name for name in run.augmentations if (name, score) in run.curves]
     sizes = tables.milestones(run, names[0], score, FRACTIONS)
     header = [f"by {score}", *(f"{name}, {size}" for name in names for size in sizes)]
@@ -71,9 +73,9 @@ def shares(run: Run, score: str) -> Iterator[str]:
 
 def _cells(run: Run, augmentation: str, score: str, configuration: str, sizes: list[int]) -> Iterator[str]:
     curve = run.curve(augmentation, score, configuration)
-    for gain in tables.gains(run, augmentation, curve, None, sizes):
+    for gain in tables.gains(run, augmentation, curve, tables.baseline_of(run, augmentation, score, curve), sizes):
         share = "" if math.isnan(gain.share) else f" ({100 * gain.share:.0f}%)"
-        yield f"{gain.accuracy.mean:.4f}{share}"
+        yield f"{gain.accuracy.mean:.4f}{share}{MARKS[gain.verdict]}"
 
 
 def section(name: str, folder: Path) -> str:

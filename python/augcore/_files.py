@@ -261,6 +261,12 @@ def open_regular(path: str | os.PathLike[str]) -> Iterator[io.BufferedReader]:
         yield file
 
 
+def read_regular(path: str | os.PathLike[str]) -> bytes:
+    """The content of a file; OSError where it is a pipe, a device or a folder."""
+    with open_regular(path) as file:
+        return file.read()
+
+
 def _open_without_waiting(path: str, flags: int) -> int:
     """Opens a pipe too, though nobody writes to it, so that it can be refused."""
     return os.open(path, flags | os.O_NONBLOCK)

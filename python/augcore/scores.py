@@ -33,6 +33,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from augcore import _dispatch, _random, _validate, _validate_models, influence
 from augcore._random import Rng
+from augcore.influence.forms import check_size
 from augcore.influence.points import Points, points_of
 from augcore.linear_model import LogisticRegression
 from augcore.linear_model.fitted import FittedLogistic
@@ -98,6 +99,8 @@ def _hessian(
 ) -> dict[str, Any]:
     """H of the fitted objective: the model's own factor where it has one and H is not to differ from it."""
     own = hessian_l2 is None and damping == 0 and not (sample_weight is None and _is_of_few(model, X))
+    if own and model._factor is None and model._last is not None:
+        check_size(model._last[0].n_parameters, "model.factor_ first")
     factor = getattr(model, "factor_", None) if own else None
     return {"l2": model.l2, "hessian_l2": hessian_l2, "damping": damping, "factor": factor}
 

@@ -137,6 +137,7 @@ def problem_of(given: Features, convention: str = "augcore") -> Problem:
     """The problem that a run makes of the features."""
     from augcore.experiments.config import parse
     from augcore.experiments.fits import TOLERANCE
+    from augcore.experiments.kernels import Kernels
     from augcore.experiments.problem import Problem
     from augcore.linear_model import LogisticRegression
 
@@ -157,7 +158,8 @@ def problem_of(given: Features, convention: str = "augcore") -> Problem:
             self.models.append(np.append(model.coef_, model.intercept_))
             return model, data
 
-    return Watched(config, given.originals, given.variants, given.y, *test, start, None, {})
+    kernels = Kernels(config.dpp, given.originals)
+    return Watched(config, given.originals, given.variants, given.y, *test, start, None, {}, kernels)
 
 
 def own_loop(given: Features, convention: str) -> Loop:

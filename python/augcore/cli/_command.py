@@ -152,8 +152,8 @@ def tell(text: str) -> None:
 
 @contextlib.contextmanager
 def warnings_told() -> Iterator[None]:
-    """Shows the warnings of the library as lines on stderr."""
-    with warnings.catch_warnings(record=True, action="always") as caught:
+    """Shows the warnings that are for users as lines on stderr."""
+    with warnings.catch_warnings(record=True, action="always", category=UserWarning) as caught:
         try:
             yield
         finally:

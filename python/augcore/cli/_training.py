@@ -6,7 +6,7 @@ import hashlib
 import math
 import platform
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,10 @@ from augcore.features._keras import keras_module
 from augcore.features.checkpoints import Epoch
 from augcore.features.training import Images, Plan
 
-__all__ = ["WEIGHTS", "augmented", "load", "plan", "train"]
+__all__ = ["WEIGHTS", "augmented", "command", "load", "plan", "train"]
 
 WEIGHTS = "weights.npz"
+_TITLE = 40  # characters of the name of a data set that fit above the figure
 
 Report = Callable[[str, float, float], None]
 Tell = Callable[[str], None]
@@ -76,8 +77,10 @@ def load(name: str, classes: str | None, n_train: int | None) -> Images:
     return Images(data.x_train, data.y_train, data.x_test, data.y_test, data.class_names)
 
 
-def train(job: Plan, data: Images, data_name: str, folder: Path, report: Report, tell: Tell) -> dict[str, Any]:
-    """Trains, writes weights, card and figures; the card."""
+def train(
+    job: Plan, data: Images, data_name: str, again: str, folder: Path, report: Report, tell: Tell
+) -> dict[str, Any]:
+    """Trains, writes weights, card and figures; the card. `again` is the command that does it again."""
 
     def told(epoch: Epoch) -> None:
         tell(
@@ -88,10 +91,11 @@ def train(job: Plan, data: Images, data_name: str, folder: Path, report: Report,
     network, history = training.fit(job, data, folder, progress=report, told=told)
     about = {"network": job.network, "shape": list(data.x_train.shape[1:]), "classes": list(data.class_names)}
     weights.write_weights(folder / WEIGHTS, network, about)
-    card = _card(job, data, data_name, folder, history)
+    card = _card(job, data, data_name, again, folder, history)
     with _files.atomic_write(folder / "card.json") as file:
         file.write(training.json_bytes(card))
-    title = f"{job.network} on {data_name}, {len(data.x_train)} images"
+    short = data_name if len(data_name) <= _TITLE else f"...{data_name[3 - _TITLE :]}"
+    title = f"{job.network} on {short}, {len(data.x_train)} images"
     words = (
         f"recipe {job.recipe_name}, batches of {job.batch_size}, augmentation: {job.augmentation}; stored as float16: "
     )
@@ -101,14 +105,14 @@ def train(job: Plan, data: Images, data_name: str, folder: Path, report: Report,
     return card
 
 
-def _card(job: Plan, data: Images, data_name: str, folder: Path, history: list[Epoch]) -> dict[str, Any]:
+def _card(job: Plan, data: Images, data_name: str, again: str, folder: Path, history: list[Epoch]) -> dict[str, Any]:
     """How the weights were made, and how good they are as they are stored."""
     stored, _ = weights.read_weights(folder / WEIGHTS)
     keras = keras_module()
     settings = training.settings_of(job, data)
     content = (folder / WEIGHTS).read_bytes()
     return settings | {
-        "command": _command_of(job, data_name),
+        "command": again,
         "data": data_name,
         "data_sha256": data.checksum(),
         "n_train": len(data.x_train),
@@ -129,15 +133,17 @@ def _card(job: Plan, data: Images, data_name: str, folder: Path, history: list[E
     }
 
 
-def _command_of(job: Plan, data_name: str) -> str:
-    """The command that does it again, the choice of images and augmentation apart."""
+def command(job: Plan, data_name: str, options: Mapping[str, object]) -> str:
+    """The command that does it again; `options` say what images are chosen, and how they are augmented."""
     network = (
         f"resnet --depth {job.network[len('resnet') : -len('v2')]}" if job.network.startswith("resnet") else job.network
     )
     precision = job.precision.removeprefix("mixed_")
     start = "" if job.start is None else f" --start {shlex.quote(str(job.start))}"
     rate = f"--learning-rate {job.recipe.learning_rate:g}"
-    options = (
+    chosen = "".join(f" --{name} {shlex.quote(str(value))}" for name, value in options.items())
+    settings = (
         f"--epochs {job.epochs} --batch-size {job.batch_size} {rate} --precision {precision} --rng {job.seed}{start}"
     )
-    return f"augcore train {network} --data {data_name} --recipe {job.recipe_name} {options}"
+    data = shlex.quote(data_name)
+    return f"augcore train {network} --data {data} --recipe {job.recipe_name} {settings}{chosen}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from augcore.cli._command import Debug, InterruptedRunError, UsageError, command, console, say, waiting
+from augcore.cli._command import Debug, InterruptedRunError, UsageError, command, console, naming, say, waiting
 
 if TYPE_CHECKING:
     from augcore.datasets import Finding, Known
@@ -139,13 +139,10 @@ def verify(
     from augcore._errors import ChecksumError
     from augcore.datasets import registry
 
-    own = name is not None and name.partition(":")[0] in registry.OWN
-    if name is not None and not own:
-        _known(name)
     place = datasets.data_folder(root)
     findings = []
     for each in datasets.DATASETS if name is None else [name]:
-        with waiting(f"checking {each}"):
+        with waiting(f"checking {each}"), naming(name="NAME"):
             found = list(datasets.verify(each, root=place))
         say("\n".join(_line(finding) for finding in found))
         findings += found

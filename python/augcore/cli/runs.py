@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from augcore.cli._command import Debug, InterruptedRunError, UsageError, command, console, say, tell, waiting
+from augcore.cli._command import (
+    Debug,
+    InterruptedRunError,
+    UsageError,
+    command,
+    console,
+    say,
+    tell,
+    waiting,
+    warnings_told,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -33,8 +43,8 @@ def run(
         str | None,
         typer.Argument(
             metavar="[PRESET|config.toml]",
-            help="sample (default), mnist, cifar10, norb, each also with -margin, -clustering, -sweep, -dpp, -vsv, "
-            "-scores, -budget; cifar10-10, smoke; all; or a file.",
+            help="sample (default), mnist, cifar10, norb, norb-augmented, norb-jittered, each also with -margin, "
+            "-clustering, -sweep, -dpp, -vsv, -scores, -budget; cifar10-10, smoke; all; or a file.",
         ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run; default: augcore-runs/PRESET-N.")] = None,
@@ -54,15 +64,19 @@ def run(
 ) -> None:
     """Run an experiment: scores, policies, fits, tables, figures, report."""
     folder = out or _default_folder(experiment, resume)
+    if resume and not folder.exists():
+        raise UsageError(f"--resume: there is no run in {folder}; without --resume one begins there")
     configs = _configs(experiment, assignments or [], grid or [], convention, folder if resume else None)
     again = "augcore run --resume --out" if len(configs) == 1 else "the same command and --resume --out"
-    done = []
+    done: list[Path] = []
     for name, config in configs.items():
         target = folder / name
         try:
             _run(config, target, jobs, resume and (len(configs) == 1 or target.exists()))
             report = _present(target)
         except KeyboardInterrupt:
+            if not (target / "config.json").exists() and not done:
+                raise InterruptedRunError("interrupted before the run had begun") from None
             raise InterruptedRunError(
                 f"interrupted; what is finished is kept. Go on with: {again} {shlex.quote(str(folder))}"
             ) from None
@@ -93,7 +107,7 @@ def _configs(
     found = {}
     try:
         for name in experiments:
-            settings = _settings(name, resumed)
+            settings = _settings(name, None if grid else resumed)
             if convention is not None:
                 if convention not in config.CONVENTIONS:
                     raise UsageError(f"--convention {convention}: expected one of {', '.join(config.CONVENTIONS)}")
@@ -113,7 +127,9 @@ def _settings(experiment: str | None, resumed: Path | None) -> dict[str, Any]:
     from augcore.experiments import config, results
     from augcore.experiments.presets import DATA, DRIVERS, PRESETS
 
-    if experiment is None and resumed is not None and (resumed / "config.json").exists():
+    if experiment is None and resumed is not None:
+        if not (resumed / "config.json").exists():
+            raise UsageError(f"{resumed}: holds no run to go on with; name the experiment to begin it")
         return results.read_config(resumed)
     experiment = DEFAULT_PRESET if experiment is None else experiment
     if experiment in PRESETS:
@@ -144,10 +160,12 @@ def _run(config: Config, folder: Path, jobs: int, resume: bool) -> None:
     from augcore.experiments.config import ConfigError
 
     try:
-        with progress.shown(console(stderr=True), f"running into {folder}") as report:
+        with warnings_told(), progress.shown(console(stderr=True), f"running into {folder}") as report:
             cache = datasets.data_folder().with_name("features")
             runner.run(config, folder, jobs=jobs, resume=resume, cache=cache, progress=report)
     except (ConfigError, FileExistsError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # of the system, not of the runner
+            raise
         raise UsageError(str(error)) from None
 
 
@@ -205,28 +223,27 @@ def _show_headline(folder: Path) -> None:
 def _headline(folder: Path) -> Table:
     from rich.table import Table
 
+    from augcore.experiments.finished import score_title
+
     rows = list(csv.DictReader((folder / "results.csv").read_text().splitlines()))
     references = list(csv.DictReader((folder / "references.csv").read_text().splitlines()))
     sizes = sorted({int(row["size"]) for row in rows}) or [0]
     size = next((size for size in sizes if size >= 250), sizes[-1] if len(sizes) < 2 else sizes[-2])
     rows = [row for row in rows if not (int(row["clusters"]) or "True" in (row["update"], row["downweight"]))]
-    policies = dict.fromkeys((row["score"], row["policy"]) for row in rows if row["policy"] in _HEADLINE_POLICIES)
-    columns = {
-        f"{size} by {score}" if policy != "baseline" else f"{size} at random": (score, policy)
-        for score, policy in policies
+    found = dict.fromkeys((row["score"], row["policy"]) for row in rows if row["policy"] in _HEADLINE_POLICIES)
+    lines = {
+        "at random" if policy == "baseline" else f"by {score_title(score)}": (score, policy) for score, policy in found
     }
     table = Table(title="test accuracy by number of augmented points", title_justify="left")
-    for column in ("augmentation", "none", *columns, "all"):
-        table.add_column(column, justify="left" if column == "augmentation" else "right")
-    for reference in references:
-        name = reference["augmentation"]
-        means = [
-            _mean(rows, augmentation=name, score=score, policy=policy, size=str(size))
-            for score, policy in columns.values()
-        ]
-        ends = (float(reference[column]) for column in ("accuracy_none", "accuracy_all"))
-        none, everything = (f"{value:.4f}" for value in ends)
-        table.add_row(name, none, *means, everything)
+    table.add_column("augmented")
+    for reference in references:  # there are fewer of them than of scores, which would not all fit beside each other
+        table.add_column(reference["augmentation"], justify="right")
+    table.add_row("none", *(f"{float(reference['accuracy_none']):.4f}" for reference in references))
+    for line, (score, policy) in lines.items():
+        wanted = {"score": score, "policy": policy, "size": str(size)}
+        means = (_mean(rows, augmentation=reference["augmentation"], **wanted) for reference in references)
+        table.add_row(f"{size} {line}", *means)
+    table.add_row("all", *(f"{float(reference['accuracy_all']):.4f}" for reference in references))
     return table
 
 

@@ -29,7 +29,7 @@ FOLDER = Path("augcore-training")
 def train(
     network: Annotated[str, typer.Argument(metavar="resnet|cnn|lenet5|mnist-cnn", help="resnet is ResNet v2.")],
     data: Annotated[
-        str, typer.Option(metavar="NAME", help="cifar10, norb, mnist, mnist-sample, npz:PATH; all classes of it.")
+        str, typer.Option(metavar="NAME", help="cifar10, norb, mnist, mnist-sample, npz:PATH, folder:PATH.")
     ],
     depth: Annotated[int | None, typer.Option(help="Of a resnet: 11, 20, 29, ... 9n + 2; default: 56.")] = None,
     recipe: Annotated[
@@ -45,13 +45,17 @@ def train(
         float, typer.Option(min=0, max=180, metavar="DEGREES", help="Turn images by up to so much.")
     ] = 0.0,
     shift: Annotated[int, typer.Option(min=0, metavar="PIXELS", help="Move images by up to so much.")] = 0,
-    classes: Annotated[str | None, typer.Option(metavar="A,B,...", help="Only these classes, in this order.")] = None,
+    classes: Annotated[
+        str | None, typer.Option(metavar="A,B,...", help="Only these classes, in this order; default: all.")
+    ] = None,
     n_train: Annotated[int | None, typer.Option(min=1, help="Only the first images of the classes.")] = None,
     rng: Annotated[int, typer.Option(min=0, metavar="SEED", help="The same network for the same seed.")] = 0,
     start: Annotated[
         Path | None, typer.Option(metavar="WEIGHTS.npz", help="Begin with these weights of the same network.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder to write; default: augcore-training/NETWORK-DATA.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write; default: augcore-training/NETWORK-DATA[-augmented].")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the training in the folder.")] = False,
     debug: Debug = False,
 ) -> None:
@@ -66,21 +70,30 @@ def train(
         job = _training.plan(_name(network, depth), recipe, epochs, batch_size, learning_rate, precision, rng, start)
         job = _training.augmented(job, rotation, shift)
         images = _training.load(data, classes, n_train)
-    folder = out or FOLDER / f"{job.network}-{Path(data.removeprefix('npz:')).stem}"
+    options = {"rotation": rotation, "shift": shift, "classes": classes, "n-train": n_train}
+    again = _training.command(job, data, {name: value for name, value in options.items() if value})
+    folder = out or FOLDER / _folder_name(job.network, data, augmented=job.augment is not None)
     if not resume and (folder / "checkpoint.npz").exists():
         raise UsageError(f"{folder}: holds a training; --resume goes on with it, --out takes another folder")
     if resume and not (folder / "checkpoint.npz").exists():
         tell(f"{folder}: holds no finished epoch yet; begins")
-    again = shlex.quote(str(folder))
     try:
         title = f"training {job.network} into {folder}"
         with naming(**given), progress.shown(console(stderr=True), title) as report:
-            card = _training.train(job, images, data, folder, report, tell)
+            card = _training.train(job, images, data, again, folder, report, tell)
     except KeyboardInterrupt:
         raise InterruptedRunError(
-            f"interrupted; whole epochs are kept. Go on with the same command and --resume --out {again}"
+            "interrupted; whole epochs are kept. Go on with the same command and "
+            f"--resume --out {shlex.quote(str(folder))}"
         ) from None
     say(f"{folder / _training.WEIGHTS}: {job.network}, {100 * card['test_accuracy']:.2f}% of the test images right")
+
+
+def _folder_name(network: str, data: str, *, augmented: bool) -> str:
+    """Where a training goes that is told no folder: NETWORK-DATA[-augmented]."""
+    kind, _, path = data.partition(":")
+    stem = Path(path).resolve().stem if path else kind
+    return f"{network}-{stem}{'-augmented' * augmented}"
 
 
 def _name(network: str, depth: int | None) -> str:

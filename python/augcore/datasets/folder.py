@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import os
 import re
 import warnings
 from collections.abc import Iterator
@@ -85,8 +86,20 @@ def _classes(part: Path) -> dict[str, list[Path]]:
     folders = (path for path in part.iterdir() if path.is_dir() and not above.is_relative_to(path.resolve()))
     for folder in _natural_order(folders):
         if images := _natural_order(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES):
+            _check_name(folder)
             found[folder.name] = images
     return found
+
+
+def _check_name(folder: Path) -> None:
+    """Refuses what cannot be written into figures and reports."""
+    try:
+        folder.name.encode()
+    except UnicodeEncodeError:
+        name = os.fsencode(folder.name)
+        raise FileFormatError(
+            f"{folder.parent}: the name of the class {name!r} is not UTF-8; rename the folder"
+        ) from None
 
 
 def _natural_order(paths: Any) -> list[Path]:

@@ -149,16 +149,18 @@ def _reference_values(run: Run, augmentation: str) -> list[float]:
 def curves(run: Run, augmentation: str, score: str, kind: str, *, ylim: Limits | None = None) -> Figure:
     """Accuracy of every configuration of one kind, with bands and reference lines."""
     all_kinds = kinds(run, augmentation, score)
-    rows = max(_legend_rows(_labels(run, augmentation, score, other), 5.0) for other in all_kinds)  # so axes align
-    frame = style.Frame(5.0, 2.7, left=0.62, right=0.12, top=0.32, bottom=0.92 + 0.145 * rows)
+    width = style.COLUMN
+    rows = max(_legend_rows(_labels(run, augmentation, score, other), width) for other in all_kinds)  # so axes align
+    small_print = _band_note(shown(run, augmentation, score, kind))
+    frame = style.Frame(width, 2.1, left=0.62, right=0.12, top=0.46, bottom=_foot(rows, small_print, width))
     figure = style.figure(frame.width, frame.height)
     axes = frame.axes(figure)
     _panel(axes, run, augmentation, score, kind, frame.inner_width, ylim or limits(run, augmentation, score))
-    axes.set_title(f"{augmentation}, by {score_title(score)}: {kind_title(kind)}")
+    axes.set_title(f"{augmentation}, by {score_title(score)}\n{kind_title(kind)}", fontsize=8.5)
     axes.set_xlabel("augmented training points")
     axes.set_ylabel("test accuracy")
     style.legend(figure, frame)
-    style.note(figure, _band_note(shown(run, augmentation, score, kind)))
+    style.note(figure, small_print)
     return figure
 
 
@@ -169,7 +171,9 @@ def overview(run: Run, score: str) -> Figure:
     found = dict.fromkeys(label for name in names for kind in rows for label in _labels(run, name, score, kind))
     counted = [f"{count:,} cluster{'s' * (count != 1)}" for count in _all_counts(run, score)]
     labels = sorted(found, key=lambda label: counted.index(label) if label in counted else len(counted))
-    frame = _columns(len(names), rows=len(rows), labels=labels, high_titles=any(map(_is_clustered, rows)))
+    small_print = _band_note([curve for name in names for curve in run.curves[name, score]]) + _HORIZONTAL
+    high_titles = any(map(_is_clustered, rows))
+    frame = _columns(len(names), small_print, rows=len(rows), labels=labels, high_titles=high_titles)
     figure = style.figure(frame.width, frame.height)
     for row, kind in enumerate(rows):
         for column, name in enumerate(names):
@@ -182,7 +186,7 @@ def overview(run: Run, score: str) -> Figure:
             if column == 0:
                 axes.set_ylabel(f"accuracy, by {score_title(score)}")
     style.legend(figure, frame, labels)
-    style.note(figure, _band_note([curve for name in names for curve in run.curves[name, score]]))
+    style.note(figure, small_print)
     return figure
 
 
@@ -191,13 +195,16 @@ def facets(run: Run, augmentation: str, score: str) -> Figure:
     lines = run.curves[augmentation, score]
     columns = min(len(lines), 4)
     rows = -(-len(lines) // columns)
+    small_print = _band_note(lines) + _HORIZONTAL
+    width = max(1.68 * columns + 0.6, 3.6)
+    foot = style.note_height(small_print, width)
     frame = style.Frame(
-        max(1.68 * columns + 0.6, 3.6),
+        width,
         1.15 * rows,
         left=0.58,
         right=0.1,
         top=0.62,
-        bottom=0.78,
+        bottom=foot + 0.46,
         rows=rows,
         columns=columns,
         gap=(0.12, 0.42),
@@ -221,8 +228,9 @@ def facets(run: Run, augmentation: str, score: str) -> Figure:
         axes.tick_params(labelbottom=not below, labelleft=column == 0)
     title = f"{augmentation}, by {score_title(score)}: each policy, the others in grey"
     figure.text(0.08 / frame.width, 1 - 0.06 / frame.height, title, fontsize=9.0, va="top")
-    figure.text(0.5, 0.36 / frame.height, "augmented training points", fontsize=8.0, ha="center", va="bottom")
-    style.note(figure, _band_note(lines) + " Dashed: all augmented. Dotted: none.")
+    label_height = (foot + 0.04) / frame.height
+    figure.text(0.5, label_height, "augmented training points", fontsize=8.0, ha="center", va="bottom")
+    style.note(figure, small_print)
     return figure
 
 
@@ -232,22 +240,26 @@ def _dot(curve: Curve) -> str | None:
 
 
 def _columns(
-    count: int, *, rows: int, labels: Sequence[str], height: float = 1.95, high_titles: bool = False
+    count: int, small_print: str, *, rows: int, labels: Sequence[str], height: float = 1.95, high_titles: bool = False
 ) -> style.Frame:
     """Panels for `count` augmentations beside each other; high titles have two lines."""
-    width = max(2.46 * count + 0.31, 5.0)
-    bottom = 0.92 + 0.145 * _legend_rows(labels, width)
+    width = max(2.46 * count + 0.31, style.COLUMN)
     return style.Frame(
         width,
         height * rows,
         left=0.62,
-        right=0.1,
+        right=0.14,
         top=0.32 + 0.14 * high_titles,
-        bottom=bottom,
+        bottom=_foot(_legend_rows(labels, width), small_print, width),
         rows=rows,
         columns=count,
         gap=(0.56, 0.5 + 0.14 * high_titles),
     )
+
+
+def _foot(legend_rows: int, small_print: str, width: float) -> float:
+    """What the label of the axis, the legend and the small print take below the panels, in inches."""
+    return 0.56 + 0.145 * legend_rows + style.note_height(small_print, width)
 
 
 def _legend_rows(labels: Sequence[str], width: float) -> int:
@@ -283,7 +295,8 @@ def comparison(runs: Sequence[Run], names: Sequence[str], augmentations: Sequenc
         for column, name in enumerate(augmentations)
     }
     labels = dict.fromkeys(entry.label for entries in panels.values() for entry in entries)
-    frame = _columns(len(augmentations), rows=len(policies), labels=list(labels), height=2.1)
+    small_print = _band_note([entry.curve for entries in panels.values() for entry in entries]) + _HORIZONTAL
+    frame = _columns(len(augmentations), small_print, rows=len(policies), labels=list(labels), height=2.1)
     figure = style.figure(frame.width, frame.height)
     for (row, column), entries in panels.items():
         name = augmentations[column]
@@ -297,13 +310,15 @@ def comparison(runs: Sequence[Run], names: Sequence[str], augmentations: Sequenc
         drawn = [entry.curve for entry in entries]
         levels = [owners[0].references[name].none, owners[0].references[name].all] if agree else []
         _frame_panel(axes, drawn, frame.inner_width, _range(drawn, levels))
+        if agree:
+            _name_references(axes, owners[0], name)
         axes.set_title(f"{name}, {policies[row].replace('_', ' ')}", fontsize=8.0)
         if row == len(policies) - 1:
             axes.set_xlabel("augmented points")
         if column == 0:
             axes.set_ylabel("test accuracy")
     style.legend(figure, frame)
-    style.note(figure, _band_note([entry.curve for entries in panels.values() for entry in entries]))
+    style.note(figure, small_print)
     return figure
 
 
@@ -390,7 +405,8 @@ def cluster_counts(run: Run, score: str) -> Figure:
     sizes = {name: tables.milestones(run, name, score) for name in names}
     all_sizes = sorted({size for chosen in sizes.values() for size in chosen})
     labels = [f"{size:,} augmented points" for size in all_sizes]
-    frame = _columns(len(names), rows=len(policies), labels=labels)
+    small_print = _band_note([curve for name in names for curve in run.curves[name, score]]) + _HORIZONTAL
+    frame = _columns(len(names), small_print, rows=len(policies), labels=labels)
     figure = style.figure(frame.width, frame.height)
     for row, policy in enumerate(policies):
         for column, name in enumerate(names):
@@ -409,13 +425,14 @@ def cluster_counts(run: Run, score: str) -> Figure:
             style.size_axis(axes, counts.tolist(), width=frame.inner_width)
             axes.set_ylim(*limits(run, name, score))
             style.percent_axis(axes)
+            _name_references(axes, run, name)
             axes.set_title(f"{name}, {policy.replace('_', ' ')}", fontsize=8.0)
             if row == len(policies) - 1:
                 axes.set_xlabel("number of clusters")
             if column == 0:
                 axes.set_ylabel(f"accuracy, by {score_title(score)}")
     style.legend(figure, frame)
-    style.note(figure, _band_note([curve for name in names for curve in run.curves[name, score]]))
+    style.note(figure, small_print)
     return figure
 
 
@@ -458,6 +475,7 @@ def _panel(axes: Axes, run: Run, augmentation: str, score: str, kind: str, width
             zorder=6,
         )
     _frame_panel(axes, lines, width, ylim)
+    _name_references(axes, run, augmentation)
 
 
 def _line(axes: Axes, curve: Curve, look: style.Look, label: str) -> None:
@@ -480,33 +498,30 @@ def _line(axes: Axes, curve: Curve, look: style.Look, label: str) -> None:
 
 
 def _references(axes: Axes, run: Run, augmentation: str) -> None:
-    """The two horizontal lines, named where curves that rise from one to the other leave room."""
+    """The two horizontal lines."""
     references = run.references[augmentation]
-    up = 2.5 if references.all >= references.none else -2.5  # names stand outside of the two lines
-    for value, text, dashes, x, align, offset in (
-        (references.all, "all augmented", style.ALL, 0.015, "left", up),
-        (references.none, "none augmented", style.NONE, 0.985, "right", -up),
-    ):
+    for value, dashes in ((references.all, style.ALL), (references.none, style.NONE)):
         axes.axhline(value, color=style.GREY, linewidth=1.0, linestyle=dashes, zorder=1.5)
-        axes.annotate(
-            f"{text} {100 * value:.1f}%",
-            (x, value),
-            xycoords=("axes fraction", "data"),
-            xytext=(0, offset),
-            textcoords="offset points",
-            ha=align,
-            va="bottom" if offset > 0 else "top",
-            fontsize=6.8,
-            color="#4a4a4a",
-            zorder=7,
-            bbox={"facecolor": "white", "alpha": 0.6, "linewidth": 0, "pad": 0.4},
-        )
+
+
+def _name_references(axes: Axes, run: Run, augmentation: str) -> None:
+    """The names of the two, outside of them, where curves that rise from one to the other leave room."""
+    references = run.references[augmentation]
+    rising = references.all >= references.none
+    digits = tables.digits(references.none, references.all)
+    long = " augmented" if axes.bbox.width > 2.2 * style.DPI else ""  # where panels are narrow, the small print says it
+    everything, nothing = (f"{100 * value:.{digits}f}%" for value in (references.all, references.none))
+    style.name_line(axes, f"all{long} {everything}", references.all, above=rising, side="left")
+    style.name_line(axes, f"none{long} {nothing}", references.none, above=not rising, side="right")
 
 
 def _frame_panel(axes: Axes, lines: Sequence[Curve], width: float, ylim: Limits) -> None:
     style.size_axis(axes, sorted({int(size) for curve in lines for size in curve.sizes} or {1}), width=width)
     axes.set_ylim(*ylim)
     style.percent_axis(axes)
+
+
+_HORIZONTAL = " Dashed: all augmented. Dotted: none."
 
 
 def _band_note(lines: Sequence[Curve]) -> str:

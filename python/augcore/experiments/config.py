@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from augcore import _files
 from augcore._errors import missing_extra
 from augcore.policies import POLICIES
 
@@ -28,6 +29,7 @@ except ImportError:
 __all__ = [
     "CONVENTIONS",
     "DPP_POLICIES",
+    "HESSIAN_SCORES",
     "MAIN",
     "SCORE_NAMES",
     "SVM_SCORES",
@@ -137,11 +139,15 @@ SCORE_NAMES: dict[str, str] = {
 }
 
 SVM_SCORES = ("margin", "hinge_loss")  # for two classes
+HESSIAN_SCORES = ("influence", "alo", "leverage")
 
 ScoreName = Literal["influence", "alo", "loss", "margin", "hinge_loss", "gradient_dot", "leverage", "entropy", "el2n"]
 
 Positive = Annotated[int, Field(ge=1)]
 Pixels = Annotated[int, Field(ge=1, le=10_000)]
+# So that inverses and sums stay finite.
+InverseRidge = Annotated[float, Field(ge=1e-300)]
+Ridge = Annotated[float, Field(ge=0, le=1e300)]
 
 
 class _Settings(BaseModel):
@@ -170,7 +176,7 @@ class Crop(_Settings):
 class Dpp(_Settings):
     """The kernel of a k-DPP: (scale phi) (scale phi)' of features phi, of length one if normalized, or exp(-distance).
 
-    jitter is added to the diagonal.
+    Scores s multiply rows and columns of the first by |s|; |s| and, of both, jitter are added to the diagonal.
     """
 
     kernel: Literal["features", "distance"] = "features"
@@ -212,10 +218,10 @@ class Config(_Settings):
     seed: Annotated[int, Field(ge=0, lt=2**128)] = 0
 
     convention: Literal["augcore", "paper"] = "augcore"
-    C: Annotated[float, Field(gt=0)]
-    C_grid: tuple[Annotated[float, Field(gt=0)], ...] = ()
-    hessian_l2: Annotated[float, Field(ge=0)] | None
-    damping: Annotated[float, Field(ge=0)]
+    C: InverseRidge
+    C_grid: tuple[InverseRidge, ...] = ()
+    hessian_l2: Ridge | None
+    damping: Ridge
     arithmetic: Literal["exact", "opencv4"]
     direction: Literal["counterclockwise", "clockwise"]
 
@@ -308,7 +314,7 @@ def _one_line(error: ValidationError) -> str:
         for parent in parents:
             table = table.model_fields[parent].annotation
         return f"{field}: unknown setting{_suggest(name, table.model_fields)}"
-    reason = first["msg"].removeprefix("Value error, ")
+    reason = re.sub("[0-9.]{30,}", lambda digits: f"{float(digits[0]):g}", first["msg"].removeprefix("Value error, "))
     if isinstance(cause := first.get("ctx", {}).get("error"), ConfigError):
         return str(cause)
     got = json.dumps(first["input"])
@@ -323,7 +329,7 @@ def _suggest(name: str, known: Iterable[str]) -> str:
 def read_toml(path: Path) -> dict[str, Any]:
     """The settings in a TOML file; ConfigError names the file and the line where it is no TOML."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        return tomllib.loads(_files.read_regular(path).decode("utf-8-sig"))
     except RecursionError:
         raise ConfigError(f"{path}: is nested too deep") from None
     except ValueError as error:  # no TOML, no UTF-8, or thousands of digits
@@ -339,7 +345,7 @@ def override(data: Mapping[str, Any], assignments: Iterable[str]) -> dict[str, A
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals or not key.strip():
-            raise ConfigError(f"{assignment}: expected key=value")
+            raise ConfigError(f"--set {assignment!r}: expected key=value")
         *parents, name = key.strip().split(".")
         table = result
         for parent in parents:

@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import distance
 
-from augcore import _random, dpp, policies
+from augcore import _random, policies
 from augcore.experiments.config import Config, Configuration
 from augcore.experiments.problem import Indices, Problem
 
@@ -152,7 +151,7 @@ def drawing(unit: CurveUnit, problem: Problem, scores: Floats) -> Draw:
     if configuration.update:
         return lambda size, taken, scores: _more(taken, size, scores, configuration.policy, seeds(size))
     if configuration.is_dpp:
-        kernel = _kernel(problem, scores if configuration.uses_scores else None)
+        kernel = problem.kernels.of(scores if configuration.uses_scores else None)
         return lambda size, _, __: kernel.sample(size, seeds(size))
     groups = problem.clusters[configuration.clusters] if configuration.clusters else None
     order = policies.order(scores, configuration.policy, seeds(), k=config.sizes[-1], groups=groups)
@@ -163,15 +162,3 @@ def _more(taken: Indices, size: int, scores: Floats, policy: str, seed: int) -> 
     """The points taken, and more by the policy among the others."""
     rest = np.delete(np.arange(len(scores)), taken)
     return np.concatenate([taken, rest[policies.order(scores[rest], policy, seed, k=size - len(taken))]])
-
-
-def _kernel(problem: Problem, scores: Floats | None) -> dpp.KDPP:
-    """diag|s| L diag|s| + jitter, where L is that of the config."""
-    settings = problem.config.dpp
-    features = problem.originals.astype(np.float64)
-    if settings.kernel == "distance":
-        similarity = np.exp(-distance.squareform(distance.pdist(features)))
-        return dpp.KDPP(similarity, scores=scores, jitter=settings.jitter)
-    if settings.normalized:
-        features /= np.maximum(np.linalg.norm(features, axis=1, keepdims=True), np.finfo(np.float64).tiny)
-    return dpp.KDPP(features=settings.scale * features, scores=scores, jitter=settings.jitter)

@@ -18,11 +18,12 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from augcore import _files
 from augcore._errors import FileFormatError
 from augcore.experiments.config import Configuration
 from augcore.experiments.results import REFERENCE_COLUMNS, RESULT_COLUMNS, SWEEP_COLUMNS
 
-__all__ = ["Curve", "Epoch", "References", "Run", "Sweep", "read", "score_title"]
+__all__ = ["Curve", "References", "Run", "Sweep", "read", "score_title"]
 
 Floats = NDArray[np.float64]
 
@@ -117,15 +118,6 @@ class Sweep(NamedTuple):
     silhouette_test: Floats
 
 
-class Epoch(NamedTuple):
-    """A line of the history of a network that was trained for the run."""
-
-    epoch: int
-    loss: float
-    train_accuracy: float
-    test_accuracy: float
-
-
 @dataclass(frozen=True)
 class Run:
     """A finished run; made by `read`."""
@@ -137,7 +129,6 @@ class Run:
     references: Mapping[str, References]
     sweep: Sweep | None
     timings: Sequence[tuple[str, float]]
-    history: Sequence[Epoch]
 
     @property
     def augmentations(self) -> list[str]:
@@ -205,15 +196,9 @@ class Run:
     def _array(self, name: str, good: Callable[[NDArray[Any]], bool], expected: str) -> NDArray[Any]:
         path = self._path(name)
         try:
-            with np.errstate(over="raise"):  # a header may claim any shape
-                values = np.load(path, mmap_mode="r", allow_pickle=False)
+            values = _files.open_npy(path)
         except FileNotFoundError:
             raise FileFormatError(f"{path}: is missing from the run") from None
-        except (ValueError, EOFError, TypeError, SyntaxError, ArithmeticError) as error:
-            raise FileFormatError(f"{path}: not a .npy file of plain numbers: {_first_line(error)}") from None
-        if not isinstance(values, np.ndarray):
-            values.close()
-            raise FileFormatError(f"{path}: not a .npy file of plain numbers: an archive")
         if not good(values):
             raise FileFormatError(f"{path}: expected {expected}, got dtype {values.dtype} and shape {values.shape}")
         return values
@@ -243,7 +228,7 @@ def read(folder: Path) -> Run:
             raise FileFormatError(f"{folder / 'references.csv'}: has no row for the augmentation {augmentation!r}")
     settings = facts.pop("settings", facts)
     sweep, timings = _read_sweep(folder / "sweep.csv"), _read_timings(folder / "timings.csv")
-    run = Run(folder, facts, settings, curves, references, sweep, timings, _read_history(folder / "history.csv"))
+    run = Run(folder, facts, settings, curves, references, sweep, timings)
     run.images()
     run.class_names()
     run.is_support_vector()
@@ -335,21 +320,6 @@ def _read_timings(path: Path) -> list[tuple[str, float]]:
     return [(row.text("unit"), row.number("seconds", 0.0, math.inf)) for row in _rows(path, ("unit", "seconds"))]
 
 
-def _read_history(path: Path) -> list[Epoch]:
-    """How a network was trained for the run; empty where there is no such file."""
-    if not path.exists():
-        return []
-    return [
-        Epoch(
-            row.whole("epoch"),
-            row.number("loss", 0.0, math.inf),
-            row.fraction("train_accuracy"),
-            row.fraction("test_accuracy"),
-        )
-        for row in _rows(path, Epoch._fields)
-    ]
-
-
 class _Row:
     """One line of a CSV file, whose errors say where it is."""
 
@@ -414,7 +384,7 @@ def _rows(path: Path, columns: Iterable[str]) -> Iterable[_Row]:
 
 def _read_bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return _files.read_regular(path)
     except (FileNotFoundError, NotADirectoryError):
         raise FileFormatError(f"{path}: is missing, so {path.parent} is no finished run") from None
 

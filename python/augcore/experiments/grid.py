@@ -52,7 +52,7 @@ def product(settings: Mapping[str, Any], grid: Sequence[str]) -> dict[str, dict[
 def _axis(text: str) -> tuple[str, list[str]]:
     key, equals, values = text.partition("=")
     if not equals or not key.strip() or not values.strip():
-        raise ConfigError(f"{text}: expected key=value,value,...")
+        raise ConfigError(f"--grid {text!r}: expected key=value,value,...")
     return key.strip(), _values(values)
 
 

@@ -32,7 +32,7 @@ class Journal:
         self._path = path
         self._lock = threading.Lock()
         self.records: dict[str, dict[str, Any]] = {}
-        data = path.read_bytes() if path.exists() else b""
+        data = _files.read_regular(path) if path.exists() else b""
         *lines, torn = data.split(b"\n")
         for number, line in enumerate(lines, start=1):
             record = _decode(line)

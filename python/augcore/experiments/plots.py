@@ -2,7 +2,7 @@
 
 accuracy_plots.py       accuracy against the number of augmented points, and against the number of clusters
 point_plots.py          scores and images of single training points
-sweep_plots.py          clusters and epochs
+sweep_plots.py          numbers of clusters
 
 Each function there takes a run (`finished.read`) and returns a figure; `draw` writes all of them.
 """
@@ -88,5 +88,3 @@ def figures(run: Run) -> Iterator[tuple[str, Callable[[], Figure]]]:
         yield f"examples-{augmentation}", partial(point_plots.examples, run, augmentation)
     if run.sweep is not None:
         yield "sweep", partial(sweep_plots.sweep, run.sweep)
-    if run.history:
-        yield "history", partial(sweep_plots.history, run.history)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from augcore.experiments.config import SCORE_NAMES, SVM_SCORES, Config
 from augcore.experiments.fits import AugmentedModel, Fits, TestSet, influence_scores
+from augcore.experiments.kernels import Kernels
 from augcore.linear_model import LogisticRegression
 from augcore.scores import SCORES, fit_svm
 
@@ -46,6 +47,8 @@ class Problem:
         The C that is best for an SVM on the originals; None with more than two classes.
     clusters : dict
         For each number of clusters in the config, the cluster of each training point.
+    kernels : Kernels
+        Of the k-DPPs of the originals.
     """
 
     config: Config
@@ -58,6 +61,7 @@ class Problem:
     start: LogisticRegression
     svm_C: float | None
     clusters: Mapping[int, Indices]
+    kernels: Kernels
 
     @property
     def n(self) -> int:

@@ -78,7 +78,6 @@ def _document(subject: Subject) -> str:
         ("augmentations", "Augmentations", report_pictures.examples(subject)),
         ("scores", "Scores before and after", report_pictures.point_scores(subject)),
         ("ranks", "Scores against each other", report_tables.ranks(subject)),
-        ("training", "Training of the network", report_pictures.histories(subject)),
         ("timings", "Seconds", report_tables.timings(subject)),
     ]
     parts = [part for part in parts if part[2]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,10 @@ import numpy as np
 from augcore.experiments import accuracy_plots, point_plots, style, sweep_plots, tables
 from augcore.experiments.finished import Run, score_title
 from augcore.experiments.markup import Markup, data_uri, tag
-from augcore.experiments.subject import Subject, grid, union
+from augcore.experiments.subject import Subject, row, union
 from augcore.experiments.words import joined, listed, percent
 
-__all__ = ["curves", "examples", "galleries", "histories", "point_scores", "sweeps", "together"]
+__all__ = ["curves", "examples", "galleries", "point_scores", "sweeps", "together"]
 
 
 # ---- curves ----------------------------------------------------------------------------------------------------------
@@ -36,7 +37,7 @@ def together(subject: Subject) -> list[Markup]:
                 caption += " They differ in what all points and none give, so no horizontal lines are drawn."
             make = partial(accuracy_plots.comparison, runs, names, [augmentation])
             parts.append(subject.chart("", make, caption))
-    return [grid(parts)] if parts else []
+    return [row(parts)] if parts else []
 
 
 def curves(subject: Subject) -> list[Markup]:
@@ -59,7 +60,7 @@ def curves(subject: Subject) -> list[Markup]:
     for augmentation, score in keys:
         parts.append(tag("h3", f"{augmentation}, by {score_title(score)}"))
         kinds = union(accuracy_plots.kinds(run, augmentation, score) for run in subject.runs)
-        rows = [
+        groups = [
             [
                 _curve_chart(subject, run, name, augmentation, score, kind)
                 for run, name in subject.each()
@@ -68,7 +69,7 @@ def curves(subject: Subject) -> list[Markup]:
             for kind in kinds
         ]
         # Several runs: a row for each kind of policy, so that equal things stand beside each other.
-        parts += [grid(chart for row in rows for chart in row)] if subject.is_one else [grid(row) for row in rows]
+        parts += [row(chain(*groups))] if subject.is_one else map(row, groups)
         if subject.is_one and len(subject.runs[0].curves[augmentation, score]) > 2:
             caption = f"Each policy by itself: {augmentation}, by {score_title(score)}."
             make = partial(accuracy_plots.facets, subject.runs[0], augmentation, score)
@@ -202,15 +203,5 @@ def sweeps(subject: Subject) -> list[Markup]:
         counts = run.sweep.clusters
         caption = f"{len(counts):,} numbers of clusters from {counts.min():,} to {counts.max():,}."
         return [subject.chart("sweep", partial(sweep_plots.sweep, run.sweep), caption)]
-
-    return subject.per_run(make)
-
-
-def histories(subject: Subject) -> list[Markup]:
-    """How the network was trained, where the run says."""
-
-    def make(run: Run) -> list[Markup]:
-        caption = f"Loss and accuracy over {len(run.history):,} epochs."
-        return [subject.chart("history", partial(sweep_plots.history, run.history), caption)] if run.history else []
 
     return subject.per_run(make)

@@ -30,7 +30,8 @@ def augmentations(subject: Subject) -> list[str]:
 
 def _table(caption: str, header: Sequence[str], rows: Iterable[Markup], class_: str | None = None) -> Markup:
     head = tag("thead", tag("tr", (tag("th", cell, scope="col") for cell in header)))
-    return tag("div", tag("table", tag("caption", caption), head, tag("tbody", rows), class_=class_), class_="scroll")
+    title = [tag("caption", tag("span", caption))] if caption else []
+    return tag("div", tag("table", *title, head, tag("tbody", rows), class_=class_), class_="scroll")
 
 
 def _row(label: str, cells: Iterable[Markup]) -> Markup:
@@ -95,7 +96,8 @@ def _gain_table(run: Run, name: str, augmentation: str, score: str) -> Markup:
 
     header = ["policy", *(cell for size in sizes for cell in (f"{size:,} ({percent(size / n, 0)})", "difference"))]
     rows = _policy_rows(run.curves[augmentation, score], cells)
-    return _table(joined(name, f"{augmentation}, by {score_title(score)}"), header, rows)
+    caption = f"{augmentation}, by {score_title(score)}: share of the full gain, difference in percentage points"
+    return _table(joined(name, caption), header, rows)
 
 
 def _gain_cells(gain: Gain | None) -> list[Markup]:
@@ -111,7 +113,10 @@ def _gain_cells(gain: Gain | None) -> list[Markup]:
 def _auc_tables(subject: Subject) -> list[Markup]:
     if subject.is_one:
         run = subject.runs[0]
-        return [_auc_table("", [(f"{a}, {score_title(s)}", run, a, s) for a, s in run.curves])]
+        return [
+            _auc_table(name, [(score_title(s), run, a, s) for a, s in run.curves if a == name])
+            for name in dict.fromkeys(augmentation for augmentation, _ in run.curves)
+        ]
     return [
         _auc_table(
             f"{key[0]}, {score_title(key[1])}",
@@ -141,7 +146,8 @@ def _auc_table(caption: str, columns: Sequence[tuple[str, Run, str, str]]) -> Ma
         found = (run.curve(augmentation, score, curve.name) for _, run, augmentation, score in columns)
         return (tag("td", _auc_text(other)) for other in found)
 
-    return _table(caption, ["policy", *(column[0] for column in columns)], _policy_rows(distinct.values(), cells))
+    header = ["policy", *(column[0] for column in columns)]
+    return _table(f"{caption}: area under the curve in percent", header, _policy_rows(distinct.values(), cells))
 
 
 def _auc_text(curve: Curve | None) -> str:
@@ -166,7 +172,7 @@ def _accuracy_table(run: Run, name: str, augmentation: str, score: str) -> Marku
         found = (curve.at(size) for size in sizes)
         return (tag("td", "–" if values is None else spread(tables.mean_interval(values))) for values in found)
 
-    caption = f"{augmentation}, by {score_title(score)}: test accuracy at the number of augmented points"
+    caption = f"{augmentation}, by {score_title(score)}: test accuracy in percent at the number of augmented points"
     return _table(joined(name, caption), ["policy", *(f"{size:,}" for size in sizes)], _policy_rows(curves, cells))
 
 
@@ -186,8 +192,8 @@ def ranks(subject: Subject) -> list[Markup]:
                 _row(label, (tag("td", _rank(value)) for value in values))
                 for label, values in zip(table.labels, table.values, strict=True)
             ]
-            caption = joined(names, augmentation if len(kept) > 1 else "Spearman correlation of |score|")
-            parts.append(_table(caption, ["", *table.labels], rows))
+            caption = "Spearman correlation of |score|" + (f", {augmentation}" if len(kept) > 1 else "")
+            parts.append(_table(joined(names, caption), ["", *table.labels], rows))
     note = "How alike the orders are in which scores put the training points: 1 the same, 0 unrelated, −1 opposite."
     return [tag("p", note, class_="soft"), *parts] if parts else []
 

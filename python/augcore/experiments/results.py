@@ -93,7 +93,7 @@ class RunFolder:
     def _read_checked(self, name: str, checksum: str) -> bytes:
         path = self.folder / name
         try:
-            data = path.read_bytes()
+            data = _files.read_regular(path)
         except FileNotFoundError:
             raise FileFormatError(f"{path}: is missing from the run") from None
         if hashlib.sha256(data).hexdigest() != checksum:
@@ -206,7 +206,7 @@ def _identity(config: Config, data_checksum: str) -> dict[str, Any]:
 def _read_identity(folder: Path) -> dict[str, Any]:
     path = folder / "config.json"
     try:
-        identity = json.loads(path.read_bytes())
+        identity = json.loads(_files.read_regular(path))
     except FileNotFoundError:
         raise FileFormatError(f"{folder}: has no config.json, so it is no run of augcore") from None
     except (ValueError, RecursionError) as error:
@@ -225,9 +225,10 @@ def _read_identity(folder: Path) -> dict[str, Any]:
 
 
 def _refuse_differences(folder: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
-    pairs = [(key, old[key], new[key]) for key in ("version", "simd", "data")]
     keys = dict.fromkeys([*new["settings"], *old["settings"]])
+    pairs = [(key, old[key], new[key]) for key in ("version", "simd")]
     pairs += [(key, old["settings"].get(key), new["settings"].get(key)) for key in keys]
+    pairs.append(("data", old["data"], new["data"]))  # where the settings are the same, the files are not
     for key, was, now in pairs:
         if was != now:
             raise ConfigError(

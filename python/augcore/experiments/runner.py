@@ -26,6 +26,8 @@ from augcore.experiments import inputs, originals
 from augcore.experiments.config import Config
 from augcore.experiments.curves import CurveUnit, curve_units, measure_references, trace_curve
 from augcore.experiments.fits import TOLERANCE
+from augcore.experiments.kernels import Kernels
+from augcore.experiments.memory import check_memory
 from augcore.experiments.problem import Problem
 from augcore.experiments.results import REFERENCE_COLUMNS, RunFolder, open_run
 from augcore.linear_model import LogisticRegression
@@ -92,10 +94,11 @@ def run(
     """
     report = progress or _silent
     data = inputs.load_data(config)
+    check_memory(config, data, data.x_train[0].size if config.model == "pixels" else 0, jobs)
     threads = None if jobs == 1 else 1
     with open_run(folder, config, inputs.checksum(data), resume=resume) as target:
         if "features" not in target.done:
-            _write_features(target, data, cache, report)
+            _write_features(target, data, cache, jobs, report)
         _finish(target, _tasks_of_originals(target, data, threads), "originals", jobs, report)
         ready = _load_problems(target, data, threads)
         _finish(target, _reference_tasks(target, ready), "references", jobs, report)
@@ -111,7 +114,7 @@ def _silent(stage: str, done: float, total: float, note: str = "") -> None:
 # ---- features --------------------------------------------------------------------------------------------------------
 
 
-def _write_features(target: RunFolder, data: datasets.Dataset, cache: Path | None, report: Report) -> None:
+def _write_features(target: RunFolder, data: datasets.Dataset, cache: Path | None, jobs: int, report: Report) -> None:
     begin, config = time.perf_counter(), target.config
     arrays: dict[str, NDArray[Any]] = {"arrays/x_train.npy": data.x_train, "arrays/y_train.npy": data.y_train}
     arrays["arrays/class_names.npy"] = np.array(data.class_names, dtype=np.str_)
@@ -119,6 +122,7 @@ def _write_features(target: RunFolder, data: datasets.Dataset, cache: Path | Non
         examples = inputs.augmentation(config, family).expand(data.x_train[:1]).images
         arrays[f"arrays/examples-{family}.npy"] = examples
     for name, values in inputs.feature_arrays(config, data, cache, report):
+        check_memory(config, data, values.shape[1], jobs)
         arrays[f"features/{name}.npy"] = values
     target.finish("features", None, arrays, time.perf_counter() - begin)
 
@@ -129,6 +133,7 @@ def _load_problems(target: RunFolder, data: datasets.Dataset, threads: int | Non
     originals = target.load_array("features/train.npy")
     plain_test = target.load_array("features/test.npy")
     clusters = {count: target.load_array(f"arrays/clusters-{count}.npy") for count in config.cluster_counts}
+    kernels = Kernels(config.dpp, originals)
     start = LogisticRegression(chosen["C"], tol=TOLERANCE, threads=threads).fit(originals, data.y_train)
     ready: dict[str, Problem] = {}
     for name in config.augmentations:
@@ -138,7 +143,8 @@ def _load_problems(target: RunFolder, data: datasets.Dataset, threads: int | Non
             X_test = np.concatenate([plain_test, target.load_array(f"features/{name}-test.npy")])
             y_test = np.tile(data.y_test, len(X_test) // len(plain_test))
         test = (X_test, y_test, len(plain_test))
-        ready[name] = Problem(config, originals, variants, data.y_train, *test, start, chosen["svm_C"], clusters)
+        svm_C = chosen["svm_C"]
+        ready[name] = Problem(config, originals, variants, data.y_train, *test, start, svm_C, clusters, kernels)
     return ready
 
 

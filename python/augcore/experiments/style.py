@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import io
 import math
+import textwrap
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -23,15 +24,27 @@ from augcore._errors import missing_extra
 try:
     import matplotlib.style
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.image import imsave
-    from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+    from matplotlib.lines import Line2D
+    from matplotlib.ticker import (
+        FixedLocator,
+        Formatter,
+        FuncFormatter,
+        LogLocator,
+        MaxNLocator,
+        NullFormatter,
+        NullLocator,
+    )
+    from PIL import Image
 except ImportError:
     raise missing_extra("matplotlib", "experiments") from None
 
 __all__ = [
     "ALL",
+    "COLUMN",
     "DPI",
     "GREY",
     "INK",
@@ -48,7 +61,9 @@ __all__ = [
     "legend_grid",
     "log_axis",
     "look",
+    "name_line",
     "note",
+    "note_height",
     "pdf",
     "percent_axis",
     "place_look",
@@ -62,6 +77,7 @@ __all__ = [
 INK = "#1a1a1a"
 GREY = "#6b6b6b"
 DPI = 160
+COLUMN = 3.3  # inches: a column of a paper in two columns, where type of less than 6 points cannot be read
 
 # The horizontal lines: everything augmented, nothing augmented.
 ALL: Any = (0, (8, 3))
@@ -231,8 +247,9 @@ class Frame(NamedTuple):
 def legend_grid(labels: Collection[str], width: float) -> tuple[int, int]:
     """In how many columns and rows labels fit below a figure of this width."""
     longest = max((len(label) for label in labels), default=1)
-    columns = max(1, min(4, len(labels), int(width / (0.6 + 0.055 * longest))))
-    return columns, -(-len(labels) // columns)
+    most = max(1, min(4, len(labels), int(width / (0.6 + 0.055 * longest))))
+    rows = -(-len(labels) // most)
+    return max(1, -(-len(labels) // max(1, rows))), rows  # as few columns as these rows need: none is left half empty
 
 
 def legend(figure: Figure, frame: Frame, order: Sequence[str] = ()) -> None:
@@ -263,14 +280,14 @@ def size_axis(axes: Axes, sizes: Sequence[int], *, width: float) -> None:
     last = max(sizes)
     axes.set_xscale("function", functions=(_signed_root, _signed_square))
     axes.set_xlim(0, last * 1.04**2)
-    needed = [0.062 * len(str(size)) for size in sizes]
+    needed = [0.062 * len(f"{size:,}") for size in sizes]
     places = [width / 1.04 * (size / last) ** 0.5 for size in sizes]
     labelled: list[int] = []
     for index in reversed(range(len(sizes))):
         if not labelled or places[labelled[-1]] - places[index] > (needed[labelled[-1]] + needed[index]) / 2 + 0.05:
             labelled.append(index)
     axes.xaxis.set_major_locator(FixedLocator([sizes[index] for index in sorted(labelled)]))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.xaxis.set_minor_locator(FixedLocator(list(sizes)))
     axes.xaxis.set_minor_formatter(NullFormatter())
 
@@ -286,8 +303,24 @@ def _signed_square(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def percent_axis(axes: Axes) -> None:
     """The vertical axis of curves: accuracy, written in percent, with no labels above 100 %."""
     axes.yaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{round(100 * value, 3):g}%" if value <= 1 else ""))
+    axes.yaxis.set_major_formatter(_Percent())
     axes.grid(axis="y")
+
+
+class _Together(Formatter):
+    """Labels that depend on each other."""
+
+    def __call__(self, value: float, pos: int | None = None) -> str:
+        return self.format_ticks([value])[0]
+
+
+class _Percent(_Together):
+    """Every label with the digits that the step between them needs: 98.0% beside 97.8%."""
+
+    def format_ticks(self, values: Sequence[float]) -> list[str]:
+        step = 100 * min(np.diff(values), default=0.01)
+        digits = max(0, -math.floor(math.log10(step) + 1e-9))
+        return [f"{100 * value:.{digits}f}%" if value < 1 + 1e-9 else "" for value in values]
 
 
 def log_axis(axes: Axes, which: Literal["x", "y"]) -> None:
@@ -295,7 +328,7 @@ def log_axis(axes: Axes, which: Literal["x", "y"]) -> None:
     (axes.set_xscale if which == "x" else axes.set_yscale)("log")
     axis = axes.xaxis if which == "x" else axes.yaxis
     axis.set_major_locator(LogLocator(10, numticks=5))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: _power(value)))
+    axis.set_major_formatter(_Powers(axis))
     axis.set_minor_locator(NullLocator())
 
 
@@ -308,31 +341,110 @@ def count_axis(axes: Axes, counts: NDArray[np.intp]) -> None:
     ticks = [digit * 10**power for power in range(len(str(high)) + 1) for digit in (1, 2, 5)]
     fit = [tick for tick in ticks if low <= tick <= high] or [low]
     axes.xaxis.set_major_locator(FixedLocator(fit if len(fit) < 9 else fit[:: 1 + len(fit) // 9]))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.xaxis.set_minor_locator(NullLocator())
 
 
-def few_ticks(axes: Axes, which: Literal["x", "y"], *, whole: bool = False) -> None:
+def name_line(axes: Axes, text: str, level: float, *, above: bool, side: Literal["left", "right"]) -> None:
+    """Names a horizontal line of a finished panel at this end and on this side of it, or where fewer curves run."""
+    taken = [other.get_window_extent() for other in axes.texts]
+    traces = [_trace(line) for line in axes.get_lines()]
+    name = axes.annotate(
+        text,
+        (0, level),
+        xycoords=("axes fraction", "data"),
+        xytext=(0, 0),
+        textcoords="offset points",
+        fontsize=7.0,
+        color="#4a4a4a",
+        zorder=7,
+        bbox={"facecolor": "white", "alpha": 0.6, "linewidth": 0, "pad": 0.4},
+    )
+
+    def put(place: tuple[bool, str]) -> None:
+        over, end = place
+        name.xy = (0.015 if end == "left" else 0.985, level)
+        name.xyann = (0, 2.5 if over else -2.5)
+        name.set(ha=end, va="bottom" if over else "top")
+
+    def cost(place: tuple[bool, str]) -> int:
+        put(place)
+        box = name.get_window_extent().padded(1)
+        free = axes.bbox.y0 <= box.y0 and box.y1 <= axes.bbox.y1 and not box.count_overlaps(taken)
+        return sum(box.count_contains(trace) for trace in traces) + (0 if free else 10**6)
+
+    other = "right" if side == "left" else "left"
+    put(min([(above, side), (above, other), (not above, side), (not above, other)], key=cost))
+
+
+def _trace(line: Line2D) -> NDArray[np.float64]:
+    """Close points along a line, in pixels."""
+    x, y = line.get_transform().transform(line.get_xydata()).T
+    places = np.linspace(x[0], x[-1], 400)
+    return np.column_stack([places, np.interp(places, x, y)])
+
+
+def few_ticks(axes: Axes, which: Literal["x", "y"]) -> None:
     """At most five steps: labels of many digits would run into each other."""
     axis = axes.xaxis if which == "x" else axes.yaxis
-    axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10], integer=whole))
+    axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
 
 
-def _power(value: float) -> str:
-    exponent = round(math.log10(value))
-    return str(10**exponent) if 0 <= exponent <= 3 else "10" + str(exponent).translate(_SUPERSCRIPTS)
+class _Powers(_Together):
+    """Plain numbers where all labels of the axis are short as such, powers of ten where one is not."""
+
+    def __init__(self, owner: Axis) -> None:
+        self._owner = owner
+
+    def format_ticks(self, values: Sequence[float]) -> list[str]:
+        low, high = sorted(self._owner.get_view_interval())
+        exponents = [round(math.log10(value)) for value in values]
+        shown = [exponent for exponent, value in zip(exponents, values, strict=True) if low <= value <= high]
+        if all(-2 <= exponent <= 4 for exponent in shown):
+            return [f"{10.0**exponent:,.{max(0, -exponent)}f}" for exponent in exponents]
+        return ["10" + str(exponent).translate(_SUPERSCRIPTS) for exponent in exponents]
+
+
+_NOTE_SIZE, _NOTE_SPACING = 7.0, 1.35  # points, lines
 
 
 def note(figure: Figure, text: str) -> None:
-    """The small print at the foot of a figure, from the left margin."""
-    width = figure.get_size_inches()[0]
-    figure.text(0.08 / width, 0.012, text, fontsize=6.3, color=GREY, ha="left", va="bottom", linespacing=1.35)
+    """The small print at the foot of a figure, from the left margin to the right one."""
+    width, height = figure.get_size_inches()
+    figure.text(
+        0.08 / width,
+        0.05 / height,
+        "\n".join(_note_lines(text, width)),
+        fontsize=_NOTE_SIZE,
+        color=GREY,
+        ha="left",
+        va="bottom",
+        linespacing=_NOTE_SPACING,
+    )
+
+
+def note_height(text: str, width: float) -> float:
+    """What the small print takes at the foot of a figure of this width, in inches."""
+    return 0.06 + len(_note_lines(text, width)) * _NOTE_SIZE * _NOTE_SPACING / 72
+
+
+def _note_lines(text: str, width: float) -> list[str]:
+    """Lines that fit: a letter of small print is 0.05 inches wide."""
+    return [part for line in text.splitlines() for part in textwrap.wrap(line, max(20, int((width - 0.16) / 0.0505)))]
 
 
 def png(figure: Figure) -> bytes:
-    """A figure as PNG, the same bytes each time."""
+    """A figure as PNG, the same bytes each time.
+
+    A chart needs no more than 256 colours, and takes a third of the room with them; photos keep theirs.
+    """
+    pixels = io.BytesIO()
+    figure.savefig(pixels, format="rgba", dpi=DPI)
+    drawn = Image.frombytes("RGBA", figure.canvas.get_width_height(), pixels.getvalue()).convert("RGB")
+    if not any(axes.images for axes in figure.axes):
+        drawn = drawn.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI, metadata=_NO_SOFTWARE)
+    drawn.save(buffer, format="png", dpi=(DPI, DPI))
     return buffer.getvalue()
 
 

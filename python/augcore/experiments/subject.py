@@ -9,7 +9,7 @@ from augcore.experiments import style
 from augcore.experiments.finished import Run
 from augcore.experiments.markup import Markup, data_uri, png_size, tag
 
-__all__ = ["Subject", "grid", "union"]
+__all__ = ["Subject", "grid", "row", "union"]
 
 _PIXELS_PER_INCH = 112
 
@@ -63,6 +63,11 @@ class Subject:
 def grid(parts: Iterable[Markup]) -> Markup:
     """As many columns as there is room for."""
     return tag("div", parts, class_="columns")
+
+
+def row(charts: Iterable[Markup]) -> Markup:
+    """Charts beside each other, as many as there is room for."""
+    return tag("div", charts, class_="charts")
 
 
 def union(groups: Iterable[Iterable[str]]) -> list[str]:

@@ -30,6 +30,7 @@ __all__ = [
     "auc",
     "baseline_of",
     "difference_interval",
+    "digits",
     "gains",
     "mean_interval",
     "milestones",
@@ -152,6 +153,11 @@ def milestones(run: Run, augmentation: str, score: str, fractions: Sequence[floa
     sizes = sorted({int(size) for curve in run.curves[augmentation, score] for size in curve.sizes})
     n = len(run.labels())
     return sorted({min(sizes, key=lambda size: abs(size - fraction * n)) for fraction in fractions})
+
+
+def digits(*accuracies: float) -> int:
+    """How many digits after the point tell accuracies in percent apart: two where three points hold them all."""
+    return 2 if max(accuracies) - min(accuracies) < 0.03 else 1
 
 
 def spearman(a: Floats, b: Floats) -> float:

@@ -87,7 +87,7 @@ def _drawn(baseline: Curve) -> str:
 def _reach(run: Run) -> str:
     """Where no curve was measured, what there is to gain."""
     gaining = [(name, r) for name, r in run.references.items() if r.all > r.none]
-    moved = listed(f"from {percent(r.none)} to {percent(r.all)} ({name})" for name, r in gaining) if gaining else ""
+    moved = listed(f"{_moved(r.none, r.all)} ({name})" for name, r in gaining) if gaining else ""
     return f"Augmenting all {_points(len(run.labels()))} raises test accuracy {moved}" if moved else ""
 
 
@@ -106,11 +106,16 @@ def _best_clusters(sweep: Sweep) -> list[str]:
 def everything(run: Run, augmentation: str) -> str:
     """What augmenting all points does."""
     references = run.references[augmentation]
-    moved = f"from {percent(references.none)} to {percent(references.all)}"
+    moved = _moved(references.none, references.all)
     n = _points(len(run.labels()))
     if references.all <= references.none:
         return f"Augmenting all {n} does not help: test accuracy goes {moved}, so shares of a gain have no meaning."
     return f"Augmenting all {n} raises test accuracy {moved}."
+
+
+def _moved(before: float, after: float) -> str:
+    places = tables.digits(before, after)
+    return f"from {percent(before, places)} to {percent(after, places)}"
 
 
 def results(run: Run, augmentation: str, score: str) -> list[str]:
@@ -168,8 +173,9 @@ def _extremes(run: Run, augmentation: str, score: str, sizes: Sequence[int]) -> 
     (low, worst), (high, best) = min(means), max(means)
     if low == high:
         return []
-    at = f"At {_points(size)} the highest mean is that of {best} ({percent(high)}), "
-    return [f"{at}the lowest that of {worst} ({percent(low)})."]
+    places = tables.digits(low, high)
+    at = f"At {_points(size)} the highest mean is that of {best} ({percent(high, places)}), "
+    return [f"{at}the lowest that of {worst} ({percent(low, places)})."]
 
 
 def spread(interval: Interval, *, signed: bool = False) -> str:

@@ -12,9 +12,9 @@ backends will do. The same seed gives the same bits on the same machine with the
 """
 
 from augcore.features.extraction import featurize
-from augcore.features.files import load
+from augcore.features.files import SUFFIXES, load
 from augcore.features.networks import NETWORKS
 from augcore.features.packaged import PACKAGED
 from augcore.features.spot import train
 
-__all__ = ["NETWORKS", "PACKAGED", "featurize", "load", "train"]
+__all__ = ["NETWORKS", "PACKAGED", "SUFFIXES", "featurize", "load", "train"]

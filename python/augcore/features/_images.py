@@ -21,6 +21,8 @@ def image_batch(name: str, value: ArrayLike) -> NDArray[Any]:
         raise ValueError(f"{name}: expected shape (n, H, W) or (n, H, W, C), got {images.shape}")
     if images.dtype.kind == "f" and not _validate.all_finite(images):
         raise ValueError(f"{name}: contains NaN or infinity")
+    if images.dtype.itemsize == 8 and images.size and max(images.max(), -images.min()) > np.finfo(np.float32).max:
+        raise ValueError(f"{name}: contains values beyond float32; expected 0 to 255")
     return np.ascontiguousarray(images if images.ndim == 4 else images[..., np.newaxis])
 
 

@@ -21,13 +21,20 @@ __all__ = ["compile_quickly", "keras_module"]
 
 
 def keras_module() -> ModuleType:
-    """Keras; ImportError that names the extra where it, or its backend, is not installed."""
+    """Keras; ImportError that names the extra, or the backend that was asked for, where it is not installed."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         with contextlib.nullcontext() if "keras" in sys.modules else _without_native_log():
             return importlib.import_module("keras")
-    except ImportError:
-        raise missing_extra("keras", "experiments") from None
+    except ImportError as error:
+        chosen = os.environ.get("KERAS_BACKEND")
+        if chosen is None or error.name in ("keras", "tensorflow"):
+            raise missing_extra("keras", "experiments") from None
+        raise ImportError(
+            f"KERAS_BACKEND: {error.name}, which {chosen!r} needs, is not installed", name=error.name
+        ) from None
+    except ValueError as error:
+        raise ValueError(f"KERAS_BACKEND: {error}") from None
 
 
 # How the C++ log of TensorFlow begins its lines, and the two lines that come without such a beginning.

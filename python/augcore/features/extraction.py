@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import weakref
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["featurize"]
 
+_BATCH, _BATCH_PIXELS = 1024, 2**20  # images, and pixels of them: the layers of a ResNet hold 100 floats of each
+
 
 def featurize(
     images: ArrayLike,
@@ -32,7 +35,7 @@ def featurize(
     train: tuple[ArrayLike, ArrayLike] | None = None,
     rng: _random.Rng = None,
     cache: str | os.PathLike[str] | None = None,
-    batch_size: int = 1024,
+    batch_size: int | None = None,
 ) -> NDArray[np.float32]:
     """Run images through a network up to its penultimate layer.
 
@@ -50,9 +53,9 @@ def featurize(
     cache : path, optional
         A folder that keeps features. They are found again by the SHA-256 of images and network; a damaged file counts
         as none.
-    batch_size : int
-        How many images the network sees at once. The last batch is filled up, so that a row does not depend on how
-        many others there are.
+    batch_size : int or None
+        How many images the network sees at once; None takes 1024 up to 32 x 32 pixels, and fewer of larger ones. The
+        last batch is filled up, so that a row does not depend on how many others there are.
 
     Returns
     -------
@@ -70,8 +73,10 @@ def featurize(
     TypeError, ValueError
         If an argument has the wrong type, shape or value; the message names it.
     """
-    batch_size = _validate.integer("batch_size", batch_size, 1)
     pictures = image_batch("images", images)
+    height, width = pictures.shape[1:3]
+    usual = max(1, min(_BATCH, _BATCH_PIXELS // (height * width)))
+    batch_size = usual if batch_size is None else _validate.integer("batch_size", batch_size, 1, 2**24)
     network = _network(model, pictures.shape[1:], train, rng)
     extractor = _extractor(network)
     expected = extractor.input_shape[1:]
@@ -79,12 +84,24 @@ def featurize(
         raise ValueError(f"images: the network takes images of shape {expected}, got {pictures.shape[1:]}")
     if cache is None:
         return _run(extractor, pictures, batch_size)
-    folder, key = Path(cache).expanduser(), _cache.key_of(extractor, pictures, batch_size)
+    folder, key = _folder(cache), _cache.key_of(extractor, pictures, batch_size)
     features = _cache.kept(folder, key, (len(pictures), math.prod(extractor.output_shape[1:])))
     if features is None:
         features = _run(extractor, pictures, batch_size)
         _cache.store(folder, key, features)
     return features
+
+
+def _folder(cache: str | os.PathLike[str]) -> Path:
+    if not isinstance(cache, str | os.PathLike):
+        raise TypeError(f"cache: expected a path, got {_validate.describe(cache)}")
+    try:
+        folder = Path(cache).expanduser()
+    except RuntimeError:
+        raise FileNotFoundError(errno.ENOENT, "cache: no such home folder", os.fspath(cache)) from None
+    if "\0" in str(folder):
+        raise ValueError(f"cache: {str(folder)!r} is no path")
+    return folder
 
 
 def _network(
@@ -137,4 +154,6 @@ def _run(extractor: keras.Model, images: NDArray[Any], batch_size: int) -> NDArr
         n = rows.stop - rows.start
         batch[:n] = scaled(images[rows])
         features[rows] = np.asarray(extractor.predict_on_batch(batch)).reshape(batch_size, -1)[:n]
+    if not _validate.all_finite(features):
+        raise ValueError("model: gives features that are NaN or infinite; weights, or images, are far too large")
     return features

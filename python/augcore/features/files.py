@@ -19,7 +19,9 @@ from augcore.features.weights import MAX_CLASSES, read_weights
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["load", "read_network"]
+__all__ = ["SUFFIXES", "load", "read_network"]
+
+SUFFIXES = (".npz", ".keras")  # of what `load` takes
 
 MAX_EXPANSION = 20  # times, of a packed model
 
@@ -60,7 +62,7 @@ def read_network(model: str | os.PathLike[str], shape: tuple[int, ...] | None = 
         return read_packaged(model)
     path = Path(model)
     in_h5 = path.name.endswith(".weights.h5") and shape is not None
-    if not in_h5 and path.suffix not in (".keras", ".npz"):
+    if not in_h5 and path.suffix not in SUFFIXES:
         names = ", ".join(map(repr, [*([] if shape is None else NETWORKS), *PACKAGED]))
         raise ValueError(f"model: expected {names}, a .npz, .keras or .weights.h5 file, got {str(path)!r}")
     if not path.is_file():

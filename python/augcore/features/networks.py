@@ -140,6 +140,20 @@ def _mnist_cnn(make: Layers) -> list[Any]:
 
 
 NETWORKS: dict[str, Callable[[Layers], list[Any]]] = {"cnn": _cnn, "lenet5": _lenet5, "mnist-cnn": _mnist_cnn}
+MAX_WEIGHTS = 2**27  # of one layer: half a GB, and four times that in training. Photos as they are would take far more
+
+
+def _small(name: str, make: Layers, images: Any) -> Any:
+    values = images
+    for layer in NETWORKS[name](make):
+        if (units := getattr(layer, "units", 0)) and values.shape[-1] * units > MAX_WEIGHTS:
+            raise _TooLargeError
+        values = layer(values)
+    return values
+
+
+class _TooLargeError(Exception):
+    """A layer would have more weights than `MAX_WEIGHTS`."""
 
 
 # ---- ResNet v2 -------------------------------------------------------------------------------------------------------
@@ -196,12 +210,17 @@ def is_network(name: str) -> bool:
 def build(name: str, shape: tuple[int, ...], n_classes: int, make: Layers) -> keras.Model:
     """An untrained network for images of a shape (H, W, C), divided by 255.
 
-    ValueError where the images are too small for it.
+    ValueError where the images are too small for it, or so large that one of its layers would not fit into memory.
     """
     units = resnet_units(name)
     inputs = keras_module().Input(shape, dtype="float32", name="images")
     try:
-        outputs = _chained(NETWORKS[name](make), inputs) if units is None else _resnet(make, units, inputs)
+        outputs = _small(name, make, inputs) if units is None else _resnet(make, units, inputs)
     except ValueError:
         raise ValueError(f"images: {shape[0]} x {shape[1]} pixels are too small for the network {name!r}") from None
+    except _TooLargeError:
+        raise ValueError(
+            f"images: {shape[0]} x {shape[1]} pixels are too large for the network {name!r}; make them smaller, or "
+            "train a resnet"
+        ) from None
     return keras_module().Model(inputs, make.classifier(n_classes, units is not None)(outputs), name=name)

@@ -17,7 +17,7 @@ __all__ = ["PACKAGED", "read_packaged"]
 
 # Name of a network -> SHA-256 of its file of weights, data/NAME.npz.
 PACKAGED = {
-    "cifar10-resnet20v2": "bb713b137ff2d522dd7754a45c789e8be82d95d6f7ff63738920748ae82b8f6c",
+    "cifar10-resnet56v2": "964abd664ae592e9707559a684c6e00bca9833cd07ff4879a980fbabb4b638d3",
 }
 
 

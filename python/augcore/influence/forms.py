@@ -100,7 +100,7 @@ def invert(points: Points, fitted: Points, ridge: float, factor: Any, solver: st
         raise ValueError("factor: solver='dual' makes its own")
     if factor is not None or not _takes_dual(fitted, ridge, solver):
         if factor is None and solver == "auto":
-            check_size(fitted)
+            check_size(fitted.n_contrasts * fitted.q)
         return points, factored_inverse(points, fitted, ridge, factor)
 
     from scipy.linalg import qr
@@ -138,13 +138,12 @@ def _takes_dual(fitted: Points, ridge: float, solver: str) -> bool:
     return solver == "dual" and fitted.n > 0
 
 
-def check_size(fitted: PointSet) -> None:
-    """Refuses an H that is too large to be formed without being asked for."""
-    d = fitted.n_contrasts * fitted.q
+def check_size(d: int, asked: str = "solver='cholesky'") -> None:
+    """Refuses an H of d rows that is too large to be formed without being `asked` for."""
     if d > DENSE_LIMIT:
         raise ValueError(
-            f"X: the Hessian has {d:,} rows, and 'auto' forms no more than {DENSE_LIMIT:,}; take "
-            f"sketched_quadratic_form, or solver='cholesky' if there are {2.4e-8 * d * d:,.0f} GB of memory"
+            f"X: the Hessian has {d:,} rows, and no more than {DENSE_LIMIT:,} are formed unasked; take "
+            f"sketched_quadratic_form, or {asked} if there are {2.4e-8 * d * d:,.0f} GB of memory"
         )
 
 

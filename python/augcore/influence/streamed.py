@@ -126,7 +126,7 @@ class PointScore:
 def leave_one_out(name: str, points: StreamedPoints, ridge: float, factor: Any = None) -> PointScore:
     """A score in `FORMULAS`: H is summed here, if no factor of it is given, and the rest is for each block."""
     if factor is None:
-        check_size(points)
+        check_size(points.n_contrasts * points.q)
     members = _members(points) if name == "loo_loss_change" else None
     return PointScore(name, points.like, factored_inverse(points, points, ridge, factor), members)
 
