@@ -47,7 +47,11 @@ __device__ __forceinline__ void store_pack(T* to, const T* values) {
   } else {
     std::uint32_t word = 0;
     for (int i = 0; i < kPack<T>; ++i) word |= static_cast<std::uint32_t>(values[i]) << (8 * sizeof(T) * i);
-    *reinterpret_cast<std::uint32_t*>(to) = word;
+    auto* place = reinterpret_cast<std::uint32_t*>(to);
+#ifdef AUGCORE_CUDA_EMULATED
+    emulator::aligned(place);
+#endif
+    *place = word;
   }
 }
 

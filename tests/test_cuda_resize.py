@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from conftest import EMULATED
 from test_cuda_transforms import DTYPES, assert_alike, made_up
 
 from augcore import transforms
@@ -82,16 +84,104 @@ def test_planar_images(cupy: Any) -> None:
             assert_alike(cupy, transforms.resized_crop(cupy.asarray(images), rectangle, (7, 4), **settings), expected)
 
 
-def test_out_between_words(cupy: Any) -> None:
-    images = made_up((3, 6, 8, 1), "uint8")
-    for size in ((4, 4), (3, 5), (9, 8)):
-        for arithmetic in transforms.ARITHMETICS:
-            settings: dict[str, Any] = {"arithmetic": arithmetic, "antialias": False}
-            whole = cupy.empty((3 * size[0] * size[1] + 2,), np.uint8)
-            out = whole[1:-1].reshape(3, *size, 1)
-            assert transforms.resize(cupy.asarray(images), size, out=out, **settings) is out
-            np.testing.assert_array_equal(cupy.asnumpy(out), transforms.resize(images, size, **settings))
-            assert cupy.asnumpy(whole)[0] == cupy.asnumpy(whole)[-1]
+def test_pixels_of_weight_zero_do_not_count(cupy: Any) -> None:
+    """Those between others too: the cubic kernel is zero at whole distances."""
+    for dtype in ("float32", "float64"):
+        images = made_up((2, 9, 15, 2), dtype)
+        images[:, 4, 2] = np.nan
+        images[:, 7, 7] = np.inf
+        for size in ((3, 5), (9, 5), (18, 30), (3, 30)):
+            for interpolation in ("bilinear", "bicubic", "area"):
+                settings: dict[str, Any] = {"interpolation": interpolation}
+                with np.errstate(invalid="ignore"):
+                    expected = transforms.resize(images, size, **settings)
+                assert np.isfinite(expected).any()
+                assert_alike(cupy, transforms.resize(cupy.asarray(images), size, **settings), expected)
+
+
+def test_sums_have_the_order_of_the_cpu(cupy: Any) -> None:
+    """Means of six pixels are often halfway between two levels: which way they go is up to the order of the sums."""
+    images = made_up((3, 48, 54), "uint8")
+    for size in ((24, 18), (16, 27), (48, 18), (20, 18)):
+        settings: dict[str, Any] = {"interpolation": "area"}
+        expected = transforms.resize(images, size, **settings)
+        assert_alike(cupy, transforms.resize(cupy.asarray(images), size, **settings), expected)
+
+
+WRITERS: tuple[tuple[Any, dict[str, Any]], ...] = (
+    (transforms.resize, {"size": (3, 5)}),
+    (transforms.resize, {"size": (7, 5), "interpolation": "nearest"}),
+    (transforms.resize, {"size": (4, 4), "antialias": False, "arithmetic": "opencv4"}),
+    (transforms.resize, {"size": (4, 4), "interpolation": "area"}),
+    (transforms.translate, {"dx": 1, "dy": 1}),
+    (transforms.rotate, {"degrees": 20}),
+    (transforms.rotate, {"degrees": 20, "arithmetic": "opencv4"}),
+    (transforms.warp_affine, {"matrix": np.eye(3), "size": (2, 3)}),
+    (transforms.warp_affine, {"matrix": [[1, 0.1, 0], [0, 1, 0]], "size": (3, 3)}),
+    (transforms.flip, {}),
+)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("channels", [1, 3, 5])
+def test_nothing_beside_the_output_is_written(cupy: Any, channels: int, dtype: Any) -> None:
+    """Wherever it begins between words, and whatever is left of the last word."""
+    images = made_up((3, 5, 7, channels), dtype)
+    for function, settings in WRITERS:
+        if dtype != "uint8" and "arithmetic" in settings:
+            continue
+        expected = function(images, **settings)
+        for start in range(4):
+            whole = cupy.asarray(np.full(start + expected.size + 9, 77, dtype))
+            out = whole[start : start + expected.size].reshape(expected.shape)
+            assert function(cupy.asarray(images), **settings, out=out) is out
+            found = cupy.asnumpy(whole)
+            assert_alike(cupy, out, expected)
+            assert (np.delete(found, slice(start, start + expected.size)) == 77).all()
+
+
+GUARDED = """
+import ctypes, mmap, sys
+sys.path.insert(0, {tests!r})
+import numpy as np
+import emulated_cupy as cupy
+import augcore
+from augcore import transforms
+augcore.__path__.append({emulated!r})
+sys.modules["cupy"] = cupy
+from test_cuda_resize import WRITERS
+
+libc = ctypes.CDLL(None, use_errno=True)
+page = mmap.PAGESIZE
+memory = mmap.mmap(-1, 3 * page)
+start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+for guard in (start, start + 2 * page):
+    assert libc.mprotect(ctypes.c_void_p(guard), page, 0) == 0
+inside = np.frombuffer(memory, np.uint8)[page : 2 * page]
+cases = [*WRITERS, (transforms.translate, {{"dx": -1.0, "dy": -1.0}}), (transforms.translate, {{"dx": 0.25, "dy": 0}})]
+cases += [(transforms.warp_affine, {{"matrix": np.eye(3) + [[0, 0.001, 0]] * 3, "interpolation": name}})
+          for name in transforms.INTERPOLATIONS]
+cases += [(transforms.resize, {{"size": (11, 9), "interpolation": name}}) for name in transforms.RESIZE_INTERPOLATIONS]
+for dtype in ("uint8", "uint16", "float32"):
+    for channels in (1, 3, 4, 5):
+        shape = (2, 5, 7, channels)
+        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        for part in (inside[:size], inside[-size:]):
+            images = part.view(dtype).reshape(shape)
+            images[...] = np.random.default_rng(0).integers(0, 256, shape)
+            for function, settings in cases:
+                if dtype == "uint8" or "arithmetic" not in settings:
+                    found = function(cupy.ndarray(images), **settings)
+                    assert (cupy.asnumpy(found) == function(images.copy(), **settings)).all()
+"""
+
+
+def test_nothing_beside_the_images_is_read(cupy: Any, run_python: Any) -> None:
+    """Pages that may not be touched stand on both sides of the images."""
+    if cupy.__name__ != "emulated_cupy":
+        pytest.skip("of the emulator's memory")
+    tests = Path(__file__).parent
+    run_python(GUARDED.format(tests=str(tests), emulated=str(EMULATED)))
 
 
 # ---- the arithmetic of OpenCV 4 --------------------------------------------------------------------------------------
