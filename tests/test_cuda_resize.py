@@ -42,6 +42,15 @@ def test_a_rectangle_for_each_image(cupy: Any, dtype: str, interpolation: str) -
             assert_alike(cupy, transforms.resized_crop(on_gpu, rectangles, size, **settings), expected)
 
 
+def test_many_rectangles_of_few_sizes(cupy: Any) -> None:
+    rng = np.random.default_rng(0)
+    images = made_up((40, 9, 12), "uint8")
+    sides = 3 + 2 * rng.integers(0, 3, (40, 2))
+    rectangles = np.concatenate([rng.integers(0, 3, (40, 2)), sides], axis=1)
+    expected = transforms.resized_crop(images, rectangles, (5, 5))
+    assert_alike(cupy, transforms.resized_crop(cupy.asarray(images), rectangles, (5, 5)), expected)
+
+
 def test_large_factors_are_summed_in_double(cupy: Any) -> None:
     images = made_up((2, 70, 90, 1), "uint8")
     for size in ((1, 2), (70, 2), (3, 90)):

@@ -101,12 +101,22 @@ class _Rectangles(NamedTuple):
             return cls(np.array([[0, top, left, 0, 0]]), heights, widths, heights, widths)
         images = np.flatnonzero(chosen)
         top, left, height, width = rectangles[images].T
-        heights, row = np.unique(height, return_inverse=True)
-        widths, column = np.unique(width, return_inverse=True)
+        (heights, row), (widths, column) = _distinct(height), _distinct(width)
         places = np.stack([images, top, left, row, column], axis=1)
         there = _device.upload(np.concatenate([heights, widths, places.ravel()]))
         parts = there[: len(heights)], there[len(heights) : len(heights) + len(widths)]
         return cls(there[len(heights) + len(widths) :].reshape(-1, 5), *parts, heights, widths)
+
+
+def _distinct(sizes: Integers) -> tuple[Integers, Integers]:
+    """What occurs, and which of it each is: without sorting where the range is narrow, as it is for most images."""
+    low, high = int(sizes.min()), int(sizes.max())
+    if high - low >= len(sizes):
+        found, numbers = np.unique(sizes, return_inverse=True)
+        return found, numbers
+    occurs = np.zeros(high - low + 1, dtype=np.int64)
+    occurs[sizes - low] = 1
+    return np.flatnonzero(occurs) + low, (np.cumsum(occurs) - 1)[sizes - low]
 
 
 def resize(
