@@ -8,6 +8,7 @@ boxes back; NumPy functions called with a box are run inside, as CuPy's dispatch
 from __future__ import annotations
 
 import contextlib
+import time
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -36,6 +37,12 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
     def get(self) -> np.ndarray:
         _wait()
         return self._box.copy()
+
+    def set(self, values: np.ndarray, stream: Any = None) -> None:
+        """From main memory; CuPy casts nothing and broadcasts nothing."""
+        if values.dtype != self._box.dtype or values.shape != self._box.shape:
+            raise ValueError(f"Shape or dtype mismatch: {values.shape} {values.dtype}")
+        self._box[...] = values
 
     def item(self) -> Any:
         _wait()
@@ -235,10 +242,42 @@ def __getattr__(name: str) -> Any:
 
 
 class _Stream:
-    ptr = 0
+    """What is queued on one is done at once."""
+
+    def __init__(self, null: bool = False, non_blocking: bool = False, ptds: bool = False) -> None:
+        self.ptr = 0 if null else id(self)
+
+    def __enter__(self) -> _Stream:
+        _streams.append(self)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        _streams.remove(self)
 
     def synchronize(self) -> None:
         _wait()
+
+
+_streams = [_Stream(null=True)]  # the last is the current one
+
+
+class _Event:
+    """The time at which it was recorded: all that was queued before is done by then."""
+
+    def __init__(self, block: bool = False, disable_timing: bool = False) -> None:
+        self.time: float | None = None
+
+    def record(self, stream: _Stream | None = None) -> None:
+        self.time = time.perf_counter()
+
+    def synchronize(self) -> None:
+        _wait()
+
+
+def _elapsed_milliseconds(start: _Event, end: _Event) -> float:
+    if start.time is None or end.time is None:
+        raise RuntimeError("cudaErrorInvalidResourceHandle: invalid resource handle")
+    return 1e3 * (end.time - start.time)
 
 
 @contextlib.contextmanager
@@ -247,7 +286,13 @@ def _device(number: int) -> Iterator[None]:
 
 
 cuda = types.SimpleNamespace(
-    get_current_stream=_Stream,
+    get_current_stream=lambda: _streams[-1],
+    Stream=_Stream,
     Device=_device,
-    runtime=types.SimpleNamespace(getDevice=lambda: 0, getDeviceCount=lambda: 1),
+    Event=_Event,
+    alloc_pinned_memory=bytearray,
+    get_elapsed_time=_elapsed_milliseconds,
+    runtime=types.SimpleNamespace(
+        getDevice=lambda: 0, getDeviceCount=lambda: 1, getDeviceProperties=lambda number: {"name": b"emulated card"}
+    ),
 )
