@@ -82,6 +82,9 @@ template <typename A, int kInner, typename Value>
 __device__ __forceinline__ void sum_lines(const Line<A> (&inner)[kInner], const Line<A> (&outer)[kOuter],
                                           const Value& value, A (&sums)[kOuter][kInner]) {
   constexpr int kNone = 2147483647;
+  int most = 1;  // terms of an inner sum
+#pragma unroll
+  for (int e = 0; e < kInner; ++e) most = inner[e].count > most ? inner[e].count : most;
   for (int at = -1;;) {
     int next = kNone;  // the next position that any of them counts
 #pragma unroll
@@ -91,11 +94,16 @@ __device__ __forceinline__ void sum_lines(const Line<A> (&inner)[kInner], const 
     }
     if (next == kNone) return;
     at = next;
+    // point::weighted_sum of each, all at once, so that many loads are under way.
     A mixed[kInner];
 #pragma unroll
-    for (int e = 0; e < kInner; ++e) {
-      mixed[e] = point::weighted_sum(inner[e].weights, inner[e].count,
-                                     [&](std::int64_t k) { return value(e, at, inner[e].first + k); });
+    for (int e = 0; e < kInner; ++e) mixed[e] = inner[e].weights[0] * value(e, at, inner[e].first);
+    for (int k = 1; k < most; ++k) {
+#pragma unroll
+      for (int e = 0; e < kInner; ++e) {
+        const A weight = k < inner[e].count ? inner[e].weights[k] : A{0};
+        if (weight != A{0}) mixed[e] += weight * value(e, at, inner[e].first + k);
+      }
     }
 #pragma unroll
     for (int o = 0; o < kOuter; ++o) {
