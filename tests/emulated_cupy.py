@@ -8,6 +8,7 @@ boxes back; NumPy functions called with a box are run inside, as CuPy's dispatch
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import time
 import types
 from collections.abc import Callable, Iterator
@@ -38,11 +39,15 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
         _wait()
         return self._box.copy()
 
-    def set(self, values: np.ndarray, stream: Any = None) -> None:
-        """From main memory; CuPy casts nothing and broadcasts nothing."""
-        if values.dtype != self._box.dtype or values.shape != self._box.shape:
-            raise ValueError(f"Shape or dtype mismatch: {values.shape} {values.dtype}")
-        self._box[...] = values
+    def set(self, values: np.ndarray, stream: _Stream | None = None) -> None:
+        """From page-locked memory, later; else at once."""
+        if values.shape != self.shape or values.dtype != self.dtype or not values.flags.c_contiguous:
+            raise ValueError("the shapes or dtypes do not agree, or the array is not contiguous")
+
+        def copy() -> None:
+            self._box[...] = values
+
+        stream.queued.append(copy) if stream is not None and stream.ptr else copy()
 
     def item(self) -> Any:
         _wait()
@@ -123,10 +128,13 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
         self._box[_unboxed_key(key)] = _unboxed(value)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
-        if "out" in keywords:
-            keywords["out"] = tuple(_unboxed(out) for out in keywords["out"])
+        outputs = keywords.pop("out", None)
+        given = _unboxed_all(keywords)
+        if outputs is not None:
+            given["out"] = tuple(_unboxed(out) for out in outputs)
         with np.errstate(all="ignore"):
-            return _boxed(getattr(ufunc, method)(*(_unboxed(value) for value in inputs), **_unboxed_all(keywords)))
+            result = getattr(ufunc, method)(*(_unboxed(value) for value in inputs), **given)
+        return outputs[0] if outputs is not None and len(outputs) == 1 else _boxed(result)
 
     def __array_function__(self, function: Any, types: Any, arguments: Any, keywords: Any) -> Any:
         with np.errstate(all="ignore"):
@@ -241,37 +249,25 @@ def __getattr__(name: str) -> Any:
 # ---- cupy.cuda -------------------------------------------------------------------------------------------------------
 
 
-class _Stream:
-    """What is queued on one is done at once."""
-
-    def __init__(self, null: bool = False, non_blocking: bool = False, ptds: bool = False) -> None:
-        self.ptr = 0 if null else id(self)
-
-    def __enter__(self) -> _Stream:
-        _streams.append(self)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        _streams.remove(self)
-
-    def synchronize(self) -> None:
-        _wait()
-
-
-_streams = [_Stream(null=True)]  # the last is the current one
-
-
 class _Event:
-    """The time at which it was recorded: all that was queued before is done by then."""
+    """Also the time at which it was recorded: kernels that were queued before are done by then."""
 
     def __init__(self, block: bool = False, disable_timing: bool = False) -> None:
+        self._stream: _Stream | None = None
+        self._timed = not disable_timing
         self.time: float | None = None
 
     def record(self, stream: _Stream | None = None) -> None:
-        self.time = time.perf_counter()
+        self._stream = stream or _streams[-1]
+        self.time = time.perf_counter() if self._timed else None
+
+    def run(self) -> None:
+        if self._stream is not None:
+            self._stream.run()
 
     def synchronize(self) -> None:
         _wait()
+        self.run()
 
 
 def _elapsed_milliseconds(start: _Event, end: _Event) -> float:
@@ -280,19 +276,145 @@ def _elapsed_milliseconds(start: _Event, end: _Event) -> float:
     return 1e3 * (end.time - start.time)
 
 
+class _Stream:
+    """Copies on a stream are made when somebody waits for them."""
+
+    def __init__(self, null: bool = False, non_blocking: bool = False, ptds: bool = False) -> None:
+        self.ptr = 0 if null else id(self)
+        self.queued: list[Callable[[], None]] = []
+
+    def __enter__(self) -> _Stream:
+        _streams.append(self)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        _streams.remove(self)
+
+    def run(self) -> None:
+        while self.queued:
+            self.queued.pop(0)()
+
+    def synchronize(self) -> None:
+        _wait()
+        self.run()
+
+    def record(self, event: _Event | None = None) -> _Event:
+        event = event or _Event()
+        event.record(self)
+        return event
+
+    def wait_event(self, event: _Event) -> None:
+        event.run()
+
+
+_streams = [_Stream(null=True)]  # the last is the current one
+
+
 @contextlib.contextmanager
 def _device(number: int) -> Iterator[None]:
     yield
 
 
+# ---- cupy.cuda.cublas and cusolver: matrices are column by column, at addresses --------------------------------------
+
+
+def _matrix(address: int, rows: int, columns: int, stride: int, dtype: Any) -> np.ndarray:
+    if stride < max(1, rows) or not 0 <= max(rows, columns, stride) < 2**31:
+        raise ValueError(f"CUBLAS_STATUS_INVALID_VALUE: {rows} x {columns}, {stride} from column to column")
+    count = (columns - 1) * stride + rows if rows and columns else 0
+    memory = (ctypes.c_char * (count * np.dtype(dtype).itemsize)).from_address(address)
+    size = np.dtype(dtype).itemsize
+    values = np.frombuffer(memory, dtype)
+    return np.lib.stride_tricks.as_strided(values, (rows, columns) if count else (0, 0), (size, stride * size))
+
+
+def _scalar(address: int, dtype: Any) -> Any:
+    return _matrix(address, 1, 1, 1, dtype)[0, 0]
+
+
+def _gemm_batched(dtype: Any) -> Callable[..., None]:
+    def call(
+        handle: int, trans_a: int, trans_b: int, m: int, n: int, k: int, alpha: int, a: int, lda: int, step_a: int,
+        b: int, ldb: int, step_b: int, beta: int, c: int, ldc: int, step_c: int, count: int,
+    ) -> None:  # fmt: skip
+        size = np.dtype(dtype).itemsize
+        for i in range(count):
+            left = _matrix(a + i * step_a * size, *((k, m) if trans_a else (m, k)), lda, dtype)
+            right = _matrix(b + i * step_b * size, *((n, k) if trans_b else (k, n)), ldb, dtype)
+            out = _matrix(c + i * step_c * size, m, n, ldc, dtype)
+            product = _scalar(alpha, dtype) * ((left.T if trans_a else left) @ (right.T if trans_b else right))
+            factor = _scalar(beta, dtype)
+            out[...] = product if factor == 0 else product + factor * out
+
+    return call
+
+
+def _gemm(dtype: Any) -> Callable[..., None]:
+    def call(handle: int, *arguments: int) -> None:
+        trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc = arguments
+        _gemm_batched(dtype)(
+            handle, trans_a, trans_b, m, n, k, alpha, a, lda, 0, b, ldb, 0, beta, c, ldc, 0, 1
+        )  # fmt: skip
+
+    return call
+
+
+def _trsm(dtype: Any) -> Callable[..., None]:
+    def call(
+        handle: int, side: int, fill: int, trans: int, diag: int, m: int, n: int, alpha: int, a: int, lda: int,
+        b: int, ldb: int,
+    ) -> None:  # fmt: skip
+        order = n if side else m
+        given = _matrix(a, order, order, lda, dtype)
+        triangle = np.triu(given) if fill else np.tril(given)
+        out = _matrix(b, m, n, ldb, dtype)
+        operated = triangle.T if trans else triangle
+        scaled = _scalar(alpha, dtype) * out
+        out[...] = np.linalg.solve(operated.T, scaled.T).T if side else np.linalg.solve(operated, scaled)
+
+    return call
+
+
+def _dpotrf(handle: int, fill: int, n: int, a: int, lda: int, work: int, length: int, status: int) -> None:
+    """As LAPACK's: the other triangle is left, and the status is the order of the minor that is not positive."""
+    matrix = _matrix(a, n, n, lda, np.float64)
+    lower = matrix.T if fill else matrix
+    _matrix(status, 1, 1, 1, np.int32)[0, 0] = 0
+    for j in range(n):
+        pivot = lower[j, j] - lower[j, :j] @ lower[j, :j]
+        if not pivot > 0:
+            _matrix(status, 1, 1, 1, np.int32)[0, 0] = j + 1
+            return
+        lower[j, j] = np.sqrt(pivot)
+        lower[j + 1 :, j] = (lower[j + 1 :, j] - lower[j + 1 :, :j] @ lower[j, :j]) / lower[j, j]
+
+
 cuda = types.SimpleNamespace(
+    cublas=types.SimpleNamespace(
+        CUBLAS_OP_N=0,
+        CUBLAS_OP_T=1,
+        CUBLAS_FILL_MODE_LOWER=0,
+        CUBLAS_FILL_MODE_UPPER=1,
+        CUBLAS_SIDE_LEFT=0,
+        CUBLAS_SIDE_RIGHT=1,
+        CUBLAS_DIAG_NON_UNIT=0,
+        **{f"{letter}gemm": _gemm(dtype) for letter, dtype in (("s", np.float32), ("d", np.float64))},
+        **{f"{letter}gemmStridedBatched": _gemm_batched(d) for letter, d in (("s", np.float32), ("d", np.float64))},
+        **{f"{letter}trsm": _trsm(dtype) for letter, dtype in (("s", np.float32), ("d", np.float64))},
+    ),
+    cusolver=types.SimpleNamespace(dpotrf_bufferSize=lambda *arguments: 1, dpotrf=_dpotrf),
+    device=types.SimpleNamespace(get_cublas_handle=lambda: 1, get_cusolver_handle=lambda: 1),
     get_current_stream=lambda: _streams[-1],
     Stream=_Stream,
-    Device=_device,
     Event=_Event,
+    Device=_device,
     alloc_pinned_memory=bytearray,
     get_elapsed_time=_elapsed_milliseconds,
     runtime=types.SimpleNamespace(
-        getDevice=lambda: 0, getDeviceCount=lambda: 1, getDeviceProperties=lambda number: {"name": b"emulated card"}
+        getDevice=lambda: 0,
+        getDeviceCount=lambda: 1,
+        getDeviceProperties=lambda number: {"name": b"emulated card"},
+        memGetInfo=lambda: (1 << 30, 1 << 30),
+        pointerGetAttributes=lambda address: types.SimpleNamespace(type=0),
     ),
 )

@@ -138,10 +138,10 @@ def test_what_is_shown(cupy: Any, monkeypatch: pytest.MonkeyPatch, peers: bool) 
     page = Console(width=114, record=True, file=io.StringIO())
     gpu_show.print_table(found, page)
     for text in (page.export_text(), gpu_show.to_markdown(found)):
-        assert "translate 3 px, 3 x 8x9x3 uint8" in text
+        assert text.index("3 x 8x9x3 uint8") < text.index("translate 3 px") < text.index("2 x 64x64x1 uint8")
         assert "80%" in text
         assert found.card in text
-        assert ("beside it" in text) == ("kornia: not installed" in text) == peers
+        assert ("beside it" in text) == ("times: the other's" in text) == ("kornia: not installed" in text) == peers
         assert ("augcore, CPU, " in text) == peers
     document = json.loads(gpu_show.to_json(found))
     assert set(document["limits"]) == {"copy", "transfer", "float32", "float64"}

@@ -160,6 +160,9 @@ def test_the_sanitizer_goes_before_the_tests(
     tool.chmod(0o755)
     with pytest.raises(check.FailedError, match=r"exit code 86: ERROR SUMMARY: 1 error, pool off, --tool memcheck "):
         check.sanitize("memcheck", options)
+    told = (options.out / "memcheck.log").read_text()
+    assert "tests/test_cuda_transforms.py" in told
+    assert "tests/test_cuda_benchmark.py" not in told
 
 
 def test_no_cupy(check: ModuleType, options: Any) -> None:
@@ -224,6 +227,7 @@ def test_nvrtc_compiles_formulas_and_tells_of_errors(tmp_path: Path) -> None:
     compiler.ROOT = tmp_path
     for text, expected in (
         ("#include <cstdint>\n#include <cmath>\ninline __device__ double f(double x) { return std::fmod(x, 2); }", ""),
+        ("inline __device__ double f() { constexpr double x = __builtin_huge_val(); return x; }", ""),
         ("inline __device__ double f(double x) { return missing(x); }", 'identifier "missing" is undefined'),
         ("#include <vector>", "cannot open source file"),
         ("inline __device__ int f() { int unused; return 1; }", "was declared but never referenced"),

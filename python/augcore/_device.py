@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 __all__ = [
     "array",
+    "beside",
     "contiguous",
     "current_stream",
     "empty",
@@ -160,6 +161,13 @@ def together(*values: Any) -> tuple[Any, ...]:
     if not any(is_device(value) for value in values):
         return values
     return tuple(upload(value) if isinstance(value, np.ndarray) else value for value in values)
+
+
+def beside(other: Any, values: Any) -> Any:
+    """An array where `other` is, on the GPU or on the host; from the one to the other it waits. None stays None."""
+    if values is None:
+        return None
+    return upload(values) if is_device(other) else host(values)
 
 
 def host(values: Any) -> Array:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from augcore import _dispatch
+from augcore import _device, _dispatch
 
 __all__ = [
     "HessianSums",
@@ -68,9 +68,15 @@ def pairs(n_contrasts: int) -> list[tuple[int, int]]:
     return [(k, m) for k in range(n_contrasts) for m in range(k + 1)]
 
 
+def _places(points: Floats) -> NDArray[np.intp]:
+    """0, 1, ... as an index of points, where they are."""
+    places: NDArray[np.intp] = _device.namespace(points).arange(len(points))
+    return places
+
+
 def log_probabilities(logits: Floats) -> Floats:
     """log p of every class: (n, K), exact where p is near 0 and where it is near 1."""
-    rows, top = np.arange(len(logits)), logits.argmax(axis=1)
+    rows, top = _places(logits), logits.argmax(axis=1)
     shifted = logits - logits[rows, top][:, None]
     with np.errstate(under="ignore"):
         others = np.exp(shifted)
@@ -89,13 +95,13 @@ def probabilities(logits: Floats) -> Floats:
 
 def log_loss(logits: Floats, codes: NDArray[np.intp]) -> Floats:
     """-log p of the own class: (n,), exact where it is tiny."""
-    loss: Floats = 0.0 - log_probabilities(logits)[np.arange(len(logits)), codes]
+    loss: Floats = 0.0 - log_probabilities(logits)[_places(logits), codes]
     return loss
 
 
 def margin(logits: Floats, codes: NDArray[np.intp]) -> Floats:
     """The own class's logit less the largest of the others: (n,), positive where the point is classified rightly."""
-    rows, others = np.arange(len(logits)), logits.copy()
+    rows, others = _places(logits), logits.copy()
     others[rows, codes] = -np.inf
     difference: Floats = logits[rows, codes] - others.max(axis=1)
     return difference
@@ -103,7 +109,7 @@ def margin(logits: Floats, codes: NDArray[np.intp]) -> Floats:
 
 def residual(logits: Floats, codes: NDArray[np.intp]) -> Floats:
     """p - onehot: (n, K); the own class's is minus the sum of the others', without cancellation."""
-    rows, r = np.arange(len(logits)), probabilities(logits)
+    rows, r = _places(logits), probabilities(logits)
     r[rows, codes] = 0.0
     r[rows, codes] = -r.sum(axis=1)
     return r
@@ -121,13 +127,18 @@ def from_contrasts(z: Floats) -> Floats:
 
 def deviations(p: Floats) -> list[Floats]:
     """c_k = E (e_k - p) of every point, for each class: K of (n, K - 1)."""
-    basis, mean = contrasts(p.shape[1]), to_contrasts(p)
+    basis, mean = _device.together(contrasts(p.shape[1]), to_contrasts(p))
     return [basis[:, k] - mean for k in range(p.shape[1])]
 
 
 def curvature(p: Floats) -> Floats:
     """The lower triangle of S = E (diag(p) - p p') E' of every point, packed as in `pairs`: (n, K (K - 1) / 2)."""
     n_contrasts = p.shape[1] - 1
+    if _device.is_device(p):  # few large steps instead of many
+        c = np.stack(deviations(p), axis=1)
+        rows, columns = _device.namespace(p).tril_indices(n_contrasts)
+        triangle: Floats = ((c * p[:, :, None]).swapaxes(1, 2) @ c)[:, rows, columns]
+        return triangle
     packed = np.zeros((len(p), n_contrasts * (n_contrasts + 1) // 2))
     with np.errstate(under="ignore"):
         for k, c in enumerate(deviations(p)):
@@ -144,8 +155,9 @@ def curvature_root(p: Floats) -> Floats:
 
 def unpacked(packed: Floats, n_contrasts: int) -> Floats:
     """Symmetric matrices (n, C, C) from their lower triangles, packed as in `pairs`."""
-    rows, columns = np.tril_indices(n_contrasts)
-    full = np.empty((len(packed), n_contrasts, n_contrasts))
+    xp = _device.namespace(packed)
+    rows, columns = xp.tril_indices(n_contrasts)
+    full: Floats = xp.empty((len(packed), n_contrasts, n_contrasts))
     full[:, rows, columns] = packed
     full[:, columns, rows] = packed
     return full
@@ -157,8 +169,8 @@ def loss_change(logits: Floats, codes: NDArray[np.intp], moves: Floats) -> Float
     log sum_j p_j exp(a_j) with the moves a_j relative to that of the own class, as log(1 + sum_j p_j (exp(a_j) - 1)):
     the own class's term is zero and nothing cancels where the moves are small.
     """
-    relative = moves - moves[np.arange(len(moves)), codes][:, None]
-    far = relative.max(axis=1, initial=0.0) > _FAR
+    relative = moves - moves[_places(moves), codes][:, None]  # that of the own class is 0
+    far = relative.max(axis=1) > _FAR
     with np.errstate(under="ignore"):
         growth = (probabilities(logits) * np.expm1(np.minimum(relative, _FAR))).sum(axis=1)
     change: Floats = np.log1p(np.maximum(growth, -1.0 + np.finfo(float).eps))
@@ -180,13 +192,15 @@ class HessianSums:
     """sum_i S_i (x) x_i x_i' over blocks of points, in the layout of `summed_curvatures`: the same bits for any blocks.
 
     S_i are weighted and packed as by `curvature`; a binary model has one contrast. first_row: that of the first block,
-    a multiple of `tile_rows`.
+    a multiple of `tile_rows`. like: an array that is where the points are.
     """
 
-    def __init__(self, p: int, intercept: bool, n_contrasts: int, single: bool = False, first_row: int = 0) -> None:
+    def __init__(
+        self, p: int, intercept: bool, n_contrasts: int, single: bool = False, first_row: int = 0, like: Any = None
+    ) -> None:
         self._shape = n_contrasts, p + intercept
         rows = tile_rows(p + intercept, n_contrasts)
-        self._grams = [_dispatch.GramSums(p, intercept, single, first_row, rows) for _ in pairs(n_contrasts)]
+        self._grams = [_dispatch.gram_sums(like, p, intercept, single, first_row, rows) for _ in pairs(n_contrasts)]
 
     def add(self, X: NDArray[Any], curvatures: Floats, threads: int) -> None:
         for index, gram in enumerate(self._grams):
@@ -206,11 +220,13 @@ class HessianSums:
 
     def total(self, threads: int) -> Floats:
         n_contrasts, q = self._shape
+        first: Floats = self._grams[0].total(threads)
         if n_contrasts == 1:
-            return self._grams[0].total(threads)
-        total = np.empty((n_contrasts, q, n_contrasts, q))
+            return first
+        total: Floats = _device.namespace(first).empty((n_contrasts, q, n_contrasts, q))
         for gram, (k, m) in zip(self._grams, pairs(n_contrasts), strict=True):
-            total[k, :, m] = total[m, :, k] = gram.total(threads)  # each block is symmetric
+            block = first if k == 0 else gram.total(threads)
+            total[k, :, m] = total[m, :, k] = block  # each block is symmetric
         return total.reshape(n_contrasts * q, n_contrasts * q)
 
 
@@ -219,16 +235,16 @@ def tile_rows(q: int, n_contrasts: int) -> int:
     return _dispatch.gram_tile_rows(q * n_contrasts)
 
 
-def summed_curvatures(blocks: Iterable[tuple[Floats, Gram]], n_contrasts: int, q: int) -> Floats:
+def summed_curvatures(blocks: Iterable[tuple[Floats, Gram]], n_contrasts: int, q: int, like: Any = None) -> Floats:
     """sum_i S_i (x) x_i x_i': (C q, C q), where row k q + j belongs to contrast k and to column j of (X, 1).
 
     A block of points is their S_i, packed as by `curvature`, and what makes their weighted Gram matrix: with the
-    weights S_km it is block (k, m).
+    weights S_km it is block (k, m). like: an array that is where the points are.
     """
-    total = np.zeros((n_contrasts, q, n_contrasts, q))
+    total: Floats = _device.namespace(like).zeros((n_contrasts, q, n_contrasts, q))
     for packed, gram in blocks:
         for index, (k, m) in enumerate(pairs(n_contrasts)):
-            total[k, :, m] += gram(np.ascontiguousarray(packed[:, index]))
+            total[k, :, m] += gram(packed[:, index])
     for k, m in pairs(n_contrasts):
         total[m, :, k] = total[k, :, m]  # each block is symmetric
     return total.reshape(n_contrasts * q, n_contrasts * q)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from augcore import _dispatch, _validate, _validate_models
+from augcore import _device, _dispatch, _validate, _validate_models
 
 __all__ = [
     "PART_BYTES",
@@ -62,12 +62,19 @@ Add = Callable[[Any, Block], None]  # adds a block to the sums
 
 
 class Samples(ABC):
-    """Attributes: n, p, dtype of X (float32 or float64), threads."""
+    """Attributes: n, p, dtype of X (float32 or float64), threads, on_gpu (whether blocks are on a GPU, y aside)."""
+
+    on_gpu = False
 
     n: int
     p: int
     dtype: np.dtype[Any]
     threads: int
+
+    def no_rows(self) -> NDArray[Any]:
+        """Rows like those of the blocks, none of them."""
+        rows: NDArray[Any] = (_device.cupy() if self.on_gpu else np).empty((0, self.p), dtype=self.dtype)
+        return rows
 
     @abstractmethod
     def sums(self, empty: Empty, add: Add, what: str, *key: NDArray[Any]) -> Floats:

@@ -179,9 +179,9 @@ def parts(n: int, item_bytes: int) -> Iterator[slice]:
     return (slice(first, min(n, first + step)) for first in range(0, n, step))
 
 
-def real_array(name: str, value: Any, *, ndim: int, finite: bool = True) -> NDArray[Any]:
+def real_array(name: str, value: Any, *, ndim: int, finite: bool = True, device: bool = False) -> NDArray[Any]:
     """A float32 or float64 array of real numbers, C-contiguous in native byte order; integers become float64."""
-    values = array(name, value)
+    values = array(name, value, device=device)
     if values.dtype.kind in "iu":
         values = values.astype(np.float64)
     if values.dtype.kind != "f" or values.dtype.itemsize not in (4, 8):
@@ -194,9 +194,9 @@ def real_array(name: str, value: Any, *, ndim: int, finite: bool = True) -> NDAr
     return values
 
 
-def scores(name: str, value: Any) -> NDArray[Any]:
+def scores(name: str, value: Any, *, device: bool = False) -> NDArray[Any]:
     """A vector of float32, float64 or integers as it is: it may be too large to copy, or even to look at twice."""
-    values = array(name, value)
+    values = array(name, value, device=device)
     if values.dtype.kind not in "iuf" or (values.dtype.kind == "f" and values.dtype.itemsize not in (4, 8)):
         raise TypeError(f"{name}: expected float32, float64 or integers, got dtype {values.dtype}")
     if values.ndim != 1:
@@ -211,6 +211,9 @@ def is_plain(values: NDArray[Any]) -> bool:
 
 def plain_scores(values: NDArray[Any]) -> NDArray[Any]:
     """Scores as the kernels take them, float32 or float64: a copy where they are not."""
+    if _device.is_device(values):
+        dtype = np.float32 if values.dtype == np.float32 else np.float64
+        return _device.contiguous("scores", values.astype(dtype, copy=False))
     if is_plain(values):
         return values
     single = values.dtype.kind == "f" and values.dtype.itemsize == 4
@@ -236,6 +239,8 @@ def all_finite(values: NDArray[Any]) -> bool:
 def _within(values: NDArray[Any], bound: float) -> bool:
     """Whether no element is NaN or above the bound in size; where the kernel takes the array, in one pass."""
     contiguous = values.flags.c_contiguous or values.flags.f_contiguous
+    if _device.is_device(values):
+        return _dispatch.within(values.ravel(order="K" if contiguous else "C"), bound)
     if contiguous and values.flags.aligned and values.dtype in (np.float32, np.float64) and values.dtype.isnative:
         return _dispatch.within(values.ravel(order="K"), bound)
     return bool((np.abs(values) <= np.float64(bound)).all())
@@ -255,16 +260,24 @@ def magnitudes(name: str, values: NDArray[Any]) -> NDArray[Any]:
     return values
 
 
-def vector(name: str, value: Any, length: int | None = None, *, finite: bool = True) -> NDArray[np.float64]:
+def vector(
+    name: str, value: Any, length: int | None = None, *, finite: bool = True, device: bool = False
+) -> NDArray[np.float64]:
     """A vector of float64, of the given length."""
-    values = np.ascontiguousarray(real_array(name, value, ndim=1, finite=finite), dtype=np.float64)
+    values = real_array(name, value, ndim=1, finite=finite, device=device)
+    if _device.is_device(values):
+        values = values.astype(np.float64, copy=False)
+    else:
+        values = np.ascontiguousarray(values, dtype=np.float64)
     if length is not None and len(values) != length:
         raise ValueError(f"{name}: expected length {length}, got {len(values)}")
     return values
 
 
-def output(name: str, value: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """Where a result of float64 goes: a new array where it is None."""
+def output(name: str, value: Any, shape: tuple[int, ...], like: Any = None) -> NDArray[np.float64]:
+    """Where a result of float64 goes: a new array where it is None, on the GPU if `like` is."""
+    if _device.is_device(like):
+        return _device.output(name, value, shape, np.float64, like)
     if value is None:
         return np.empty(shape)
     if not isinstance(value, np.ndarray):
@@ -274,9 +287,9 @@ def output(name: str, value: Any, shape: tuple[int, ...]) -> NDArray[np.float64]
     return value
 
 
-def design(name: str, value: Any, *, columns: int | None = None) -> NDArray[Any]:
+def design(name: str, value: Any, *, columns: int | None = None, device: bool = False) -> NDArray[Any]:
     """A matrix of samples by features, float32 or float64, with at least one feature."""
-    values = magnitudes(name, real_array(name, value, ndim=2, finite=False))
+    values = magnitudes(name, real_array(name, value, ndim=2, finite=False, device=device))
     if values.shape[1] == 0:
         raise ValueError(f"{name}: has no columns, got shape {values.shape}")
     if columns is not None and values.shape[1] != columns:
@@ -284,16 +297,17 @@ def design(name: str, value: Any, *, columns: int | None = None) -> NDArray[Any]
     return values
 
 
-def sample_weight(name: str, value: Any, length: int) -> NDArray[np.float64] | None:
-    """Weights of samples, none negative; None means one each."""
+def sample_weight(name: str, value: Any, length: int, like: Any = None) -> NDArray[np.float64] | None:
+    """Weights of samples, none negative; None means one each. They go to the GPU where `like` is on it."""
     if value is None:
         return None
-    weights = vector(name, value, length)
+    device = _device.is_device(like)
+    weights = vector(name, value, length, device=device)
     if length and weights.min() < 0:
         raise ValueError(f"{name}: must not be negative, got {float(weights.min())!r}")
     if magnitudes(name, weights).any() and weights[weights > 0].min() < 1 / MAX_MAGNITUDE:
         raise ValueError(f"{name}: has values below {1 / MAX_MAGNITUDE:g} that are not 0; scale them")
-    return weights
+    return _device.upload(weights) if device else weights
 
 
 # ---- registries ------------------------------------------------------------------------------------------------------
@@ -536,6 +550,18 @@ def kernel(name: str, value: Any) -> tuple[NDArray[np.float64], float]:
     if difference > math.sqrt(unit) * largest / 2:
         raise ValueError(f"{name}: is not symmetric, entries differ by {2 * (difference / largest):.3g} of the largest")
     return values / 2 + values.T / 2, unit
+
+
+def features(name: str, value: Any) -> NDArray[np.float64]:
+    """A finite matrix as float64; one on a GPU stays there, and whether it is finite is waited for."""
+    if not _device.is_device(value):
+        return real_array(name, value, ndim=2).astype(np.float64, copy=False)
+    values = _device.numbers(name, value)
+    if values.ndim != 2:
+        raise ValueError(f"{name}: expected 2 dimensions, got shape {values.shape}")
+    if not np.isfinite(values).all():
+        raise ValueError(f"{name}: contains NaN or infinity")
+    return values
 
 
 def subset(name: str, value: Any, n: int) -> NDArray[np.int64]:

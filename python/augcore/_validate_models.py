@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from augcore import _validate
+from augcore import _device, _validate
 
 
 def coefficients(coef: Any, intercept: Any, p: int) -> NDArray[np.float64]:
@@ -34,7 +34,7 @@ def two_classes(name: str, labels: Any, classes: Any = None) -> NDArray[Any]:
         if known.shape != (2,) or known[0] == known[1]:
             raise ValueError(f"classes: expected two different labels, got {known.tolist()}")
         return known
-    known = np.unique(label_array(name, labels))
+    known = distinct(name, labels)
     if len(known) == 1:
         raise ValueError(f"{name}: has one class only ({known.tolist()}); pass classes= to name both")
     if len(known) != 2:
@@ -42,9 +42,14 @@ def two_classes(name: str, labels: Any, classes: Any = None) -> NDArray[Any]:
     return known
 
 
-def label_array(name: str, labels: Any) -> NDArray[Any]:
+def distinct(name: str, labels: Any) -> NDArray[Any]:
+    """The sorted labels of an array on the host or on a GPU; on the host, which waits for the GPU."""
+    return _device.host(np.unique(label_array(name, labels, device=True)))
+
+
+def label_array(name: str, labels: Any, *, device: bool = False) -> NDArray[Any]:
     """A vector of labels: integers, strings, booleans or finite floats."""
-    values = _validate.array(name, labels)
+    values = _validate.array(name, labels, device=device)
     if values.ndim != 1:
         raise ValueError(f"{name}: expected 1 dimension, got shape {values.shape}")
     if values.dtype.kind == "f" and not np.isfinite(values).all():
@@ -65,16 +70,33 @@ def _codes(strings: NDArray[Any]) -> NDArray[np.uint32]:
     return native
 
 
-def binary_codes(name: str, labels: Any, classes: NDArray[Any], length: int) -> NDArray[np.float64]:
-    """0.0 for the first class, 1.0 for the second; every label must be one of them."""
-    values = label_array(name, labels)
+def binary_codes(name: str, labels: Any, classes: NDArray[Any], length: int, like: Any = None) -> NDArray[np.float64]:
+    """0.0 for the first class, 1.0 for the second; every label must be one of them. On the GPU where `like` is."""
+    values = label_array(name, labels, device=_device.is_device(like))
     if len(values) != length:
         raise ValueError(f"{name}: expected length {length}, got {len(values)}")
-    positive: NDArray[np.bool_] = np.asarray(values == classes[1])
-    strangers = values[~(positive | (values == classes[0]))]
+    positive = _are(values, classes[1])
+    _no_strangers(name, values, positive | _are(values, classes[0]), classes)
+    codes: NDArray[np.float64] = positive.astype(np.float64)
+    return _device.beside(like, codes) if _device.is_device(like) else codes
+
+
+def _are(values: NDArray[Any], label: Any) -> NDArray[np.bool_]:
+    """Which labels are this one."""
+    if _device.is_device(values):
+        if label.dtype.kind not in "biuf":
+            return np.zeros_like(values, dtype=bool)
+        label = label.item()
+        same: NDArray[np.bool_] = values == label
+        return same
+    return np.asarray(values == label)
+
+
+def _no_strangers(name: str, values: NDArray[Any], known: NDArray[np.bool_], classes: NDArray[Any]) -> None:
+    strangers = values[~known]
     if len(strangers):
-        raise ValueError(f"{name}: has labels that are not in classes {classes.tolist()}, such as {strangers[0]!r}")
-    return positive.astype(np.float64)
+        stranger = _device.host(strangers[:1])[0]
+        raise ValueError(f"{name}: has labels that are not in classes {classes.tolist()}, such as {stranger!r}")
 
 
 def class_coefficients(coef: Any, intercept: Any, p: int) -> NDArray[np.float64]:
@@ -100,8 +122,13 @@ def class_coefficients(coef: Any, intercept: Any, p: int) -> NDArray[np.float64]
     return np.column_stack([values, magnitudes])
 
 
-def model_coefficients(coef: Any, intercept: Any, p: int) -> NDArray[np.float64]:
-    """One row for a binary model, K for a softmax one; the intercepts last, absent where they are None."""
+def model_coefficients(coef: Any, intercept: Any, p: int, like: Any = None) -> NDArray[np.float64]:
+    """One row for a binary model, K for a softmax one; the intercepts last, absent where they are None.
+
+    On the host; taken from the GPU, which waits, only where `like` is on it.
+    """
+    if _device.is_device(like):
+        coef, intercept = (_device.host(value) if _device.is_device(value) else value for value in (coef, intercept))
     shape = np.shape(_validate.array("coef", coef))
     if len(shape) == 2 and shape[0] > 1:
         return class_coefficients(coef, intercept, p)
@@ -115,24 +142,22 @@ def class_labels(name: str, labels: Any, n_classes: int, classes: Any = None) ->
         if len(known) != n_classes or len(np.unique(known)) != n_classes:
             raise ValueError(f"classes: expected {n_classes} different labels, as coef has rows, got {known.tolist()}")
         return known
-    known = np.unique(label_array(name, labels))
+    known = distinct(name, labels)
     if len(known) != n_classes:
         raise ValueError(f"{name}: has {len(known)} classes, but coef has {n_classes} rows; pass classes= to name all")
     return known
 
 
-def class_codes(name: str, labels: Any, classes: NDArray[Any], length: int) -> NDArray[np.intp]:
-    """The row of coef for every label; each must be one of the classes."""
-    values = label_array(name, labels)
+def class_codes(name: str, labels: Any, classes: NDArray[Any], length: int, like: Any = None) -> NDArray[np.intp]:
+    """The row of coef for every label; each must be one of the classes. On the GPU where `like` is."""
+    values = label_array(name, labels, device=_device.is_device(like))
     if len(values) != length:
         raise ValueError(f"{name}: expected length {length}, got {len(values)}")
-    codes = np.full(length, -1, dtype=np.intp)
+    codes: NDArray[np.intp] = _device.namespace(values).full(length, -1, dtype=np.intp)
     for code, label in enumerate(classes):
-        codes[np.asarray(values == label)] = code
-    strangers = values[codes < 0]
-    if len(strangers):
-        raise ValueError(f"{name}: has labels that are not in classes {classes.tolist()}, such as {strangers[0]!r}")
-    return codes
+        codes[_are(values, label)] = code
+    _no_strangers(name, values, codes >= 0, classes)
+    return _device.beside(like, codes) if _device.is_device(like) else codes
 
 
 def is_sparse(value: Any) -> bool:
@@ -140,10 +165,10 @@ def is_sparse(value: Any) -> bool:
     return hasattr(type(value), "tocsr") and hasattr(type(value), "toarray")
 
 
-def sparse_or_dense_design(name: str, value: Any, *, columns: int | None = None) -> Any:
+def sparse_or_dense_design(name: str, value: Any, *, columns: int | None = None, device: bool = False) -> Any:
     """`design`, or a scipy.sparse CSR matrix of float32 or float64 whose structure and numbers are checked."""
     if not is_sparse(value):
-        return _validate.design(name, value, columns=columns)
+        return _validate.design(name, value, columns=columns, device=device)
     if value.format != "csr":
         raise TypeError(f"{name}: expected a dense array or a CSR matrix, got {value.format}; convert it with .tocsr()")
     if value.ndim != 2 or value.shape[1] == 0:

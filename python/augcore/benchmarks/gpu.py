@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import statistics
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -246,9 +247,12 @@ def compare(
     limits, head_start = _measure_limits(sizes, repeats)
     rows: list[Row] = []
     total = gpu_works.count(sizes, works)
-    for job in gpu_works.jobs(sizes, works):
-        progress(job.work, len(rows), total)
-        rows.append(_row(job, peers, modules, limits, repeats, head_start))
+    with warnings.catch_warnings():
+        if peers:
+            warnings.simplefilter("ignore")  # the libraries' own, about themselves
+        for job in gpu_works.jobs(sizes, works):
+            progress(job.work, len(rows), total)
+            rows.append(_row(job, peers, modules, limits, repeats, head_start))
     progress("timing", 1, 1)
     named = {LIBRARIES.get(module, module): reason for module, reason in missing.items()}
     return Results(card, augcore.get_num_threads(), repeats, limits, rows, ["cupy", *modules], named)

@@ -30,27 +30,32 @@ def notes(results: Results) -> list[str]:
 def sheets(results: Results) -> list[Sheet]:
     """The limits, and every work beside its own."""
     limits = [[limit.label, number(limit.rate / _UNITS[limit.unit]), limit.unit] for limit in results.limits.values()]
-    columns: tuple[str, ...] = ("work", "ms", "of limit", "limit", "target", "reached")
+    columns: tuple[str, ...] = ("work", "ms", "of limit", "target")
     with_peers = any(row.peers for row in results.rows)
-    rows = []
+    if with_peers:
+        columns = (*columns, "beside it", "ms", "times")
+    rows: list[list[str]] = []
+    last = None
     for row in results.rows:
-        share = "-" if row.share is None else f"{row.share:.0%}"
-        reached = {None: "-", True: "yes", False: "no"}[row.reached]
-        name = f"{row.work}, {row.case}"
-        cells = [name, number(row.own.milliseconds), share, row.limit or "-", row.target, reached]
-        for place, peer in enumerate([*row.peers] or [None] if with_peers else [None]):
-            cells = cells if place == 0 else [""] * len(columns)
+        if row.case != last:
+            rows.append([row.case] + [""] * (len(columns) - 1))
+            last = row.case
+        reached = {None: "", True: ": yes", False: ": no"}[row.reached]
+        share = "-" if row.share is None else f"{row.share:.0%} {row.limit}"
+        cells = [f"  {row.work}", number(row.own.milliseconds), share, row.target + reached]
+        others: list[Entry | None] = [*row.peers] or [None]
+        for peer in others:
             rows.append([*cells, *_peer(peer, row)] if with_peers else cells)
+            cells = [""] * len(cells)
     legend = (
         "of limit: the time that the card's limit allows, in ours; copy: of what is read and written; float32, "
         "float64: of the operations that the result needs."
     )
     if with_peers:
         legend += " times: the other's time in ours, on the same card, the same arrays in and out."
-        columns = (*columns, "beside it", "ms", "times")
     return [
         Sheet(("the card's limits", "", " "), limits, "Measured before the works.", left=("the card's limits", " ")),
-        Sheet(columns, rows, legend, left=("work", "limit", "beside it")),
+        Sheet(columns, rows, legend, left=("work", "target", "beside it")),
     ]
 
 

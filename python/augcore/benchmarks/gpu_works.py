@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from augcore import _device, influence, policies, transforms
+from augcore import _device, influence, policies, streaming, transforms
 from augcore.benchmarks import gpu_peers
 from augcore.benchmarks import influence as influence_benchmark
 from augcore.benchmarks import transforms as images_benchmark
@@ -184,21 +184,23 @@ def _point_jobs(sizes: Sizes, names: Sequence[str]) -> Iterator[Job]:
             **shared,
         )
     if "pinned" in names:
+        model = LogisticRegression(C=1.0).fit(X[few], y[few])._without_data()
 
-        def from_host(X: Array, y: Array) -> Array:
-            there: Array = _device.empty("X", X.shape, X.dtype)
-            there.set(X)
-            return scores(there, y, coef)
+        def from_host(rows: int) -> Array:
+            return streaming.score(model, streaming.Blocks(X[:rows], y[:rows], device="cuda"), "loo_influence")
+
+        def expected(rows: int) -> NDArray[np.float64]:
+            return influence.loo_influence(X[:rows], y[:rows], model.coef_, model.intercept_, model.l2)
 
         yield Job(
-            "self-influence, from pinned memory",
+            "self-influence, from host",
             case.label,
-            lambda: from_host(X, y_card),
-            lambda: (_device.host(from_host(X[few], y_card[few])), scores(X[few], y[few], coef)),
+            lambda: from_host(case.n),
+            lambda: (from_host(sizes.checked), expected(sizes.checked)),
             limit="transfer",
             amount=float(X.nbytes),
             share=0.8,
-            **shared,
+            **{**shared, "on_the_cpu": lambda: expected(case.n)},
         )
     if "fit" in names:
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from augcore import _dispatch, _multinomial, _validate, _validate_models
+from augcore import _device, _dispatch, _multinomial, _validate, _validate_models
 from augcore.influence import solvers
 from augcore.influence.design import Design, logits
 from augcore.influence.forms import matching_factor, penalty
@@ -27,6 +27,7 @@ Floats = NDArray[np.float64]
 
 _TEST_ROWS, _TRAIN_ROWS = 256, 4096  # of a tile, at most
 _TILE_ELEMENTS = 1 << 22  # of float64: 32 MiB
+_LARGER = 4  # times as many rows of either set on a GPU, which takes longer to begin than to do a small tile
 _SOLVERS = ("auto", *solvers.EXACT)
 _TOLERANCE = 1e-10
 
@@ -42,15 +43,16 @@ class _Gradients:
     def of(cls, design: Design, y_name: str, y: Any, coef: Floats, classes: NDArray[Any]) -> _Gradients:
         eta, n = logits(design, coef), design.shape[0]
         if len(coef) == 1:
-            positive = _validate_models.binary_codes(y_name, y, classes, n)
-            return cls(design, _dispatch.residual(np.ascontiguousarray(eta[:, 0]), positive, design.threads)[:, None])
-        codes = _validate_models.class_codes(y_name, y, classes, n)
+            positive = _validate_models.binary_codes(y_name, y, classes, n, design.X)
+            logits_of_one = _validate.contiguous("X", eta[:, 0])
+            return cls(design, _dispatch.residual(logits_of_one, positive, design.threads)[:, None])
+        codes = _validate_models.class_codes(y_name, y, classes, n, design.X)
         return cls(design, _multinomial.to_contrasts(_multinomial.residual(eta, codes)))
 
     def columns(self, rows: slice) -> Floats:
         """The gradients of some points as columns: (d, rows)."""
         x, r = self.design.rows(rows).toarray(), self.residual[rows]
-        return np.ascontiguousarray(np.einsum("nk,nj->kjn", r, x)).reshape(-1, len(x))
+        return _validate.contiguous("X_test", np.einsum("nk,nj->kjn", r, x)).reshape(-1, len(x))
 
 
 @dataclass(frozen=True)
@@ -69,13 +71,14 @@ class _Cross:
         """Rows of the test set, rows of the training set, and the influences (test, train) of both."""
         (_, q), C = self.train.design.shape, self.train.residual.shape[1]
         n_test, n_train = self.shape
-        wide = max(1, min(_TEST_ROWS, _TILE_ELEMENTS // (C * q)))
-        tall = max(1, min(_TRAIN_ROWS, _TILE_ELEMENTS // (C * wide + q)))
+        larger = _LARGER if _device.is_device(self.train.design.X) else 1
+        wide = max(1, min(larger * _TEST_ROWS, larger**2 * _TILE_ELEMENTS // (C * q)))
+        tall = max(1, min(larger * _TRAIN_ROWS, larger**2 * _TILE_ELEMENTS // (C * wide + q)))
         for first in range(0, n_test, wide):
             chosen = slice(first, min(first + wide, n_test))
             b = chosen.stop - first
             solved = self.solve(self.test.columns(chosen)).reshape(C, q, b)
-            right = np.ascontiguousarray(solved.transpose(1, 0, 2)).reshape(q, C * b)
+            right = _validate.contiguous("X_test", solved.transpose(1, 0, 2)).reshape(q, C * b)
             for start in range(0, n_train, tall):
                 rows = slice(start, min(start + tall, n_train))
                 moved = self.train.design.rows(rows).dot(right).reshape(-1, C, b)
@@ -102,18 +105,20 @@ def _cross(
     fitted = Design.of("X_train", train[0], intercept is not None, count)
     p = fitted.X.shape[1]
     asked = Design.of("X_test", test[0], intercept is not None, count, columns=p)
-    values = _validate_models.model_coefficients(coef, intercept, p)
+    if _device.is_device(fitted.X) != _device.is_device(asked.X):
+        raise TypeError("X_test: must be where X_train is, on the GPU or in main memory")
+    values = _validate_models.model_coefficients(coef, intercept, p, fitted.X)
     if len(values) == 1:
         known = _validate_models.two_classes("y_train", train[1], classes)
     else:
         known = _validate_models.class_labels("y_train", train[1], len(values), classes)
-    _validate.sample_weight("sample_weight", sample_weight, fitted.shape[0])
+    _validate.sample_weight("sample_weight", sample_weight, fitted.shape[0], fitted.X)
     points = _Gradients.of(fitted, "y_train", train[1], values, known)
     others = _Gradients.of(asked, "y_test", test[1], values, known)
     if factor is not None:
         if solver not in ("auto", "cholesky"):
             raise ValueError(f"factor: goes with solver 'cholesky', not with {solver!r}")
-        lower = matching_factor(factor, values, fitted.intercept).lower
+        lower = _device.beside(fitted.X, matching_factor(factor, values, fitted.intercept).lower)
         return _Cross(points, others, lambda V: _dispatch.cholesky_solve_many(lower, V, count))
     hessian = LogisticHessian(fitted.X, coef, intercept, ridge, sample_weight=sample_weight, threads=threads)
     prepared = solvers.prepared(hessian, asked.shape[0], solver, _TOLERANCE, None, 0, None)
@@ -180,7 +185,7 @@ def influence_matrix(
         (X_train, y_train), (X_test, y_test), coef, intercept, l2, classes, sample_weight, hessian_l2, damping, factor,
         solver, threads,
     )  # fmt: skip
-    result = _validate.output("out", out, cross.shape)
+    result = _validate.output("out", out, cross.shape, cross.train.design.X)
     for chosen, rows, values in cross.tiles():
         result[chosen, rows] = _finite(values)
     return result
@@ -234,12 +239,13 @@ def influence_topk(
     )  # fmt: skip
     n_test, n_train = cross.shape
     k = _validate.integer("k", k, low=1, high=n_train)
-    indices, values = np.empty((n_test, k), dtype=np.intp), np.empty((n_test, k))
-    best_indices, best = np.empty((0, 0), dtype=np.intp), np.empty((0, 0))  # of the test tile at hand, by index
+    xp = _device.namespace(cross.train.design.X)
+    indices, values = xp.empty((n_test, k), dtype=np.intp), xp.empty((n_test, k))
+    best_indices, best = xp.empty((0, 0), dtype=np.intp), xp.empty((0, 0))  # of the test tile at hand, by index
     for chosen, rows, tile in cross.tiles():
         if rows.start == 0:
-            best_indices, best = np.empty((len(tile), 0), dtype=np.intp), np.empty((len(tile), 0))
-        places = np.broadcast_to(np.arange(rows.start, rows.stop), tile.shape)
+            best_indices, best = xp.empty((len(tile), 0), dtype=np.intp), xp.empty((len(tile), 0))
+        places = np.broadcast_to(xp.arange(rows.start, rows.stop), tile.shape)
         best_indices, best = np.hstack([best_indices, places]), np.hstack([best, _finite(tile)])
         if best.shape[1] > k:
             kept = _largest(np.abs(best), k)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from augcore import _dispatch, _validate, _validate_models
+from augcore import _device, _dispatch, _validate, _validate_models
 
 __all__ = ["Design", "logits"]
 
@@ -17,7 +17,7 @@ _BLOCK_ELEMENTS = 1 << 22  # of float64, in the largest array of a block: 32 MiB
 
 
 class Design:
-    """(X, 1), or X without an intercept, dense or CSR: products with blocks of its rows."""
+    """(X, 1), or X without an intercept, dense, on the host or on a GPU, or CSR: products with blocks of its rows."""
 
     def __init__(self, X: Any, intercept: bool, threads: int) -> None:
         self.X, self.intercept, self.threads = X, intercept, threads
@@ -28,7 +28,7 @@ class Design:
     @classmethod
     def of(cls, name: str, X: Any, intercept: bool, threads: int, columns: int | None = None) -> Design:
         """X checked; a CSR matrix becomes float64 with its duplicates summed, in a copy."""
-        checked = _validate_models.sparse_or_dense_design(name, X, columns=columns)
+        checked = _validate_models.sparse_or_dense_design(name, X, columns=columns, device=True)
         if _validate_models.is_sparse(checked):
             checked = checked.astype(np.float64)
             checked.sum_duplicates()
@@ -47,7 +47,7 @@ class Design:
     def dot(self, right: Floats) -> Floats:
         """Times (q, b)."""
         if not self.sparse:
-            return _dispatch.product(self.X, self.intercept, np.ascontiguousarray(right), self.threads)
+            return _dispatch.product(self.X, self.intercept, right, self.threads)
         p = self.X.shape[1]
         result: Floats = self.X @ right[:p]
         return result + right[p:] if self.intercept else result
@@ -55,7 +55,7 @@ class Design:
     def transposed_dot(self, right: Floats) -> Floats:
         """Its transpose times (n, b)."""
         if not self.sparse:
-            return _dispatch.transposed_product(self.X, self.intercept, np.ascontiguousarray(right), self.threads)
+            return _dispatch.transposed_product(self.X, self.intercept, right, self.threads)
         result: Floats = self.X.T @ right
         return np.vstack([result, right.sum(axis=0)]) if self.intercept else result
 
@@ -75,7 +75,7 @@ class Design:
     def toarray(self) -> Floats:
         """The rows, dense: for blocks."""
         X = self.X.toarray() if self.sparse else self.X.astype(np.float64)
-        return np.hstack([X, np.ones((len(X), 1))]) if self.intercept else X
+        return np.hstack([X, _device.namespace(X).ones((len(X), 1))]) if self.intercept else X
 
 
 def logits(design: Design, coef: Floats) -> Floats:
@@ -83,7 +83,7 @@ def logits(design: Design, coef: Floats) -> Floats:
     n = design.shape[0]
     if len(coef) == 1 and not design.sparse:
         return _dispatch.linear_predictor(design.X, design.intercept, coef[0], design.threads)[:, None]
-    eta = np.empty((n, len(coef)))
+    eta: Floats = _device.namespace(design.X).empty((n, len(coef)))
     for rows in design.blocks(len(coef)):
         eta[rows] = design.rows(rows).dot(coef.T)
     return eta

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from augcore import _dispatch, _validate
+from augcore import _device, _dispatch, _validate
 from augcore.influence.points import Points, dense
 from augcore.linear_model import HessianFactor
 from augcore.linear_model.newton import DENSE_LIMIT
@@ -51,7 +51,7 @@ def penalty(l2: float, hessian_l2: float | None, damping: float, factor: Any = N
 class Inverse:
     """H^-1 as `Points.forms` takes it, in the coordinates of `basis` (p, m) where there is one."""
 
-    prepared: Floats
+    prepared: Any
     basis: Floats | None = None
     single: bool = False
 
@@ -90,7 +90,7 @@ class PointSet(Protocol):
     @property
     def threads(self) -> int: ...
     def hessian(self, single: bool) -> Floats: ...
-    def prepare(self, factor: HessianFactor) -> Floats: ...
+    def prepare(self, factor: HessianFactor) -> Any: ...
 
 
 def invert(points: Points, fitted: Points, ridge: float, factor: Any, solver: str) -> tuple[Points, Inverse]:
@@ -103,12 +103,10 @@ def invert(points: Points, fitted: Points, ridge: float, factor: Any, solver: st
             check_size(fitted.n_contrasts * fitted.q)
         return points, factored_inverse(points, fitted, ridge, factor)
 
-    from scipy.linalg import qr
-
     p = fitted.q - fitted.fit_intercept
-    basis, triangle = qr(dense(fitted.X).T.astype(np.float64), mode="economic", check_finite=False)
-    coef = np.column_stack([fitted.coef[:, :p] @ basis, fitted.coef[:, p:]])
-    rows = np.ascontiguousarray(triangle.T)
+    basis, triangle = _householder(dense(fitted.X).T.astype(np.float64))
+    coef = np.column_stack([_device.host(_device.beside(basis, fitted.coef[:, :p]) @ basis), fitted.coef[:, p:]])
+    rows = _validate.contiguous("X", triangle.T)
     if points is not fitted:
         coef = np.insert(coef, rows.shape[1], 0.0, axis=1)
         rows = np.pad(rows, [(0, 0), (0, 1)])
@@ -118,6 +116,16 @@ def invert(points: Points, fitted: Points, ridge: float, factor: Any, solver: st
     except np.linalg.LinAlgError:
         raise np.linalg.LinAlgError("the Hessian is singular to working precision; raise l2 or damping") from None
     return (within, Inverse(prepared)) if points is fitted else (points, Inverse(prepared, basis))
+
+
+def _householder(columns: Floats) -> tuple[Floats, Floats]:
+    if _device.is_device(columns):
+        return np.linalg.qr(columns)
+
+    from scipy.linalg import qr
+
+    basis, triangle = qr(columns, mode="economic", check_finite=False)
+    return basis, triangle
 
 
 def factored_inverse(points: PointSet, fitted: PointSet, ridge: float, factor: Any = None) -> Inverse:
@@ -176,7 +184,7 @@ def _factor(fitted: PointSet, ridge: float) -> HessianFactor:
 def _hessian(fitted: PointSet, ridge: float, single: bool) -> Floats:
     """H = sum_i w_i S_i (x) x_i x_i' + ridge I over the fitted points, the intercepts not penalised."""
     hessian = fitted.hessian(single)
-    features = np.arange(len(hessian))
+    features = _device.namespace(hessian).arange(len(hessian))
     if fitted.fit_intercept:
         features = features[features % fitted.q != fitted.q - 1]
     hessian[features, features] += ridge

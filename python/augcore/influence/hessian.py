@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from augcore import _dispatch, _multinomial, _random, _validate, _validate_models
+from augcore import _device, _dispatch, _multinomial, _random, _validate, _validate_models
 from augcore.influence import solvers
 from augcore.influence.design import Design, logits
 from augcore.influence.forms import penalty
@@ -31,7 +31,8 @@ class LogisticHessian:
     Parameters
     ----------
     X : (n, p) array-like or scipy.sparse CSR matrix, of float32 or float64
-        Points that the model was fitted on. A sparse matrix is never made dense beyond a block of rows.
+        Points that the model was fitted on. A sparse matrix is never made dense beyond a block of rows. With a CuPy
+        array, products and solutions ("cholesky" and "cg") are CuPy arrays too.
     coef : (p,), (1, p) or (K, p) array-like
         Coefficients: binary, or softmax with one row for each class.
     intercept : float, (1,) or (K,) array-like, or None, default=0.0
@@ -75,15 +76,16 @@ class LogisticHessian:
     ) -> None:
         self.design = Design.of("X", X, intercept is not None, _validate.threads(threads))
         n, q = self.design.shape
-        coefficients = _validate_models.model_coefficients(coef, intercept, q - self.design.intercept)
-        weight = _validate.sample_weight("sample_weight", sample_weight, n)
+        X, xp = self.design.X, _device.namespace(self.design.X)
+        coefficients = _validate_models.model_coefficients(coef, intercept, q - self.design.intercept, X)
+        weight = _validate.sample_weight("sample_weight", sample_weight, n, X)
         ridge_of_features = penalty(l2, None, damping)
         eta = logits(self.design, coefficients)
-        self.weight = np.ones(n) if weight is None else weight
+        self.weight: Floats = xp.ones(n) if weight is None else weight
         self.probabilities: Floats | None = None
         if len(coefficients) == 1:
             self.contrasts = np.ones((1, 1))
-            self.spread = self.weight * _dispatch.curvature(np.ascontiguousarray(eta[:, 0]), self.design.threads)
+            self.spread = self.weight * _dispatch.curvature(_validate.contiguous("X", eta[:, 0]), self.design.threads)
         else:
             self.contrasts = _multinomial.contrasts(len(coefficients))
             p = self.probabilities = _multinomial.probabilities(eta)
@@ -114,19 +116,26 @@ class LogisticHessian:
 
     def right_hand_sides(self, V: ArrayLike) -> Floats:
         """V checked: (d,) or (d, b)."""
-        found = _validate.array("V", V)
-        values = _validate.real_array("V", found, ndim=2 if found.ndim == 2 else 1)
+        device = _device.is_device(self.design.X)
+        found = _validate.array("V", V, device=device)
+        values = _validate.real_array("V", found, ndim=2 if found.ndim == 2 else 1, device=device)
         if len(values) != self.shape[0]:
             raise ValueError(f"V: expected shape ({self.shape[0]},) or ({self.shape[0]}, b), got {values.shape}")
-        return _validate.magnitudes("V", values).astype(np.float64)
+        doubles: Floats = _validate.magnitudes("V", values).astype(np.float64)
+        return _device.upload(doubles) if device else doubles
 
     def product(self, V: Floats) -> Floats:
         """H V for V (d, b), not checked."""
-        return self.data_product(V) + self.ridge[:, None] * V
+        return self.data_product(V) + self._ridge_beside(V)[:, None] * V
+
+    def _ridge_beside(self, values: Floats) -> Floats:
+        """The ridge where values are."""
+        ridge: Floats = _device.beside(values, self.ridge)
+        return ridge
 
     def data_product(self, V: Floats) -> Floats:
         """H V without the ridge."""
-        total = np.zeros(V.shape)
+        total = np.zeros_like(V)
         for rows in self.design.blocks(len(self.contrasts[0]) * V.shape[1]):
             total += self.rows_product(rows, V)
         return total
@@ -138,14 +147,15 @@ class LogisticHessian:
         if self.probabilities is None:
             bent = self.spread[rows, None, None] * moved
         else:
-            bent = self.contrasts @ _curved(self.probabilities[rows], self.contrasts.T @ moved)
+            contrasts = _device.beside(moved, self.contrasts)
+            bent = contrasts @ _curved(self.probabilities[rows], contrasts.T @ moved)
             bent *= self.weight[rows, None, None]
         return self._tall(design.transposed_dot(bent.reshape(len(bent), len(self.contrasts) * b)), b)
 
     def _wide(self, V: Floats) -> Floats:
         """(C q, b) as (q, C b): one product with the design serves all contrasts."""
         C, q, b = len(self.contrasts), self.design.shape[1], V.shape[1]
-        return np.ascontiguousarray(V.reshape(C, q, b).transpose(1, 0, 2)).reshape(q, C * b)
+        return _validate.contiguous("V", V.reshape(C, q, b).transpose(1, 0, 2)).reshape(q, C * b)
 
     def _tall(self, V: Floats, b: int) -> Floats:
         C, q = len(self.contrasts), self.design.shape[1]
@@ -158,13 +168,13 @@ class LogisticHessian:
     def diagonal(self) -> Floats:
         """The diagonal of H: (d,)."""
         C, (_, q) = len(self.contrasts), self.design.shape
-        total = np.zeros((q, C))
+        total: Floats = _device.namespace(self.design.X).zeros((q, C))
         own = [k * (k + 3) // 2 for k in range(C)]  # places of S_kk in the packed triangle
         for rows in self.design.blocks(C * (C + 1) // 2 + q):
             weight = self._packed(rows)[:, own]
             squares = self.design.rows(rows).squared().transposed_dot(weight)
             total += np.vstack([squares, weight.sum(axis=0)]) if self.design.intercept else squares
-        return total.T.reshape(-1) + self.ridge
+        return total.T.reshape(-1) + self._ridge_beside(total)
 
     def _packed(self, rows: slice) -> Floats:
         """w S of these points, the lower triangle packed as in `_multinomial.pairs`."""
@@ -177,9 +187,9 @@ class LogisticHessian:
         C, (_, q) = len(self.contrasts), self.design.shape
         blocks = self.design.blocks(C * (C + 1) // 2)
         matrix = _multinomial.summed_curvatures(
-            ((self._packed(rows), self.design.rows(rows).gram) for rows in blocks), C, q
+            ((self._packed(rows), self.design.rows(rows).gram) for rows in blocks), C, q, self.design.X
         )
-        matrix[np.diag_indices(len(matrix))] += self.ridge
+        matrix[np.diag_indices_from(matrix)] += self._ridge_beside(matrix)
         return matrix
 
     @cached_property
@@ -242,7 +252,7 @@ class LogisticHessian:
 def _one_sided(p: Floats) -> Floats:
     """trace(diag(p) - p p') = sum_k p_k (1 - p_k), without cancellation: at least the largest eigenvalue."""
     others = p.copy()
-    rows, top = np.arange(len(p)), p.argmax(axis=1)
+    rows, top = _device.namespace(p).arange(len(p)), p.argmax(axis=1)
     others[rows, top] = 0.0
     rest = others.sum(axis=1)
     spread: Floats = p[rows, top] * rest + (others * (1.0 - others)).sum(axis=1)

@@ -109,7 +109,7 @@ def loo_influence(
     points = points_of(
         X, y, coef, intercept, classes=classes, sample_weight=sample_weight, threads=threads, labels=labels
     )
-    result = _validate.output("out", out, (points.n,))
+    result = _validate.output("out", out, (points.n,), points.X)
     fitted = _fitted_points(points, fit_X, fit_y, fit_sample_weight)
     if factor is not None and fit_X is not None:
         raise ValueError("factor: give either factor or fit_X and fit_y, not both")

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from augcore import _dispatch, _multinomial, _validate, _validate_models
+from augcore import _device, _dispatch, _multinomial, _validate, _validate_models
 from augcore.linear_model import HessianFactor
 
 __all__ = ["BinaryPoints", "Points", "SoftmaxPoints", "dense", "points_of"]
@@ -66,9 +66,14 @@ class Points(ABC):
 
     def like(self, names: tuple[str, str, str], X: Any, y: Any, weight: Any) -> Points:
         """Other points of the same model."""
-        design = _validate_models.sparse_or_dense_design(names[0], X, columns=self.q - self.fit_intercept)
-        codes = self.codes_of(names[1], y, self.classes, design.shape[0])
-        return replace(self, X=design, codes=codes, weight=_validate.sample_weight(names[2], weight, design.shape[0]))
+        design = _validate_models.sparse_or_dense_design(
+            names[0], X, columns=self.q - self.fit_intercept, device=_device.is_device(self.X)
+        )
+        if _device.is_device(self.X) and not _device.is_device(design):
+            raise TypeError(f"{names[0]}: is in main memory, but X is on a GPU; pass cupy.asarray(...) of it")
+        n = design.shape[0]
+        codes = self.codes_of(names[1], y, self.classes, n, design)
+        return replace(self, X=design, codes=codes, weight=_validate.sample_weight(names[2], weight, n, design))
 
     def blocks(self) -> Iterator[Points]:
         """The points in order, in parts whose X is dense."""
@@ -91,21 +96,23 @@ class Points(ABC):
     def members(self) -> NDArray[np.intp]:
         """How many points with a weight each class has."""
         codes = self.codes.astype(np.intp)
-        return np.bincount(codes if self.weight is None else codes[self.weight > 0], minlength=len(self.classes))
+        return _device.host(
+            np.bincount(codes if self.weight is None else codes[self.weight > 0], minlength=len(self.classes))
+        )
 
     def last_of_their_class(self, members: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
         """The points without which a class of so many members is empty: no model can be fitted to the rest."""
-        lonely: NDArray[np.bool_] = members[self.codes.astype(np.intp)] == 1
+        lonely: NDArray[np.bool_] = _device.beside(self.X, members)[self.codes.astype(np.intp)] == 1
         return lonely if self.weight is None else lonely & (self.weight > 0)
 
     @staticmethod
     @abstractmethod
-    def codes_of(name: str, labels: Any, classes: NDArray[Any], length: int) -> NDArray[Any]:
-        """Labels as the kernels know them."""
+    def codes_of(name: str, labels: Any, classes: NDArray[Any], length: int, like: Any = None) -> NDArray[Any]:
+        """Labels as the kernels know them, where `like` is."""
 
     def hessian(self, single: bool) -> Floats:
         """Of the weighted sum of the losses, without a penalty: (C q, C q). `single`: products in float32."""
-        sums = _multinomial.HessianSums(self.X.shape[1], self.fit_intercept, self.n_contrasts, single)
+        sums = _multinomial.HessianSums(self.X.shape[1], self.fit_intercept, self.n_contrasts, single, like=self.X)
         for part in self.blocks():
             sums.add(part.X, part.curvatures(), self.threads)
         return sums.total(self.threads)
@@ -115,7 +122,7 @@ class Points(ABC):
         """The weighted curvatures of the points of a block, packed as `_multinomial.HessianSums` takes them."""
 
     @abstractmethod
-    def prepare(self, factor: HessianFactor) -> Floats:
+    def prepare(self, factor: HessianFactor) -> Any:
         """What `forms` takes of H."""
 
     # ---- of the points of a block ----------------------------------------------------------------------------------
@@ -129,7 +136,7 @@ class Points(ABC):
     def _logits(self) -> Floats: ...
 
     @abstractmethod
-    def forms(self, prepared: Floats, single: bool) -> Floats:
+    def forms(self, prepared: Any, single: bool) -> Floats:
         """A of every point: (n,) or (n, C (C + 1) / 2). `single`: in float32."""
 
     @abstractmethod
@@ -187,17 +194,17 @@ class BinaryPoints(Points):
             curvature *= self.weight
         return curvature[:, None]
 
-    def prepare(self, factor: HessianFactor) -> Floats:
-        return factor.lower
+    def prepare(self, factor: HessianFactor) -> Any:
+        return _dispatch.forms_of_factor(_device.beside(self.X, factor.lower), lambda: factor.reciprocal_condition)
 
-    def forms(self, prepared: Floats, single: bool) -> Floats:
+    def forms(self, prepared: Any, single: bool) -> Floats:
         return _dispatch.inverse_quadratic_form(self.X, self.fit_intercept, prepared, self.threads, single)
 
     def log_loss(self) -> Floats:
         return _dispatch.log_loss(self.logits, self.codes, self.threads)
 
     def class_losses(self) -> Floats:
-        losses = [_dispatch.log_loss(self.logits, np.full(self.n, code), self.threads) for code in (0.0, 1.0)]
+        losses = [_dispatch.log_loss(self.logits, np.full_like(self.logits, code), self.threads) for code in (0.0, 1.0)]
         return np.column_stack(losses)
 
     def residual(self) -> Floats:
@@ -236,33 +243,34 @@ class SoftmaxPoints(Points):
             packed *= self.weight[:, None]
         return packed
 
-    def prepare(self, factor: HessianFactor) -> Floats:
-        """The blocks (H^-1)_kl, l <= k: (C (C + 1) / 2, q, q). Each is symmetric, as the blocks of H are.
+    def prepare(self, factor: HessianFactor) -> Any:
+        """The blocks (H^-1)_kl, l <= k: (C (C + 1) / 2, q, q).
 
         L where H is so ill-conditioned that the digits of x' (H^-1)_kl x would cancel: (C q, C q).
         """
+        lower = _device.beside(self.X, factor.lower)
         if factor.reciprocal_condition < _EXPLICIT_CONDITION:
-            return factor.lower
-        inverse = _dispatch.cholesky_inverse(factor.lower, self.threads)
+            return lower
+        inverse = _dispatch.cholesky_inverse(lower, self.threads)
         blocks = inverse.reshape(self.n_contrasts, self.q, self.n_contrasts, self.q)
         return np.stack([blocks[k, :, m] for k, m in _multinomial.pairs(self.n_contrasts)])
 
-    def forms(self, prepared: Floats, single: bool) -> Floats:
+    def forms(self, prepared: Any, single: bool) -> Floats:
         if prepared.ndim == 2:
             return self._solved_forms(prepared)
         return _dispatch.quadratic_forms(self.X, self.fit_intercept, prepared, self.threads, single)
 
     def _solved_forms(self, lower: Floats) -> Floats:
         """By solutions for x in each contrast instead of the inverse: C times the work, and fewer digits lost."""
-        C, q = self.n_contrasts, self.q
+        C, q, xp = self.n_contrasts, self.q, _device.namespace(self.X)
         pairs = list(_multinomial.pairs(C))
-        packed = np.empty((self.n, len(pairs)))
+        packed: Floats = xp.empty((self.n, len(pairs)))
         step = max(1, _SOLVED_ELEMENTS // (C * C * q))
         for first in range(0, self.n, step):
             rows = self.X[first : first + step].astype(np.float64)
             if self.fit_intercept:
-                rows = np.column_stack([rows, np.ones(len(rows))])
-            right = np.zeros((C, q, len(rows), C))
+                rows = np.column_stack([rows, xp.ones(len(rows))])
+            right = xp.zeros((C, q, len(rows), C))
             for k in range(C):
                 right[k, :, :, k] = rows.T
             solved = _dispatch.cholesky_solve_many(lower, right.reshape(C * q, -1), self.threads).reshape(right.shape)
@@ -284,7 +292,7 @@ class SoftmaxPoints(Points):
         return _multinomial.margin(self.logits, self.codes)
 
     def _weights(self) -> Floats:
-        return np.ones(self.n) if self.weight is None else self.weight
+        return _device.namespace(self.X).ones(self.n) if self.weight is None else self.weight
 
     def influence(self, forms: Floats) -> Floats:
         r = _multinomial.to_contrasts(self.residual())
@@ -294,7 +302,8 @@ class SoftmaxPoints(Points):
 
     def leverage(self, forms: Floats) -> Floats:
         twice = [1.0 if k == m else 2.0 for k, m in _multinomial.pairs(self.n_contrasts)]
-        h: Floats = (_multinomial.curvature(_multinomial.probabilities(self.logits)) * forms) @ np.array(twice)
+        curvature = _multinomial.curvature(_multinomial.probabilities(self.logits))
+        h: Floats = (curvature * forms) @ _device.beside(self.X, np.array(twice))
         return self._weights() * h
 
     def loss_change(self, forms: Floats) -> Floats:
@@ -327,8 +336,8 @@ def points_of(
     labels: tuple[str, ArrayLike] | None = None,
 ) -> Points:
     """`labels` names the array that the classes are read from where they are not given; y by default."""
-    design = _validate_models.sparse_or_dense_design("X", X)
-    values = _validate_models.model_coefficients(coef, intercept, design.shape[1])
+    design = _validate_models.sparse_or_dense_design("X", X, device=True)
+    values = _validate_models.model_coefficients(coef, intercept, design.shape[1], design)
     name, known = labels or ("y", y)
     of: type[Points]
     if len(values) > 1:
@@ -338,8 +347,8 @@ def points_of(
         of = BinaryPoints
         known = _validate_models.two_classes(name, known, classes)
     n = design.shape[0]
-    codes = of.codes_of("y", y, known, n)
-    weight = _validate.sample_weight("sample_weight", sample_weight, n)
+    codes = of.codes_of("y", y, known, n, design)
+    weight = _validate.sample_weight("sample_weight", sample_weight, n, design)
     return of(design, codes, weight, values, intercept is not None, known, _validate.threads(threads))
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from augcore import _dispatch, _random, _validate
+from augcore import _device, _dispatch, _random, _validate
 
 if TYPE_CHECKING:
     from augcore.influence.hessian import LogisticHessian
@@ -26,6 +26,7 @@ Floats = NDArray[np.float64]
 
 EXACT = ("cholesky", "cg", "nystrom")  # to `tol`
 SOLVERS = ("auto", *EXACT, "lissa", "sketch")
+_ON_GPU = ("cholesky", "cg")
 
 _MAX_DENSE = 20_000  # coefficients: 3.2 GB
 _ALWAYS_DENSE = 1024
@@ -100,7 +101,7 @@ class Prepared:
 
     def _solved(self, V: Floats) -> tuple[Floats, int, Floats | None, Floats]:
         """The solution, what `apply` says, and relative residuals."""
-        scale = np.abs(V).max(axis=0, initial=0.0)  # columns of any size: their squares must not underflow
+        scale = np.abs(V).max(axis=0)  # columns of any size: their squares must not underflow
         scale[scale == 0.0] = 1.0
         scaled = V / scale
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
@@ -109,7 +110,7 @@ class Prepared:
             solution = solution * scale
         if not _validate.all_finite(solution):
             raise np.linalg.LinAlgError("H^-1 V overflows: the Hessian is nearly singular; raise l2 or damping")
-        return solution, iterations, error, residuals
+        return solution, iterations, error, _device.host(residuals)
 
     def _warn(self, residuals: Floats, iterations: int) -> None:
         worst = float(residuals.max(initial=0.0))
@@ -142,6 +143,8 @@ def prepared(
     limit = steps or max(1000, 10 * d)
     key = _random.key(rng)
     name = _choose(hessian, n_columns) if solver == "auto" else solver
+    if _device.is_device(hessian.design.X) and name not in _ON_GPU:
+        raise ValueError(f"solver: expected 'auto', 'cholesky' or 'cg' for arrays on a GPU, got {name!r}")
     if name == "cholesky":
         lower, threads = hessian.factor.lower, hessian.design.threads
         return Prepared(hessian, name, lambda V: (_dispatch.cholesky_solve_many(lower, V, threads), 0, None), np.inf)
@@ -185,6 +188,7 @@ def _jacobi(hessian: LogisticHessian) -> Floats:
     with np.errstate(over="ignore", under="ignore"):
         diagonal = hessian.diagonal()
     if not (np.isfinite(diagonal) & (diagonal > np.finfo(float).tiny)).all():
+        diagonal = _device.host(diagonal)
         place = int(np.argmin(np.where(np.isfinite(diagonal), diagonal, -1.0))) % hessian.design.shape[1]
         raise np.linalg.LinAlgError(
             f"the Hessian's diagonal is {diagonal[place]:.2g} at column {place} of X and the intercept, singular to "
@@ -200,7 +204,7 @@ def _conjugate_gradients(product: Apply, preconditioner: Apply, V: Floats, tol: 
     size = np.linalg.norm(V, axis=0)
     while True:
         left = np.flatnonzero(np.linalg.norm(residual, axis=0) > tol * size)
-        worst = float(_relative(residual, V).max(initial=0.0))
+        worst = float(_relative(residual, V).max())
         if not len(left) or iterations >= max_iter or not worst < 0.5 * before:
             return solution, iterations, None  # the last: rounding is all that is left
         before = worst
@@ -213,7 +217,7 @@ def _conjugate_gradients(product: Apply, preconditioner: Apply, V: Floats, tol: 
 def _run(product: Apply, preconditioner: Apply, V: Floats, wanted: Floats, max_iter: int) -> tuple[Floats, int]:
     """One run from zero (Hestenes and Stiefel 1952): columns leave it as they reach what is wanted."""
     solution = np.zeros_like(V)
-    columns = np.arange(V.shape[1])
+    columns = _device.namespace(V).arange(V.shape[1])
     x, r = np.zeros_like(V), V.copy()
     z = preconditioner(r)
     p, rz = z, np.einsum("ij,ij->j", r, z)

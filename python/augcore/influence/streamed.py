@@ -54,8 +54,8 @@ class StreamedPoints:
             known = _validate_models.class_labels("y", labels, len(values), classes)
         else:
             known = _validate_models.two_classes("y", labels, classes)
-        codes = of.codes_of("y", known[:0], known, 0)
-        no_rows = np.empty((0, samples.p), dtype=samples.dtype)
+        no_rows = samples.no_rows()
+        codes = of.codes_of("y", known[:0], known, 0, no_rows)
         return cls(samples, of(no_rows, codes, None, values, intercept is not None, known, samples.threads))
 
     @property
@@ -87,17 +87,18 @@ class StreamedPoints:
         return self.like.threads
 
     def hessian(self, single: bool) -> Floats:
-        empty = partial(_multinomial.HessianSums, self.samples.p, self.fit_intercept, self.n_contrasts, single)
+        shape = self.samples.p, self.fit_intercept, self.n_contrasts
+        empty = partial(_multinomial.HessianSums, *shape, single, like=self.like.X)
         add = partial(_add_curvatures, self.like)
         return self.samples.sums(empty, add, "Hessian of the model", self.coef, np.array([single, self.fit_intercept]))
 
-    def prepare(self, factor: HessianFactor) -> Floats:
+    def prepare(self, factor: HessianFactor) -> Any:
         return self.like.prepare(factor)
 
 
 def points_of_block(like: Points, block: Block) -> Points:
     """The points of a block, for the model that `like` has."""
-    codes = like.codes_of("y", block.y, like.classes, len(block.y))
+    codes = like.codes_of("y", block.y, like.classes, len(block.y), block.X)
     return replace(like, X=block.X, codes=codes, weight=block.weight)
 
 

@@ -13,12 +13,12 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from augcore import _files, _multinomial, _validate, _validate_models
+from augcore import _device, _files, _multinomial, _validate, _validate_models
 from augcore._errors import FileFormatError
 from augcore._samples import Samples
 from augcore.linear_model.fitted import DTYPES, FittedLogistic
 from augcore.linear_model.newton import DENSE_LIMIT, minimise
-from augcore.linear_model.objective import Objective, objective_of, split_parameters
+from augcore.linear_model.objective import DenseObjective, Objective, objective_of, split_parameters
 from augcore.linear_model.streamed import NewtonObjective, StreamedObjective
 
 __all__ = ["LogisticRegression"]
@@ -109,9 +109,9 @@ class LogisticRegression(FittedLogistic):
     n_iter_ : (1,) ndarray of int
         Steps taken.
     factor_ : HessianFactor
-        Of the Hessian of the objective at the fitted coefficients, as `augcore.influence` takes it. Computed when it is
-        first asked for, from the X of the fit, which must not be changed until then; `numpy.linalg.LinAlgError` if the
-        Hessian is singular.
+        Of the Hessian of the objective at the fitted coefficients, as `augcore.influence` takes it; on the GPU where
+        the X of the fit is. Computed from that X when it is first asked for, so it must not be changed until then;
+        `numpy.linalg.LinAlgError` if the Hessian is singular.
     n_features_in_ : int
     """
 
@@ -153,9 +153,9 @@ class LogisticRegression(FittedLogistic):
         Parameters
         ----------
         X : (n, p) array-like of float32 or float64
-            Other real dtypes become float64.
+            Other real dtypes become float64. A CuPy array is fitted on its GPU.
         y : (n,) array-like
-            Labels of any kind, two classes or more.
+            Labels of any kind, two classes or more; with X on a GPU, `y` and `sample_weight` may be there too.
         sample_weight : (n,) array-like or None
             None negative; a weight of zero is the same as leaving the sample out.
 
@@ -186,7 +186,8 @@ class LogisticRegression(FittedLogistic):
             check_classification_targets(seen.classes)
         _check_classes(seen.classes, seen.members, fit_intercept)
         n_parameters = (len(seen.classes) - 1) * (samples.p + fit_intercept)
-        kind = NewtonObjective if few_passes and n_parameters <= DENSE_LIMIT else StreamedObjective
+        few_passes = few_passes and n_parameters <= DENSE_LIMIT and not samples.on_gpu
+        kind = NewtonObjective if few_passes else StreamedObjective
         objective = kind(samples, seen, l2, fit_intercept, threads, may_round)
         return self._minimise(objective, seen.classes, tol, max_iter)
 
@@ -219,6 +220,8 @@ class LogisticRegression(FittedLogistic):
         self, X: Any, y: Any, sample_weight: ArrayLike | None
     ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.intp], Floats | None]:
         """X, the classes, their codes and the weights."""
+        if _device.is_device(X):
+            return self._check_device_data(X, y, sample_weight)
         X, y = validate_data(
             self,
             _validate.plain("X", X),
@@ -229,17 +232,37 @@ class LogisticRegression(FittedLogistic):
             ensure_all_finite=False,  # the next line sees to it
         )
         _validate.magnitudes("X", X)
+        return self._check_labels(X, y, sample_weight)
+
+    def _check_labels(
+        self, X: NDArray[Any], y: NDArray[Any], sample_weight: Any
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.intp], Floats | None]:
         classes, codes = np.unique(y, return_inverse=True)
+        classes = _device.host(classes)
         if not _are_numbers_of_classes(classes) or 2 * len(classes) > len(y):
-            check_classification_targets(y)
-        weight = _validate.sample_weight("sample_weight", sample_weight, len(y))
+            check_classification_targets(_device.host(y))
+        weight = _validate.sample_weight("sample_weight", sample_weight, len(y), X)
         if weight is not None and not weight.any():
             raise ValueError("sample_weight: all weights are zero")
+        codes = _device.beside(X, codes)
         counted = codes if weight is None else codes[weight > 0]
-        _check_classes(classes, np.bincount(counted, minlength=len(classes)), self.fit_intercept)
+        _check_classes(classes, _device.host(np.bincount(counted, minlength=len(classes))), self.fit_intercept)
         return X, classes, codes, weight
 
-    def _start(self, objective: Objective) -> tuple[Floats | None, Floats | None]:
+    def _check_device_data(
+        self, X: Any, y: Any, sample_weight: Any
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.intp], Floats | None]:
+        """What scikit-learn's checks do for arrays on the host."""
+        X = _validate.design("X", X, device=True)
+        labels = _validate_models.label_array("y", y, device=True)
+        if len(X) != len(labels):
+            raise ValueError(f"y: expected length {len(X)}, as X has rows, got {len(labels)}")
+        if not len(X):
+            raise ValueError("X: has no samples")
+        self.__dict__.pop("feature_names_in_", None)
+        return self._check_labels(X, labels, sample_weight)
+
+    def _start(self, objective: DenseObjective) -> tuple[Floats | None, Floats | None]:
         """The parameters of the last fit, and its last factor, where they have the shapes of this one."""
         if not hasattr(self, "coef_"):
             return None, None
@@ -254,7 +277,9 @@ class LogisticRegression(FittedLogistic):
         lower = self._last[1].lower if self._last is not None else None
         if lower is None and self._factor is not None:
             lower = self._factor.lower
-        return start.ravel(), lower if lower is not None and len(lower) == start.size else None
+        if lower is None or len(lower) != start.size:
+            return start.ravel(), None
+        return start.ravel(), _device.beside(objective.X, lower)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted model to an .npz file without pickle; the file is whole at every instant.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from augcore import _dispatch, _validate
+from augcore import _device, _dispatch, _validate
 
 __all__ = ["HessianFactor"]
 
@@ -25,7 +25,7 @@ class HessianFactor:
 
     Attributes
     ----------
-    lower : (q, q) ndarray of float64
+    lower : (q, q) ndarray of float64, or CuPy array
         L with H = L L'. q is the number of features, plus one for the intercept, which comes last; of a multinomial
         model, that times `n_contrasts`, contrast after contrast (`augcore._multinomial`).
     fit_intercept : bool
@@ -43,6 +43,10 @@ class HessianFactor:
         diagonal = np.diag(self.lower)
         if not (diagonal > 0).all() or not _validate.all_finite(self.lower):
             raise ValueError("lower: expected a Cholesky factor: finite, with a positive diagonal")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """On the host: who reads it may have no GPU."""
+        return {**self.__dict__, "lower": _device.host(self.lower)}
 
     @classmethod
     def of(cls, hessian: Floats, fit_intercept: bool, n_contrasts: int = 1, threads: int = 0) -> HessianFactor:
@@ -83,14 +87,14 @@ class HessianFactor:
 
     def solve(self, b: Floats) -> Floats:
         """H^-1 b for one vector."""
-        x = _validate.vector("b", b, len(self.lower)).copy()
+        x = _validate.vector("b", b, len(self.lower), device=_device.is_device(self.lower)).copy()
         _dispatch.cholesky_solve(self.lower, x)
         return x
 
 
 def _check_square(name: str, matrix: Any) -> None:
     """The form in which the kernels take a matrix: (q, q), float64, C-contiguous, q at least 1."""
-    if not isinstance(matrix, np.ndarray) or matrix.dtype != np.float64:
+    if not (isinstance(matrix, np.ndarray) or _device.is_device(matrix)) or matrix.dtype != np.float64:
         raise TypeError(f"{name}: expected an array of float64, got {_validate.describe(matrix)}")
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.size or not matrix.flags.c_contiguous:
         raise ValueError(f"{name}: expected a square, C-contiguous matrix, got shape {matrix.shape}")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from augcore import _dispatch, _multinomial, _validate
+from augcore import _device, _dispatch, _multinomial, _validate
 from augcore.linear_model.factor import HessianFactor
 from augcore.linear_model.newton import Minimum
 from augcore.linear_model.objective import DenseObjective, Objective
@@ -88,10 +88,18 @@ class FittedLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise
 
     def decision_function(self, X: Any) -> Floats:
-        """x coef + intercept for every row of X: (n,), positive for the second class, or (n, K); float64."""
+        """x coef + intercept for every row of X: (n,), positive for the second class, or (n, K); float64.
+
+        On the GPU where X is, as are the results of all predictions.
+        """
         check_is_fitted(self)
-        X = validate_data(self, _validate.plain("X", X), dtype=DTYPES, order="C", reset=False, ensure_all_finite=False)
-        _validate.magnitudes("X", X)
+        if _device.is_device(X):
+            X = _validate.design("X", X, device=True)
+        else:
+            X = validate_data(
+                self, _validate.plain("X", X), dtype=DTYPES, order="C", reset=False, ensure_all_finite=False
+            )
+            _validate.magnitudes("X", X)
         if X.shape[1] != self.coef_.shape[1]:
             raise ValueError(f"X: has {X.shape[1]} features, but coef_ has {self.coef_.shape[1]}")
         threads = _validate.threads(self.threads)
@@ -102,7 +110,9 @@ class FittedLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """The most probable class of every row of X: (n,)."""
         scores = self.decision_function(X)
         codes = (scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)
-        labels: NDArray[Any] = self.classes_[codes]
+        if _device.is_device(codes) and self.classes_.dtype.kind not in "biuf":
+            raise TypeError("classes_: are not numbers, and a GPU has arrays of numbers only; take decision_function")
+        labels: NDArray[Any] = _device.beside(codes, self.classes_)[codes]
         return labels
 
     def predict_proba(self, X: Any) -> Floats:
@@ -117,7 +127,7 @@ class FittedLogistic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if scores.ndim == 2:
             return _multinomial.log_probabilities(scores)
         threads = _validate.threads(self.threads)
-        losses = [_dispatch.log_loss(scores, np.full(len(scores), label), threads) for label in (0.0, 1.0)]
+        losses = [_dispatch.log_loss(scores, np.full_like(scores, label), threads) for label in (0.0, 1.0)]
         return -np.column_stack(losses)
 
     def _set_fitted(

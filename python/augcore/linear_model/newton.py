@@ -248,7 +248,7 @@ def damped_factor(hessian: Floats, threads: int) -> Floats:
     """The factor of H, with a ridge where it is singular to working precision (separable or dependent data)."""
     if not _validate.all_finite(hessian):  # of no numbers that were checked, and no ridge would help
         raise ValueError("X: was changed while it was read: it has NaN or infinity now")
-    scale = float(np.max(np.diag(hessian), initial=0.0)) or 1.0
+    scale = max(float(np.max(np.diag(hessian))), 0.0) or 1.0
     if not math.isfinite(scale):
         raise np.linalg.LinAlgError("the Hessian overflows; scale X or sample_weight")
     ridge = 0.0

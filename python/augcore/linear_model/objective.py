@@ -16,7 +16,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from augcore import _dispatch, _multinomial
+from augcore import _device, _dispatch, _multinomial
 
 __all__ = [
     "BinaryObjective",
@@ -68,13 +68,13 @@ class Objective(ABC):
         """(q, q) for q parameters; of float tiles if `single`."""
         total = self._summed_hessian(z, single)
         if penalised:
-            total[np.diag_indices_from(total)] += self.penalty
+            total[np.diag_indices_from(total)] += _device.beside(total, self.penalty)
         return total
 
     def shared_hessian(self, curvature: Any) -> Floats:
         """One block (width, width) that stands for every contrast: the Gram matrix of the mean curvature."""
         block = self._mean_gram(curvature)
-        block[np.diag_indices_from(block)] += self.penalty[: self.width]
+        block[np.diag_indices_from(block)] += _device.beside(block, self.penalty[: self.width])
         return block
 
     @abstractmethod
@@ -108,7 +108,8 @@ class Objective(ABC):
 class DenseObjective(Objective):
     """The penalised objective of samples in memory; X, codes and weight are in the form the kernels take.
 
-    z are the linear predictors: (n,) for a binary model and (n, K - 1) for a softmax one.
+    z are the linear predictors: (n,) for a binary model and (n, K - 1) for a softmax one. They and Hessians are where
+    X, codes and weight are, on the host or on a GPU; parameters and gradients are on the host.
     """
 
     X: NDArray[Any]
@@ -130,7 +131,8 @@ class DenseObjective(Objective):
     def _summed(self, values: Floats) -> float:
         """The sum over the samples, of all columns: over the tiles that all sums are taken over."""
         columns = values.reshape(self.n, -1)
-        return float(np.sum(_dispatch.sum_of_rows(np.empty((self.n, 0)), True, columns, self.threads)))
+        no_columns = _device.namespace(values).empty((self.n, 0))
+        return float(np.sum(_dispatch.sum_of_rows(no_columns, True, columns, self.threads)))
 
     def evaluate(self, theta: Floats) -> tuple[Floats, Floats]:
         z = self.predict(theta)
@@ -172,7 +174,7 @@ class DenseObjective(Objective):
             sums.add(self.X[rows], self.part(rows).packed_curvature(z[rows]), self.threads)
 
     def _summed_hessian(self, z: Floats, single: bool) -> Floats:
-        sums = _multinomial.HessianSums(self.X.shape[1], self.fit_intercept, self.n_contrasts, single)
+        sums = _multinomial.HessianSums(self.X.shape[1], self.fit_intercept, self.n_contrasts, single, like=self.X)
         self.add_curvatures(sums, z)
         return sums.total(self.threads)
 
@@ -227,7 +229,7 @@ class BinaryObjective(DenseObjective):
         return z, total
 
     def rounded(self) -> Objective | None:
-        if self.X.dtype == np.float32:
+        if self.X.dtype == np.float32 or _device.is_device(self.X):
             return None
         try:
             with np.errstate(over="raise", under="ignore"):
@@ -261,7 +263,8 @@ class SoftmaxObjective(DenseObjective):
 
     def _logits(self, z: Floats) -> Floats:
         """(n, K), class after class in memory: sums and maxima over the classes are then taken over whole vectors."""
-        return np.asfortranarray(_multinomial.from_contrasts(z))
+        logits: Floats = _device.namespace(z).asfortranarray(_multinomial.from_contrasts(z))
+        return logits
 
     def losses(self, z: Floats) -> Floats:
         return _multinomial.log_loss(self._logits(z), self.codes)
@@ -271,10 +274,7 @@ class SoftmaxObjective(DenseObjective):
 
     def curvature(self, z: Floats) -> Floats:
         packed = _multinomial.curvature(_multinomial.probabilities(self._logits(z)))
-        full = np.empty((len(z), self.n_contrasts, self.n_contrasts))
-        for index, (k, m) in enumerate(_multinomial.pairs(self.n_contrasts)):
-            full[:, k, m] = full[:, m, k] = packed[:, index]
-        return full
+        return _multinomial.unpacked(packed, self.n_contrasts)
 
     def packed_curvature(self, z: Floats) -> Floats:
         return self._weighted(_multinomial.curvature(_multinomial.probabilities(self._logits(z))))

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from augcore import _dispatch, _multinomial, _validate_models
+from augcore import _device, _dispatch, _multinomial, _validate_models
 from augcore._samples import Block, Samples, Survey
 from augcore.linear_model.objective import DenseObjective, Objective, objective_of
 
@@ -40,7 +40,7 @@ class Settings:
         if self.as_single:
             with np.errstate(over="raise", under="ignore"):
                 X = X.astype(np.float32)
-        codes = _validate_models.class_codes("y", block.y, self.classes, len(block.y))
+        codes = _validate_models.class_codes("y", block.y, self.classes, len(block.y), X)
         return objective_of(X, codes, n_classes, block.weight, self.l2, self.fit_intercept, self.threads)
 
 
@@ -65,7 +65,7 @@ def _bent(part: DenseObjective, theta: Floats, vector: Floats) -> Floats:
 def _add_slope(settings: Settings, theta: Floats, end: Floats, length: float, sums: Any, block: Block) -> None:
     part = settings.part(block)
     terms = part.along(part.predict(theta), part.predict(end), length)
-    sums.add(np.empty((part.n, 0)), terms.reshape(part.n, -1), settings.threads)
+    sums.add(_device.namespace(terms).empty((part.n, 0)), terms.reshape(part.n, -1), settings.threads)
 
 
 def _add_curvatures(settings: Settings, theta: Floats, sums: Any, block: Block) -> None:
@@ -131,10 +131,11 @@ class StreamedObjective(Objective):
         self.n_contrasts = len(self.seen.classes) - 1
         self.weight_sum = float(self.n) if self.seen.weight_sum is None else self.seen.weight_sum
         threads = self.threads or self.samples.threads
+        self._like = self.samples.no_rows()
         self._settings = Settings(self.seen.classes, self.l2, self.fit_intercept, threads, self.as_single)
 
     def rounded(self) -> Objective | None:
-        if self.samples.dtype == np.float32 or self.n_contrasts > 1 or not self.may_round:
+        if self.samples.dtype == np.float32 or self.n_contrasts > 1 or not self.may_round or self.samples.on_gpu:
             return None
         return replace(self, as_single=True)
 
@@ -148,23 +149,24 @@ class StreamedObjective(Objective):
         return self._gradient(_bent, "curvature product", vector, curvature, vector)
 
     def _gradient(self, factors: Callable[..., Floats], what: str, at: Floats, *points: Floats) -> Floats:
-        empty = partial(_dispatch.RowSums, self.samples.p, self.fit_intercept, self.n_contrasts)
+        empty = partial(_dispatch.row_sums, self._like, self.samples.p, self.fit_intercept, self.n_contrasts)
         total = self._sums(empty, partial(_add_factors, factors, self._settings, points), what, *points).ravel()
         _check_gradient(total)
         total += self.penalty * at
         return total
 
     def slope(self, z: Floats, end: Floats, length: float) -> float:
-        empty = partial(_dispatch.RowSums, 0, True, self.n_contrasts)
+        empty = partial(_dispatch.row_sums, self._like, 0, True, self.n_contrasts)
         add = partial(_add_slope, self._settings, z, end, length)
         return float(np.sum(self._sums(empty, add, "slope", z, end, np.array([length]))))
 
     def _summed_hessian(self, z: Floats, single: bool) -> Floats:
-        empty = partial(_multinomial.HessianSums, self.samples.p, self.fit_intercept, self.n_contrasts, single)
+        shape = self.samples.p, self.fit_intercept, self.n_contrasts
+        empty = partial(_multinomial.HessianSums, *shape, single, like=self._like)
         return self._sums(empty, partial(_add_curvatures, self._settings, z), "Hessian", z, np.array([single]))
 
     def _mean_gram(self, curvature: Floats) -> Floats:
-        empty = partial(_dispatch.GramSums, self.samples.p, self.fit_intercept, False)
+        empty = partial(_dispatch.gram_sums, self._like, self.samples.p, self.fit_intercept, False)
         return self._sums(empty, partial(_add_mean_curvature, self._settings, curvature), "shared Hessian", curvature)
 
     def _sums(self, empty: Any, add: Any, what: str, *key: NDArray[Any]) -> Floats:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from augcore import _dispatch, _validate, _validate_models
+from augcore import _device, _dispatch, _validate, _validate_models
 from augcore._samples import (
     PART_BYTES,
     Add,
@@ -30,6 +30,7 @@ from augcore._samples import (
     joined_survey,
     survey_of_block,
 )
+from augcore.streaming.uploads import Uploads
 
 __all__ = ["Blocks", "Journal"]
 
@@ -39,6 +40,7 @@ Read = Callable[[], Iterable[tuple[Any, ...]]]
 Kind = tuple[int, np.dtype[Any], bool]  # columns and dtype of X, and whether there are weights
 
 _SECONDS_BETWEEN_NOTES = 30.0
+_GPU_PART_BYTES = 1 << 27  # of X that are copied to a GPU at a time
 _PATIENCE = 1.0  # seconds that an abandoned pass waits for a read under way; Ctrl-C does not wait for a slow source
 
 
@@ -78,6 +80,10 @@ class Blocks(Samples):
         on it.
     threads : int or None
         Threads of the kernels; None means the global setting.
+    device : "cuda" or None
+        "cuda" copies the blocks to the current GPU, one while another is computed with, and fits and scores there; by
+        default they have about 128 MiB. X crosses once if it fits beside what is computed, else in every pass. Results
+        differ from those of the host by rounding.
 
     Attributes
     ----------
@@ -89,7 +95,7 @@ class Blocks(Samples):
     progress : callable or None
         Is told what is under way, how many samples of this pass are done, and how many there are.
     journal : Journal or None
-        Where the sums of finished passes are kept, for a job that is to go on after its end.
+        Where the sums of finished passes are kept, for a job that is to go on after its end; not those of a GPU.
 
     Raises
     ------
@@ -105,16 +111,19 @@ class Blocks(Samples):
         *,
         rows: int | None = None,
         threads: int | None = None,
+        device: str | None = None,
     ) -> None:
         self._X = _rows_of(X)
         n, p = self._X.shape
         self._y = _values_of("y", y, n)
         self._weight = None if sample_weight is None else _values_of("sample_weight", sample_weight, n)
         self._parts: Callable[[], Generator[Block]] | None = None
-        self._prepare(n, p, is_single(self._X.dtype), rows, threads)
+        self._prepare(n, p, is_single(self._X.dtype), rows, threads, device)
 
     @classmethod
-    def from_iterable(cls, read: Read, *, rows: int | None = None, threads: int | None = None) -> Blocks:
+    def from_iterable(
+        cls, read: Read, *, rows: int | None = None, threads: int | None = None, device: str | None = None
+    ) -> Blocks:
         """Samples from a function that begins to read them anew at each call.
 
         Parameters
@@ -122,7 +131,7 @@ class Blocks(Samples):
         read : callable
             Returns an iterable of (X, y) or (X, y, sample_weight): parts of any length, the same samples at each call.
             It is called at once, to count them, and for every pass, of which a fit takes ten to a hundred.
-        rows, threads
+        rows, threads, device
             As those of the class.
 
         Raises
@@ -138,15 +147,20 @@ class Blocks(Samples):
         if last is None:
             raise ValueError("read: gave no samples")
         blocks._parts = partial(_parts, read, _kind(last))
-        blocks._prepare(last.first + len(last.X), last.X.shape[1], last.X.dtype == np.float32, rows, threads)
+        single = last.X.dtype == np.float32
+        blocks._prepare(last.first + len(last.X), last.X.shape[1], single, rows, threads, device)
         return blocks
 
-    def _prepare(self, n: int, p: int, single: bool, rows: int | None, threads: int | None) -> None:
+    def _prepare(self, n: int, p: int, single: bool, rows: int | None, threads: int | None, device: str | None) -> None:
+        self.on_gpu = device is not None and bool(_validate.choice("device", device, ("cuda",)))
+        if self.on_gpu:
+            _device.cupy()  # or what is missing
+        self._uploads: Uploads | None = None
         self.n, self.p = n, p
         self.dtype = np.dtype(np.float32 if single else np.float64)
         self.threads = _validate.threads(threads)
         if rows is None:
-            wanted = PART_BYTES // (p * self.dtype.itemsize)
+            wanted = (_GPU_PART_BYTES if self.on_gpu else PART_BYTES) // (p * self.dtype.itemsize)
             rows = max(_dispatch.TILE_ROWS, 1 << max(wanted, 1).bit_length() - 1)
         tiles = -(-_validate.integer("rows", rows, 1) // _dispatch.TILE_ROWS)
         self.rows = tiles * _dispatch.TILE_ROWS
@@ -167,11 +181,12 @@ class Blocks(Samples):
     def sums(self, empty: Empty, add: Add, what: str, *key: NDArray[Any]) -> Floats:
         self.passes += 1
         name = _name(what, key)
-        known = None if self.journal is None else self.journal.total(name)
+        journal = None if self.on_gpu else self.journal
+        known = None if journal is None else journal.total(name)
         if known is not None:
             return known
         sums, first = empty(0), 0
-        part = None if self.journal is None else self.journal.part(name)
+        part = None if journal is None else journal.part(name)
         if part is not None:
             first = part[0]
             sums.absorb(part[1])
@@ -181,21 +196,21 @@ class Blocks(Samples):
                 add(sums, block)
                 done = block.first + len(block.X)
                 self._report(f"pass {self.passes}: {what}", done)
-                if self.journal is not None and time.monotonic() - noted > _SECONDS_BETWEEN_NOTES:
+                if journal is not None and time.monotonic() - noted > _SECONDS_BETWEEN_NOTES:
                     nodes = sums.nodes(self.threads)
                     if nodes.last.size == 0:  # nothing can be added to the sums of an open tile that were closed
-                        self.journal.keep_part(name, done, nodes)
+                        journal.keep_part(name, done, nodes)
                         noted = time.monotonic()
         total = sums.total(self.threads)
-        if self.journal is not None:
-            self.journal.keep_total(name, total)
+        if journal is not None:
+            journal.keep_total(name, total)
         return total
 
     def each(self, function: Callable[[Block], Floats], what: str, first: int = 0) -> Iterator[tuple[int, Floats]]:
         """(first row, values) of every block from row `first` on."""
         with closing(self._blocks(first)) as blocks:
             for block in blocks:
-                yield block.first, function(block)
+                yield block.first, _device.host(function(block))
                 self._report(what, block.first + len(block.X))
 
     # ---- reading ----------------------------------------------------------------------------------------------------
@@ -207,12 +222,16 @@ class Blocks(Samples):
     def _blocks(self, first: int = 0, *, labels_only: bool = False) -> Generator[Block]:
         """Blocks from row `first` on. Their numbers are checked: those of arrays until all have been read once."""
         check = not labels_only and not self._checked
+        uploads = self._uploads_to_gpu() if self.on_gpu and not labels_only else None
+        labels_only = labels_only or (uploads is not None and uploads.has_all)
         if self._parts is not None:
             blocks = _ahead(_regrouped(self._parts(), first, self.rows))
         elif labels_only or _is_in_place(self._X):
             blocks = self._from_arrays(first, labels_only)
         else:
             blocks = _ahead(self._from_arrays(first))
+        if uploads is not None:
+            blocks = uploads.blocks(blocks)
         done = first
         with closing(blocks):
             for block in blocks:
@@ -226,6 +245,11 @@ class Blocks(Samples):
             count = f"{done}" if done < self.n else f"more than {self.n}"
             raise ValueError(f"read: gave {count} samples in this pass, and {self.n} in the first")
         self._checked = self._checked or (check and first == 0 and self._parts is None)
+
+    def _uploads_to_gpu(self) -> Uploads:
+        if self._uploads is None:
+            self._uploads = Uploads(self.n, self.p, self.dtype, self.rows)
+        return self._uploads
 
     def _from_arrays(self, first: int, labels_only: bool = False) -> Generator[Block]:
         X, weight = self._X, None

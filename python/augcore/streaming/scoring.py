@@ -36,9 +36,9 @@ def fit(
 ) -> LogisticRegression:
     """Fit a logistic regression to samples that are read block by block.
 
-    The same bits as `LogisticRegression.fit` of the samples in memory, unless `few_passes` (where the features are
-    float64 and there is no memory for its copy of them in float32, that takes other steps). Each step is a pass over
-    the samples, a Hessian one more.
+    The same bits as `LogisticRegression.fit` of the samples in main memory, unless on a GPU or `few_passes` (where the
+    features are float64 and there is no memory for its copy of them in float32, that takes other steps). Each step is
+    a pass over the samples, a Hessian one more.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def fit(
     few_passes : bool, default=False
         Sum the Hessian in the pass of every gradient, and take Newton's steps: a third of the passes or less, each with
         the arithmetic of a Hessian. Pays where reading takes longer than that, as from disks and networks. The minimum
-        is the same to `tol`, not to the last bit; beyond 20,000 parameters it has no effect.
+        is the same to `tol`, not to the last bit; beyond 20,000 parameters, and on a GPU, it has no effect.
 
     Returns
     -------
