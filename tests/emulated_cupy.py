@@ -107,6 +107,12 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
     def __cuda_array_interface__(self) -> dict[str, Any]:
         return {**self._box.__array_interface__, "version": 3, "stream": 1}
 
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return 2, 0
+
+    def __dlpack__(self, **keywords: Any) -> Any:
+        return self._box.__dlpack__()
+
     def __len__(self) -> int:
         return len(self._box)
 
@@ -122,6 +128,8 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
         self._box[_unboxed_key(key)] = _unboxed(value)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
+        if method != "__call__" and ufunc not in (np.add, np.multiply):
+            raise NotImplementedError(f"`cupy_{ufunc.__name__}.{method}` is not supported yet")
         outputs = keywords.pop("out", None)
         given = _unboxed_all(keywords)
         if outputs is not None:
@@ -131,6 +139,7 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
         return outputs[0] if outputs is not None and len(outputs) == 1 else _boxed(result)
 
     def __array_function__(self, function: Any, types: Any, arguments: Any, keywords: Any) -> Any:
+        _no_numpy_only(function.__name__, keywords)
         with np.errstate(all="ignore"):
             return _boxed(function(*_unboxed_all(arguments), **_unboxed_all(keywords)))
 
@@ -140,6 +149,7 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
             raise AttributeError(f"'ndarray' object has no attribute {name!r}")
 
         def call(*arguments: Any, **keywords: Any) -> Any:
+            _no_numpy_only(name, keywords)
             with np.errstate(all="ignore"):
                 return _boxed(getattr(self._box, name)(*_unboxed_all(arguments), **_unboxed_all(keywords)))
 
@@ -151,6 +161,12 @@ METHODS = {
     *("max", "mean", "min", "nonzero", "prod", "ravel", "repeat", "reshape", "round", "sort", "squeeze", "std", "sum"),
     *("swapaxes", "take", "trace", "transpose", "var", "view"),
 }
+
+
+def _no_numpy_only(name: str, keywords: dict[str, Any]) -> None:
+    for word in ("initial", "where"):
+        if word in keywords and name not in ("sum", "prod"):
+            raise TypeError(f"{name}() got an unexpected keyword argument '{word}'")
 
 
 def _boxed(value: Any) -> Any:
@@ -193,7 +209,19 @@ def asarray(value: Any, dtype: Any = None, **keywords: Any) -> ndarray:
     """Also of NumPy arrays: their copies on the card."""
     if isinstance(value, ndarray):
         return ndarray(np.asarray(value._box, dtype=dtype))
+    if hasattr(value, "__cuda_array_interface__"):
+        known = types.SimpleNamespace(__array_interface__=dict(value.__cuda_array_interface__), owner=value)
+        return ndarray(np.asarray(known, dtype=dtype))
     return ndarray(np.array(value, dtype=dtype))
+
+
+def from_dlpack(value: Any) -> ndarray:
+    """Of memory on a card, which may be meant to be read only."""
+    if value.__dlpack_device__()[0] not in (2, 13):
+        raise TypeError("CPU arrays cannot be directly imported to CuPy. Use `cupy.array(numpy.from_dlpack(input))`")
+    capsule = value.__dlpack__(stream=1)
+    known = types.SimpleNamespace(__dlpack__=lambda **_: capsule, __dlpack_device__=lambda: (1, 0))
+    return ndarray(np.from_dlpack(known))
 
 
 def asnumpy(value: Any) -> np.ndarray:
