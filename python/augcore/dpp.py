@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from augcore import _device, _dispatch, _projection, _random, _validate
+from augcore import _device, _dispatch, _projection, _random, _validate, _validate_kernels
 from augcore._random import Rng
 
 __all__ = ["KDPP", "greedy_map", "k_dpp"]
@@ -115,7 +115,7 @@ def greedy_map(L: ArrayLike, k: int) -> Points:
     >>> dpp.greedy_map([[3.0, 2.9, 0.0], [2.9, 3.0, 0.0], [0.0, 0.0, 1.0]], 2)
     array([0, 2])
     """
-    kernel, unit = _validate.kernel("L", L)
+    kernel, unit = _validate_kernels.kernel("L", L)
     return _greedy(_ldexp(kernel, -_exponent(kernel)), True, 0.0, _zero(len(kernel), unit), k)
 
 
@@ -252,7 +252,7 @@ class KDPP:
         TypeError
             If the points are no integers.
         """
-        points = _validate.subset("subset", subset, self.n)
+        points = _validate_kernels.subset("subset", subset, self.n)
         if len(points) > self.rank:
             return -math.inf
         return self._log_det(points) - float(np.log(self._elementary_ratios(len(points))[-1, : len(points)]).sum())
@@ -357,7 +357,7 @@ def _of_matrix(L: Any, scores: Any, jitter: float, project: bool) -> tuple[Float
     """The kernel in units in which it is about 1, its spectrum, and what is 0 beside 1."""
     from scipy import linalg
 
-    matrix, unit = _validate.kernel("L", L)
+    matrix, unit = _validate_kernels.kernel("L", L)
     exponent = _exponent(matrix)
     matrix = _ldexp(matrix, -exponent)
     if scores is not None:
@@ -385,7 +385,7 @@ def _of_matrix(L: Any, scores: Any, jitter: float, project: bool) -> tuple[Float
 
 def _rows(features: Any, scores: Any, jitter: float) -> tuple[Floats, float]:
     """B (n, p) and the jitter, in units in which the larger of B B' and the jitter is about 1."""
-    rows = _validate.features("features", features)
+    rows = _validate_kernels.features("features", features)
     exponent = _exponent(rows)
     rows = _ldexp(rows, -exponent)
     if scores is not None:
