@@ -127,7 +127,8 @@ class KDPP:
     L : (n, n) array-like of float32, float64 or integers, optional
         Symmetric and positive semidefinite.
     features : (n, p) array-like of float32, float64 or integers, optional
-        phi, instead of L = phi phi'. No n x n matrix is made of it.
+        phi, instead of L = phi phi'. No n x n matrix is made of it. Of a CuPy array everything is computed on its GPU,
+        and sets are CuPy arrays: those of features in main memory, but for rounding.
     scores : (n,) array-like, optional
         s: the kernel is diag|s| L diag|s|. The sign does not matter.
     jitter : float, default=0.0

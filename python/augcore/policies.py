@@ -171,6 +171,7 @@ def order(
     scores : (n,) array-like of float32, float64 or integers
         Scores of the points; their size counts, not their sign. Finite. Of a memory-mapped array a few pages
         are looked at and then all is read once; where k is a small part of n, in memory for k points and a few blocks.
+        Of a CuPy array the order is one too, of int64: the indices that the same scores have in main memory.
     policy : str
         A name in `POLICIES`.
     rng : int, numpy.random.Generator or None
@@ -344,6 +345,7 @@ class Reservoir:
         Parameters
         ----------
         scores : (m,) array-like of float32, float64 or integers
+            Of a CuPy array the first k are fetched from the GPU.
         first_index : int or None
             The index of the first of them; None goes on behind the block that was added last.
         threads : int or None
@@ -423,6 +425,7 @@ def probabilities(scores: ArrayLike, policy: str) -> Floats:
     Parameters
     ----------
     scores : (n,) array-like of float32, float64 or integers
+        A CuPy array gives one back, with other last bits.
     policy : str
         The name of a random policy.
 
