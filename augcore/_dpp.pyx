@@ -58,6 +58,36 @@ cdef class SpectralKernel:
             )
 
 
+cdef dpp.SpectralKernel eigenvalues_only(int64_t n, const double[::1] eigenvalues, double rest) noexcept:
+    cdef dpp.SpectralKernel kernel
+    kernel.n, kernel.r, kernel.rest = n, eigenvalues.shape[0], rest
+    kernel.eigenvalues = vector(eigenvalues)
+    kernel.vectors = kernel.reflector = kernel.leverage = NULL
+    return kernel
+
+
+def elementary_ratios(int64_t n, const double[::1] eigenvalues, double rest, double[:, ::1] ratios):
+    """Of a kernel of n points whose eigenvectors are elsewhere."""
+    if ratios.shape[0] != eigenvalues.shape[0] + 1:
+        raise ValueError(f"ratios: expected {eigenvalues.shape[0] + 1} rows, got {ratios.shape[0]}")
+    if ratios.shape[1] > 0:
+        kernel = eigenvalues_only(n, eigenvalues, rest)
+        with nogil:
+            dpp.elementary_ratios(kernel, ratios.shape[1], &ratios[0, 0])
+
+
+def chosen_columns(
+    int64_t n, const double[::1] eigenvalues, double rest, const double[:, ::1] ratios, const uint64_t[::1] key,
+    int64_t draw, int64_t[::1] out
+):
+    cdef int64_t* columns = &out[0] if out.shape[0] > 0 else NULL
+    if ratios.shape[0] != eigenvalues.shape[0] + 1:
+        raise ValueError(f"ratios: expected {eigenvalues.shape[0] + 1} rows, got {ratios.shape[0]}")
+    kernel = eigenvalues_only(n, eigenvalues, rest)
+    with nogil:
+        dpp.chosen_columns(kernel, matrix(ratios), ratios.shape[1], out.shape[0], &key[0], draw, columns)
+
+
 def greedy_map(const double[:, ::1] points, bint is_kernel, double jitter, double tolerance, int64_t[::1] order):
     cdef dpp.PointKernel kernel
     cdef int64_t found

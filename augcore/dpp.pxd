@@ -16,6 +16,10 @@ cdef extern from "augcore/dpp.hpp" namespace "augcore" nogil:
         const double* reflector
 
     void elementary_ratios(const SpectralKernel& kernel, int64_t k, double* ratios) except +raise_python_error
+    void chosen_columns(
+        const SpectralKernel& kernel, const double* ratios, int64_t columns, int64_t k, const uint64_t* key,
+        int64_t draw, int64_t* out
+    ) except +raise_python_error
     void k_dpp(
         const SpectralKernel& kernel, const double* ratios, int64_t columns, int64_t k, const uint64_t* key,
         int64_t first_draw, int64_t draws, int64_t* out, int threads

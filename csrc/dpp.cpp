@@ -6,9 +6,9 @@
 #include "augcore/point/elementary.hpp"
 #include "augcore/point/exponential_key.hpp"
 #include "augcore/point/philox.hpp"
+#include "augcore/point/random_counters.hpp"
 #include "augcore/threads.hpp"
 #include "projection_draw.hpp"
-#include "random_counters.hpp"
 #include "spares.hpp"
 
 namespace augcore {
@@ -66,6 +66,10 @@ void choose_columns(const SpectralKernel& kernel, const double* ratios, index co
   std::sort(complement.begin(), complement.end());
 }
 
+void check_size(const SpectralKernel& kernel, index columns, index k) {
+  if (k < 0 || k > kernel.rank() || k > columns) throw std::invalid_argument("k: must be between 0 and the rank");
+}
+
 struct Workspace {
   ProjectionColumns columns;
   ProjectionDraw projection;
@@ -90,9 +94,18 @@ void elementary_ratios(const SpectralKernel& kernel, std::int64_t k, double* rat
   }
 }
 
+void chosen_columns(const SpectralKernel& kernel, const double* ratios, std::int64_t columns, std::int64_t k,
+                    const std::uint64_t* key, std::int64_t draw, std::int64_t* out) {
+  check_size(kernel, columns, k);
+  ProjectionColumns chosen;
+  choose_columns(kernel, ratios, columns, k, key, draw, &chosen);
+  out = std::copy(chosen.of_vectors.begin(), chosen.of_vectors.end(), out);
+  std::copy(chosen.of_complement.begin(), chosen.of_complement.end(), out);
+}
+
 void k_dpp(const SpectralKernel& kernel, const double* ratios, std::int64_t columns, std::int64_t k,
            const std::uint64_t* key, std::int64_t first_draw, std::int64_t draws, std::int64_t* out, int threads) {
-  if (k < 0 || k > kernel.rank() || k > columns) throw std::invalid_argument("k: must be between 0 and the rank");
+  check_size(kernel, columns, k);
   if (k == 0) return;
   const double size = static_cast<double>(k), work = size * (2.0 * size * size + static_cast<double>(kernel.n));
   const index together = std::max<index>(1, static_cast<index>(kTaskWork / work));

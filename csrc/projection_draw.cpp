@@ -7,8 +7,8 @@
 
 #include "augcore/point/exponential_key.hpp"
 #include "augcore/point/philox.hpp"
+#include "augcore/point/random_counters.hpp"
 #include "augcore/threads.hpp"
-#include "random_counters.hpp"
 #include "simd/levels.hpp"
 
 namespace augcore {

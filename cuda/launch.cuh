@@ -46,9 +46,7 @@ void launch(const char* name, void (*kernel)(Parameters...), dim3 grid, dim3 blo
                                static_cast<int>(shared_bytes)),
           name);
   }
-  // clang-format off
   kernel<<<grid, block, shared_bytes, reinterpret_cast<cudaStream_t>(stream)>>>(arguments...);
-  // clang-format on
   check(cudaGetLastError(), name);
 #endif
 }

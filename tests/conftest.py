@@ -84,6 +84,8 @@ def cupy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any
     if not devices:
         pytest.skip("no GPU")
     pytest.importorskip("augcore._cuda_geometry", reason="augcore is built without CUDA")
+    if os.environ.get("AUGCORE_TEST_CUPY_POOL") == "off":  # each array alone: compute-sanitizer sees where it ends
+        real.cuda.set_allocator(None)
     return real
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import time
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -46,7 +47,7 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
         def copy() -> None:
             self._box[...] = values
 
-        copy() if stream is None else stream.queued.append(copy)
+        stream.queued.append(copy) if stream is not None and stream.ptr else copy()
 
     def item(self) -> Any:
         _wait()
@@ -241,20 +242,45 @@ def __getattr__(name: str) -> Any:
 
 
 class _Event:
-    def __init__(self, stream: _Stream) -> None:
-        self._stream = stream
+    """Also the time at which it was recorded: kernels that were queued before are done by then."""
+
+    def __init__(self, block: bool = False, disable_timing: bool = False) -> None:
+        self._stream: _Stream | None = None
+        self._timed = not disable_timing
+        self.time: float | None = None
+
+    def record(self, stream: _Stream | None = None) -> None:
+        self._stream = stream or _streams[-1]
+        self.time = time.perf_counter() if self._timed else None
+
+    def run(self) -> None:
+        if self._stream is not None:
+            self._stream.run()
 
     def synchronize(self) -> None:
-        self._stream.run()
+        _wait()
+        self.run()
+
+
+def _elapsed_milliseconds(start: _Event, end: _Event) -> float:
+    if start.time is None or end.time is None:
+        raise RuntimeError("cudaErrorInvalidResourceHandle: invalid resource handle")
+    return 1e3 * (end.time - start.time)
 
 
 class _Stream:
     """Copies on a stream are made when somebody waits for them."""
 
-    ptr = 0
-
-    def __init__(self, *, non_blocking: bool = False) -> None:
+    def __init__(self, null: bool = False, non_blocking: bool = False, ptds: bool = False) -> None:
+        self.ptr = 0 if null else id(self)
         self.queued: list[Callable[[], None]] = []
+
+    def __enter__(self) -> _Stream:
+        _streams.append(self)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        _streams.remove(self)
 
     def run(self) -> None:
         while self.queued:
@@ -264,11 +290,16 @@ class _Stream:
         _wait()
         self.run()
 
-    def record(self) -> _Event:
-        return _Event(self)
+    def record(self, event: _Event | None = None) -> _Event:
+        event = event or _Event()
+        event.record(self)
+        return event
 
     def wait_event(self, event: _Event) -> None:
-        event.synchronize()
+        event.run()
+
+
+_streams = [_Stream(null=True)]  # the last is the current one
 
 
 @contextlib.contextmanager
@@ -365,13 +396,16 @@ cuda = types.SimpleNamespace(
     ),
     cusolver=types.SimpleNamespace(dpotrf_bufferSize=lambda *arguments: 1, dpotrf=_dpotrf),
     device=types.SimpleNamespace(get_cublas_handle=lambda: 1, get_cusolver_handle=lambda: 1),
-    get_current_stream=_Stream,
-    Device=_device,
+    get_current_stream=lambda: _streams[-1],
     Stream=_Stream,
+    Event=_Event,
+    Device=_device,
     alloc_pinned_memory=bytearray,
+    get_elapsed_time=_elapsed_milliseconds,
     runtime=types.SimpleNamespace(
         getDevice=lambda: 0,
         getDeviceCount=lambda: 1,
+        getDeviceProperties=lambda number: {"name": b"emulated card"},
         memGetInfo=lambda: (1 << 30, 1 << 30),
         pointerGetAttributes=lambda address: types.SimpleNamespace(type=0),
     ),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from types import SimpleNamespace
 from typing import Any
 
@@ -112,18 +111,3 @@ def test_the_other_scores(cupy: Any, classes: int) -> None:
         np.testing.assert_allclose(cupy.asnumpy(found), expected, rtol=1e-9, atol=1e-12)
         by_blocks = streaming.score(model, streaming.Blocks(X[:600], y[:600], rows=512, device="cuda"), criterion)
         np.testing.assert_allclose(by_blocks, expected, rtol=1e-9, atol=1e-12)
-
-
-def test_the_command_names_what_is_missing(command: Any, tmp_path: Any) -> None:
-    X, y, _ = made_up(2, "float64")
-    np.save(tmp_path / "X.npy", X)
-    np.save(tmp_path / "y.npy", (y == "a").astype(int))
-    files = tmp_path / "X.npy", tmp_path / "y.npy", "-o", tmp_path / "scores.npy"
-    refused = command("score", *files, "--device", "tpu")
-    assert refused.returncode == 2
-    assert "--device tpu: expected cuda" in refused.stderr
-    if importlib.util.find_spec("cupy") is None:
-        failed = command("score", *files, "--device", "cuda")
-        assert failed.returncode == 1
-        assert "need CuPy" in failed.stderr
-        assert not (tmp_path / "scores.npy").exists()

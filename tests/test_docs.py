@@ -79,6 +79,14 @@ def test_the_pages_on_solvers_and_scores_run(capsys):
     assert run(ROOT / "docs" / "alo.md") == {}
 
 
+def test_the_page_on_gpus_runs(cupy):
+    names = run(ROOT / "docs" / "gpu.md")
+    images = cupy.asnumpy(names["images"])
+    np.testing.assert_array_equal(cupy.asnumpy(names["turned"]), transforms.rotate(images, 10))
+    each = transforms.rotate(images, np.linspace(-30, 30, 64))
+    assert (cupy.asnumpy(names["each"]) != each).mean() < 1e-3
+
+
 def test_the_page_on_data_runs():
     names = run(ROOT / "docs" / "data.md")
     with names["kept"]:

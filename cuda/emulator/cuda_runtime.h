@@ -112,6 +112,14 @@ inline unsigned __ballot_sync(unsigned mask, int predicate) {
   for (int lane = 0; lane < 32; ++lane) ballot |= votes[lane] != 0 ? 1U << lane : 0U;
   return ballot;
 }
+template <typename T>
+unsigned __match_any_sync(unsigned mask, T value) {
+  const std::uint64_t own = augcore::emulator::to_bits(value);
+  const std::uint64_t* values = augcore::emulator::meet_warp(mask, own);
+  unsigned alike = 0;
+  for (int lane = 0; lane < 32; ++lane) alike |= values[lane] == own ? 1U << lane : 0U;
+  return alike & mask;
+}
 inline int __any_sync(unsigned mask, int predicate) { return __ballot_sync(mask, predicate) != 0; }
 inline int __all_sync(unsigned mask, int predicate) { return (__ballot_sync(mask, predicate) & mask) == mask; }
 
@@ -125,6 +133,12 @@ template <typename T>
 T atomicMax(T* to, T value) {
   const T before = *to;
   *to = before < value ? value : before;
+  return before;
+}
+template <typename T>
+T atomicMin(T* to, T value) {
+  const T before = *to;
+  *to = value < before ? value : before;
   return before;
 }
 template <typename T>

@@ -91,8 +91,11 @@ def build_info() -> dict[str, Any]:
     Returns
     -------
     dict
-        version, simd (the instruction-set level in use: "baseline", "v3", "v4"), threads, cuda (bool).
+        version, simd (the instruction-set level in use: "baseline", "v3", "v4"), threads; cuda (bool: whether it has
+        kernels for GPUs), cuda_toolkit (the version that compiled them, such as "13.0", or None), cupy (the version
+        that is installed, or None). Whether there is a GPU is not looked at, since a process that has done so can no
+        longer be forked into ones that use it; the command ``augcore info`` says.
     """
-    from augcore import _dispatch
+    from augcore import _cuda, _dispatch
 
-    return {**_dispatch.build_facts(), "threads": get_num_threads(), "cuda": False}
+    return {**_dispatch.build_facts(), "threads": get_num_threads(), **_cuda.facts()}

@@ -6,6 +6,7 @@ nothing here waits for the GPU.
 
 from __future__ import annotations
 
+import contextlib
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from augcore import _device
 
 Floats = NDArray[np.float64]
+Order = NDArray[np.intp]
 
 
 def _module(name: str) -> ModuleType:
@@ -30,6 +32,37 @@ def _module(name: str) -> ModuleType:
 
 def _geometry() -> ModuleType:
     return _module("_cuda_geometry")
+
+
+def facts() -> dict[str, bool | str | None]:
+    """Whether there are kernels, what compiled them, and the version of CuPy, which is not loaded for that."""
+    from importlib import metadata
+
+    installed = None
+    for name in ("cupy", "cupy-cuda13x", "cupy-cuda12x"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            installed = metadata.version(name)
+            break
+    toolkit = None
+    with contextlib.suppress(RuntimeError):
+        version = _geometry().toolkit_version()
+        toolkit = f"{version // 1000}.{version % 1000 // 10}"
+    return {"cuda": toolkit is not None, "cuda_toolkit": toolkit, "cupy": installed}
+
+
+def device_count() -> int:
+    try:
+        return int(_geometry().device_count())
+    except RuntimeError:
+        return 0
+
+
+def check() -> None:
+    """Raises a RuntimeError that says what work on a GPU lacks here."""
+    _geometry()
+    _device.cupy()
+    if not device_count():
+        raise RuntimeError("no GPU was found; nvidia-smi shows which ones the driver sees")
 
 
 def _per_image(numbers: Any, most_shared: int) -> Any:
@@ -71,6 +104,124 @@ def cos_sin(degrees: Any) -> tuple[Any, Any]:
 
 def flip(images: Any, horizontal: bool, vertical: bool, out: Any) -> None:
     _geometry().flip(images, horizontal, vertical, out, _device.current_stream())
+
+
+# ---- weighted sampling -----------------------------------------------------------------------------------------------
+
+_INFINITY = 0x7FF0 << 48  # the bits of a float64
+_MOST_PLACES = 2**32 - 2
+_PART = 8  # where fewer than this part are wanted they are looked for, and not all sorted,
+_MANY = 2**16  # unless all are few
+_SPARE = 4096  # points that may be as good as the last
+
+
+def log_magnitudes(values: Any) -> Floats:
+    out = _device.empty("scores", values.shape, np.float64)
+    if len(values):
+        _module("_cuda_sampling").log_magnitudes(values, out, _device.current_stream())
+    return out
+
+
+def policy_keys(policy: str, scores: Any, key: NDArray[np.uint64], first_index: int) -> tuple[Any, Any]:
+    draw = _module("_cuda_sampling").Draw(policy, key, first_index, scores)
+    return _keys(draw, len(scores), None)
+
+
+def policy_order(policy: str, scores: Any, key: NDArray[np.uint64], k: int, first_index: int = 0) -> Order:
+    """Places of the first k points in the order of their keys. Waits once, for whether the scores are finite."""
+    module, stream, n = _module("_cuda_sampling"), _device.current_stream(), len(scores)
+    order = _device.empty("scores", (k,), np.int64)
+    if n == 0:
+        return order
+    draw = module.Draw(policy, key, first_index, scores)
+    state = _device.empty("scores", (module.STATE_WORDS,), np.uint64)
+    draw.survey(state, stream)
+    in_words = k > 0 and n <= _MOST_PLACES
+    if in_words:
+        find = _some_words if k <= n // _PART and n > _MANY else _all_words
+        words = _sorted_words(module, find(module, draw, n, k, state))
+        draw.finish(words, state, order, stream)
+    facts = _device.host(state)
+    if facts[module.LARGEST_WORD] >= _INFINITY:
+        raise ValueError("scores: contains NaN or infinity")
+    if k == 0 or (in_words and not facts[module.FAILED_WORD]):
+        return order
+    high, low = _keys(draw, n, None)
+    cp = _device.namespace(scores)
+    by_low = cp.argsort(low + 0.0, kind="stable")  # -0 becomes 0
+    by_key: Order = by_low[cp.argsort((high + 0.0)[by_low], kind="stable")[:k]]
+    return by_key
+
+
+def policy_candidates(
+    policy: str, scores: Any, key: NDArray[np.uint64], k: int, first_index: int
+) -> tuple[Floats, Floats, NDArray[np.int64]]:
+    """Keys and indices of the first k points, in main memory."""
+    places = policy_order(policy, scores, key, min(k, len(scores)), first_index)
+    draw = _module("_cuda_sampling").Draw(policy, key, first_index, scores)
+    high, low = _keys(draw, len(places), places)
+    return _device.host(high), _device.host(low), _device.host(places) + first_index
+
+
+def _keys(draw: Any, n: int, places: Any) -> tuple[Any, Any]:
+    high, low = (_device.empty("scores", (n,), np.float64) for _ in range(2))
+    if n:
+        draw.keys(places, high, low, _device.current_stream())
+    return high, low
+
+
+def _all_words(module: ModuleType, draw: Any, n: int, k: int, state: Any) -> Any:
+    words = _device.empty("scores", (n,), np.uint64)
+    draw.words(state, words, _device.current_stream())
+    return words
+
+
+def _some_words(module: ModuleType, draw: Any, n: int, k: int, state: Any) -> Any:
+    """Those that may be among the first k."""
+    stream = _device.current_stream()
+    positions = _device.empty("scores", (n,), np.uint32)
+    draw.positions(state, positions, stream)
+    counts = _device.empty("scores", (module.THRESHOLD_COUNTS,), np.uint32)
+    module.threshold(positions, k, counts, state, stream)
+    of_tiles = _device.empty("scores", (-(-n // module.SELECT_TILE),), np.uint64)
+    module.count_chosen(positions, state, of_tiles, stream)
+    words = _device.empty("scores", (min(n, k + _SPARE),), np.uint64)
+    module.compact(positions, of_tiles.cumsum(dtype=np.uint64), state, words, stream)
+    return words
+
+
+def _sorted_words(module: ModuleType, words: Any) -> Any:
+    """By their upper halves; the array is used up."""
+    stream, other = _device.current_stream(), _device.empty("scores", words.shape, np.uint64)
+    counts = _device.empty("scores", (module.DIGITS * -(-len(words) // module.SORT_TILE),), np.uint32)
+    for shift in (32, 40, 48, 56):
+        module.count_digits(words, shift, counts, stream)
+        module.scatter(words, shift, counts.cumsum(dtype=np.uint32), other, stream)
+        words, other = other, words
+    return words
+
+
+def round_robin(order: Any, codes: NDArray[np.int64], limits: NDArray[np.int64], k: int) -> Order:
+    """The first of every group, then the second, ...; codes and limits are in main memory."""
+    cp = _device.namespace(order)
+    groups = _device.upload(codes)[order]
+    by_group = cp.argsort(groups, kind="stable")
+    sizes = np.bincount(codes, minlength=len(limits))
+    turn = cp.arange(len(order)) - _device.upload(np.cumsum(sizes) - sizes)[groups[by_group]]
+    beyond = turn >= _device.upload(limits)[groups[by_group]]
+    turns = cp.argsort((turn + beyond * len(order)) * max(1, len(limits)) + groups[by_group], kind="stable")
+    chosen: Order = order[by_group[turns[:k]]]
+    return chosen
+
+
+# ---- determinantal point processes -----------------------------------------------------------------------------------
+
+
+def propose(sums: Any, key: NDArray[np.uint64], draw: int, first: int, count: int) -> tuple[Any, Any]:
+    """Items of proposals, n where a sum was rounded, and a uniform part of the bound of each: see dpp.hpp."""
+    items, limits = _device.empty("k", (count,), np.int64), _device.empty("k", (count,), np.float64)
+    _module("_cuda_dpp").propose(sums, key, draw, first, items, limits, _device.current_stream())
+    return items, limits
 
 
 # ---- logistic regression ---------------------------------------------------------------------------------------------

@@ -63,6 +63,8 @@ def keyed_words(
 
 def log_magnitudes(values: Floats, threads: int) -> Floats:
     """log |values|, the same bits on every machine; -inf for 0."""
+    if _device.is_device(values):
+        return _cuda.log_magnitudes(values)
     from augcore import _sampling
 
     out = np.empty(len(values))
@@ -86,6 +88,8 @@ def policy_keys(
     policy: str, scores: NDArray[Any], key: NDArray[np.uint64], first_index: int, threads: int
 ) -> tuple[Floats, Floats]:
     """Sort keys of the points first_index, ... under a policy; scores: (n,) float32 or float64."""
+    if _device.is_device(scores):
+        return _cuda.policy_keys(policy, scores, key, first_index)
     from augcore import _sampling
 
     high, low = np.empty(len(scores)), np.empty(len(scores))
@@ -95,6 +99,8 @@ def policy_keys(
 
 def policy_order(policy: str, scores: NDArray[Any], key: NDArray[np.uint64], k: int, threads: int) -> NDArray[np.intp]:
     """The first k points in the order of their keys, equal ones by index; scores: (n,) float32 or float64."""
+    if _device.is_device(scores):
+        return _cuda.policy_order(policy, scores, key, k)
     from augcore import _sampling
 
     order = np.empty(k, dtype=np.int64)
@@ -108,10 +114,16 @@ class Reservoir:
     def __init__(self, policy: str, key: NDArray[np.uint64], k: int) -> None:
         from augcore import _sampling
 
+        self._draw = policy, key, k
         self._kept = _sampling.Reservoir(_sampling.POLICIES[policy], key, k)
 
     def add(self, scores: NDArray[Any], first_index: int, threads: int) -> None:
-        self._kept.add(scores, first_index, threads)
+        """Of scores on a GPU the first k are fetched, after a look at whether all are finite."""
+        if _device.is_device(scores):
+            policy, key, k = self._draw
+            self._kept.absorb(*_cuda.policy_candidates(policy, scores, key, k, first_index))
+        else:
+            self._kept.add(scores, first_index, threads)
 
     def absorb(self, high: Floats, low: Floats, index: NDArray[np.int64]) -> None:
         self._kept.absorb(high, low, index)
@@ -125,6 +137,8 @@ def round_robin(
     order: NDArray[np.intp], codes: NDArray[np.int64], limits: NDArray[np.int64], k: int
 ) -> NDArray[np.intp]:
     """k points: the first of every group, then the second, ...; codes[i] is the group of point i."""
+    if _device.is_device(order):
+        return _cuda.round_robin(order, codes, limits, k)
     from augcore import _sampling
 
     out = np.empty(k, dtype=np.int64)
@@ -167,6 +181,26 @@ class SpectralKernel:
         out = np.empty((draws, k), dtype=np.int64)
         self._kernel.sample(ratios, key, first_draw, out, threads)
         return out.astype(np.intp, copy=False)
+
+
+def elementary_ratios(n: int, eigenvalues: Floats, rest: float, k: int) -> Floats:
+    """As `SpectralKernel.elementary_ratios`, of a kernel of n points whose eigenvectors are elsewhere."""
+    from augcore import _dpp
+
+    ratios = np.empty((len(eigenvalues) + 1, k))
+    _dpp.elementary_ratios(n, eigenvalues, rest, ratios)
+    return ratios
+
+
+def chosen_columns(
+    n: int, eigenvalues: Floats, rest: float, ratios: Floats, k: int, key: NDArray[np.uint64], draw: int
+) -> NDArray[np.int64]:
+    """The eigenvectors of a draw, in rising order; those from len(eigenvalues) on are of the rest."""
+    from augcore import _dpp
+
+    columns = np.empty(k, dtype=np.int64)
+    _dpp.chosen_columns(n, eigenvalues, rest, ratios, key, draw, columns)
+    return columns
 
 
 def greedy_map(points: Floats, is_kernel: bool, jitter: float, tolerance: float, k: int) -> NDArray[np.intp]:

@@ -13,3 +13,13 @@ class SpectralKernel:
     ) -> None: ...
 
 def greedy_map(points: Floats, is_kernel: bool, jitter: float, tolerance: float, order: NDArray[np.int64]) -> int: ...
+def elementary_ratios(n: int, eigenvalues: Floats, rest: float, ratios: Floats) -> None: ...
+def chosen_columns(
+    n: int,
+    eigenvalues: Floats,
+    rest: float,
+    ratios: Floats,
+    key: NDArray[np.uint64],
+    draw: int,
+    out: NDArray[np.int64],
+) -> None: ...

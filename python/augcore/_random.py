@@ -38,7 +38,7 @@ def derive(seed: int, *parts: str | int | float) -> int:
 
 # The last word of the counter says what draws are for, so that draws with one seed do not meet: 0 is for sampling.
 _AUGMENTATION = 1
-SOLVERS = 2  # and 3 is for determinantal point processes: csrc/random_counters.hpp
+SOLVERS = 2  # and 3 is for determinantal point processes: point/random_counters.hpp
 
 # Steps of a pipeline and parameters of a step are counted below these, so that both fit into one word of the counter.
 MAX_STEPS = MAX_PARAMETERS = 2**31

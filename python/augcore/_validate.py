@@ -195,9 +195,9 @@ def real_array(name: str, value: Any, *, ndim: int, finite: bool = True, device:
     return values
 
 
-def scores(name: str, value: Any) -> NDArray[Any]:
+def scores(name: str, value: Any, *, device: bool = False) -> NDArray[Any]:
     """A vector of float32, float64 or integers as it is: it may be too large to copy, or even to look at twice."""
-    values = array(name, value)
+    values = array(name, value, device=device)
     if values.dtype.kind not in "iuf" or (values.dtype.kind == "f" and values.dtype.itemsize not in (4, 8)):
         raise TypeError(f"{name}: expected float32, float64 or integers, got dtype {values.dtype}")
     if values.ndim != 1:
@@ -212,6 +212,9 @@ def is_plain(values: NDArray[Any]) -> bool:
 
 def plain_scores(values: NDArray[Any]) -> NDArray[Any]:
     """Scores as the kernels take them, float32 or float64: a copy where they are not."""
+    if _device.is_device(values):
+        dtype = np.float32 if values.dtype == np.float32 else np.float64
+        return _device.contiguous("scores", values.astype(dtype, copy=False))
     if is_plain(values):
         return values
     single = values.dtype.kind == "f" and values.dtype.itemsize == 4
@@ -539,6 +542,18 @@ def kernel(name: str, value: Any) -> tuple[NDArray[np.float64], float]:
     if difference > math.sqrt(unit) * largest / 2:
         raise ValueError(f"{name}: is not symmetric, entries differ by {2 * (difference / largest):.3g} of the largest")
     return values / 2 + values.T / 2, unit
+
+
+def features(name: str, value: Any) -> NDArray[np.float64]:
+    """A finite matrix as float64; one on a GPU stays there, and whether it is finite is waited for."""
+    if not _device.is_device(value):
+        return real_array(name, value, ndim=2).astype(np.float64, copy=False)
+    values = _device.numbers(name, value)
+    if values.ndim != 2:
+        raise ValueError(f"{name}: expected 2 dimensions, got shape {values.shape}")
+    if not np.isfinite(values).all():
+        raise ValueError(f"{name}: contains NaN or infinity")
+    return values
 
 
 def subset(name: str, value: Any, n: int) -> NDArray[np.int64]:

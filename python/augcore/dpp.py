@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from augcore import _dispatch, _random, _validate
+from augcore import _device, _dispatch, _projection, _random, _validate
 from augcore._random import Rng
 
 __all__ = ["KDPP", "greedy_map", "k_dpp"]
@@ -197,6 +197,7 @@ class KDPP:
             self._spectrum = _of_rows(self._points, self._jitter)
             self._tolerance, self._is_kernel = _zero(max(self._points.shape)), False
         self.n = len(self._points)
+        self._is_on_gpu = _device.is_device(self._points)
         self.rank = self.n if self._spectrum.rest > 0 else len(self._spectrum.eigenvalues)
         self._ratios = np.empty((len(self._spectrum.eigenvalues) + 1, 0))
 
@@ -276,6 +277,8 @@ class KDPP:
         TypeError
             If k is no integer.
         """
+        if self._is_on_gpu:
+            raise TypeError("features: are on a GPU; a greedy choice needs them in main memory: pass cupy.asnumpy(...)")
         k = self._checked_size(k, "chosen")
         return _greedy(self._points, self._is_kernel, self._jitter, self._tolerance, k)
 
@@ -300,7 +303,7 @@ class KDPP:
             if _dispatch.cholesky(factor, 0) >= 0:
                 return -math.inf
             return 2.0 * float(np.log(np.diagonal(factor)).sum())
-        rows = self._points[points]
+        rows = _device.host(self._points[_device.upload(points)] if self._is_on_gpu else self._points[points])
         both = np.vstack([rows.T, math.sqrt(self._jitter) * np.eye(k)]) if self._jitter else rows.T
         pivots = np.zeros(k)
         pivots[: min(both.shape)] = np.abs(np.diagonal(np.linalg.qr(both, mode="r")))
@@ -322,12 +325,15 @@ class _Spectrum:
     """V diag(eigenvalues) V' + rest (I - V V'), in units of its own: what _dispatch.SpectralKernel takes."""
 
     def __init__(self, vectors: Floats, eigenvalues: Floats, rest: float = 0.0) -> None:
-        self.vectors, self.eigenvalues, self.rest = np.ascontiguousarray(vectors), eigenvalues, rest
+        self.vectors, self.eigenvalues, self.rest = _validate.contiguous("features", vectors), eigenvalues, rest
         self._leverage = np.einsum("ij,ij->i", vectors, vectors).cumsum()
         self._reflector = _reflector(self.vectors) if rest > 0 else None
 
-    def kernel(self) -> _dispatch.SpectralKernel:
-        return _dispatch.SpectralKernel(self.vectors, self.eigenvalues, self.rest, self._leverage, self._reflector)
+    def kernel(self) -> _dispatch.SpectralKernel | _projection.SpectralKernel:
+        parts = self.vectors, self.eigenvalues, self.rest, self._leverage, self._reflector
+        if _device.is_device(self.vectors):
+            return _projection.SpectralKernel(*parts)
+        return _dispatch.SpectralKernel(*parts)
 
 
 def _reflector(vectors: Floats) -> Floats:
@@ -337,12 +343,10 @@ def _reflector(vectors: Floats) -> Floats:
     is positive semidefinite; so I - W W' for W = (V B + [A; 0]) (I + D)^(-1/2) is a reflection which takes -[A; 0] to
     V B, and nothing in it cancels.
     """
-    from scipy import linalg
-
     r = vectors.shape[1]
     if r == 0:
         return vectors
-    left, sizes, right = linalg.svd(vectors[:r], check_finite=False)
+    left, sizes, right = _svd(vectors[:r])
     reflector: Floats = vectors @ right.T
     reflector[:r] += left
     reflector /= np.sqrt(1.0 + sizes)
@@ -381,11 +385,11 @@ def _of_matrix(L: Any, scores: Any, jitter: float, project: bool) -> tuple[Float
 
 def _rows(features: Any, scores: Any, jitter: float) -> tuple[Floats, float]:
     """B (n, p) and the jitter, in units in which the larger of B B' and the jitter is about 1."""
-    rows = _validate.real_array("features", features, ndim=2).astype(np.float64, copy=False)
+    rows = _validate.features("features", features)
     exponent = _exponent(rows)
     rows = _ldexp(rows, -exponent)
     if scores is not None:
-        quality, of_scores = _quality(scores, len(rows))
+        quality, of_scores = _quality(scores, len(rows), _device.is_device(rows))
         rows, exponent = rows * quality[:, np.newaxis], exponent + of_scores
     if not jitter:
         return rows, 0.0
@@ -399,31 +403,59 @@ def _rows(features: Any, scores: Any, jitter: float) -> tuple[Floats, float]:
 
 def _of_rows(rows: Floats, jitter: float) -> _Spectrum:
     """Of B B' + jitter I: B's singular vectors, and whatever is orthogonal to them."""
-    from scipy import linalg
-
     if min(rows.shape) == 0:
-        return _Spectrum(np.empty((len(rows), 0)), np.empty(0), jitter)
-    vectors, sizes, _ = linalg.svd(rows, full_matrices=False, check_finite=False)
-    kept = sizes > _zero(max(rows.shape)) * sizes[0]
-    return _Spectrum(vectors[:, kept], sizes[kept] ** 2 + jitter, jitter if kept.sum() < len(rows) else 0.0)
+        return _Spectrum(rows[:, :0], np.empty(0), jitter)
+    vectors, sizes = _singular(rows)
+    rank = int((sizes > _zero(max(rows.shape)) * sizes[0]).sum())  # the largest come first
+    return _Spectrum(vectors[:, :rank], sizes[:rank] ** 2 + jitter, jitter if rank < len(rows) else 0.0)
 
 
-def _quality(scores: Any, n: int) -> tuple[Floats, int]:
-    """|s| 2^-exponent and the exponent."""
-    values = np.abs(_validate.vector("scores", scores, n))
+def _singular(rows: Floats) -> tuple[Floats, Floats]:
+    """The left singular vectors, and the singular values in main memory.
+
+    On a GPU those of R in Q R, which is small: squared rows would lose the smaller half of their digits.
+    """
+    if not _device.is_device(rows):
+        return _svd(rows)[:2]
+    across, small = _device.namespace(rows).linalg.qr(rows)
+    vectors, sizes, _ = _svd(small)
+    return across @ vectors, _device.host(sizes)
+
+
+def _svd(rows: Floats) -> tuple[Floats, Floats, Floats]:
+    if _device.is_device(rows):
+        left, sizes, right = _device.namespace(rows).linalg.svd(rows, full_matrices=False)
+    else:
+        from scipy import linalg
+
+        left, sizes, right = linalg.svd(rows, full_matrices=False, check_finite=False)
+    return left, sizes, right
+
+
+def _quality(scores: Any, n: int, device: bool = False) -> tuple[Floats, int]:
+    """|s| 2^-exponent and the exponent; beside features on a GPU they are there too."""
+    if device:
+        if not _device.is_device(scores):
+            scores = _device.upload(_validate.vector("scores", scores, n))
+        values = np.abs(_device.numbers("scores", scores, (n,)))
+        if not np.isfinite(values).all():
+            raise ValueError("scores: contains NaN or infinity")
+    else:
+        values = np.abs(_validate.vector("scores", scores, n))
     exponent = _exponent(values)
     return _ldexp(values, -exponent), exponent
 
 
 def _exponent(values: Floats | float) -> int:
     """Of two, such that the largest value is below its power; 0 where all are 0."""
-    return int(np.frexp(np.abs(values).max(initial=0.0))[1])
+    largest = float(np.abs(values).max()) if np.size(values) else 0.0
+    return math.frexp(largest)[1]
 
 
 def _ldexp(values: Floats, exponent: int) -> Floats:
     """values 2^exponent."""
     with np.errstate(under="ignore"):
-        scaled: Floats = np.ldexp(values, np.clip(exponent, -4000, 4000))
+        scaled: Floats = np.ldexp(values, max(-4000, min(exponent, 4000)))
     return scaled
 
 

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from augcore import _dispatch, _groups, _random, _validate
+from augcore import _device, _dispatch, _groups, _random, _validate
 from augcore._groups import Budgets
 from augcore._random import Rng
 
@@ -62,13 +62,13 @@ _NO_KEY = np.zeros(2, dtype=np.uint64)  # of policies that draw nothing
 
 
 def _checked(scores: ArrayLike, k: int | None) -> tuple[NDArray[Any], int]:
-    values = _validate.scores("scores", scores)
+    values = _validate.scores("scores", scores, device=True)
     return values, len(values) if k is None else _validate.integer("k", k, 0, len(values))
 
 
 def _take(policy: str, values: NDArray[Any], key: NDArray[np.uint64], k: int) -> Order:
     """The first k points; scores that the kernels do not take as they are are copied, block by block if k is small."""
-    if k > len(values) // 8 or _validate.is_plain(values):
+    if _device.is_device(values) or k > len(values) // 8 or _validate.is_plain(values):
         return _dispatch.policy_order(policy, _validate.plain_scores(values), key, k, 0)
     kept = _dispatch.Reservoir(policy, key, k)
     for first, block in _validate.score_blocks(values):
@@ -356,10 +356,14 @@ class Reservoir:
         TypeError
             If an argument has a wrong type or dtype.
         """
-        values, threads = _validate.scores("scores", scores), _validate.threads(threads)
+        values, threads = _validate.scores("scores", scores, device=True), _validate.threads(threads)
         first = self._next if first_index is None else _validate.integer("first_index", first_index, 0)
         if first + len(values) > np.iinfo(np.int64).max:
             raise ValueError(f"first_index: indices must be below 2**63 - 1, got {first} and {len(values)} scores")
+        if _device.is_device(values):
+            self._kept.add(_validate.plain_scores(values), first, threads)
+            self._next = first + len(values)
+            return
         if not all(_validate.all_finite(block) for _, block in _validate.score_blocks(values)):
             raise ValueError("scores: contains NaN or infinity")
         for start, block in _validate.score_blocks(values):
@@ -436,13 +440,28 @@ def probabilities(scores: ArrayLike, policy: str) -> Floats:
     _validate.choice("policy", policy, POLICIES)
     if policy not in _LOG_WEIGHTS:
         raise ValueError(f"policy: {policy!r} has no probabilities; those that have: {', '.join(_LOG_WEIGHTS)}")
-    values = _validate.scores("scores", scores)
+    values = _validate.scores("scores", scores, device=True)
+    if _device.is_device(values):
+        return _probabilities_on_gpu(values, policy)
     weights = np.empty(len(values))
     for first, block in _validate.score_blocks(values):
         if not _validate.all_finite(block):
             raise ValueError("scores: contains NaN or infinity")
         weights[first : first + len(block)] = _LOG_WEIGHTS[policy](block.astype(np.float64, copy=False))
     return _normalised(weights)
+
+
+def _probabilities_on_gpu(values: NDArray[Any], policy: str) -> Floats:
+    values = _validate.plain_scores(values).astype(np.float64, copy=False)
+    if not len(values):
+        return values
+    if not np.isfinite(values).all():
+        raise ValueError("scores: contains NaN or infinity")
+    log_weights = _LOG_WEIGHTS[policy](values)
+    top = log_weights.max()
+    weights = np.where(np.isinf(top), (log_weights == top).astype(np.float64), np.exp(log_weights - top))
+    normalised: Floats = weights / np.maximum(weights.sum(), 1.0)
+    return normalised
 
 
 def _normalised(log_weights: Floats) -> Floats:

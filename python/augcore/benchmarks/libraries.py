@@ -13,6 +13,7 @@ __all__ = ["LIBRARIES", "find_libraries", "library", "set_threads"]
 # Module to import -> what it is called.
 LIBRARIES = {
     "numpy": "NumPy",
+    "cupy": "CuPy",
     "dppy.finite_dpps": "DPPy",
     "cv2": "OpenCV",
     "torch": "torch",

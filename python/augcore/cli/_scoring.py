@@ -3,6 +3,8 @@
 Two things stand beside the scores while they are made: the partial file of the scores themselves (`_files.NpyWriter`),
 and a folder with the sums of every finished pass over the features, and of the one under way. A fit is a function of
 these sums, so a command that was killed takes its steps again without reading anything, up to where it was.
+
+On a GPU the sums are not kept, since it takes seconds to make them again; the scores are.
 """
 
 from __future__ import annotations
@@ -21,23 +23,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 import augcore
-from augcore import _dispatch, _files
+from augcore import _cuda, _dispatch, _files
 from augcore._errors import FileFormatError
 from augcore.linear_model import LogisticRegression
 from augcore.streaming import Blocks, Journal, fit
 from augcore.streaming.scoring import score_of_blocks
 
-__all__ = ["Job", "score"]
+__all__ = ["ON_GPU", "Job", "score"]
 
 Report = Callable[[str, float, float], None]
 Tell = Callable[[str], None]
+
+ON_GPU = (
+    *("loo_influence", "loo_loss_change", "leverage", "loss", "margin"),
+    *("gradient_dot", "gradient_norm", "el2n", "random"),
+)
 
 _SECONDS_BETWEEN_FLUSHES = 10.0
 _SAMPLED_PAGES, _PAGE = 64, 4096
 
 
 class Job(NamedTuple):
-    """What is asked for; model: a file, or None to fit one."""
+    """What is asked for; model: a file, or None to fit one; device: "cuda" or None."""
 
     X: Path
     y: Path
@@ -49,7 +56,7 @@ class Job(NamedTuple):
     few_passes: bool
     rng: int
     threads: int | None
-    device: str | None = None
+    device: str | None
 
 
 def score(job: Job, out: Path, report: Report, tell: Tell) -> int:
@@ -61,6 +68,8 @@ def score(job: Job, out: Path, report: Report, tell: Tell) -> int:
         values = arrays[name]
         if values is not None and values.ndim != 1:
             raise ValueError(f"{name}: expected 1 dimension, got shape {values.shape}")
+    if job.device is not None:
+        _check_gpu()
     blocks = Blocks(arrays["X"], arrays["y"], arrays["sample_weight"], threads=job.threads, device=job.device)
     blocks.progress = _guarded(report, {path: os.stat(path) for path in files.values() if path is not None})
     facts = _facts(job)
@@ -75,6 +84,13 @@ def score(job: Job, out: Path, report: Report, tell: Tell) -> int:
         _fill(writer, model, blocks, job)
         writer.commit()
     return blocks.n
+
+
+def _check_gpu() -> None:
+    try:
+        _cuda.check()
+    except RuntimeError as error:
+        raise ValueError(f"--device cuda: {error}") from error
 
 
 def _fill(writer: _files.NpyWriter, model: LogisticRegression, blocks: Blocks, job: Job) -> None:

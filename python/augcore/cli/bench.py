@@ -206,6 +206,52 @@ def inner(
     _present("timing the inner loop", measure, show, True, json, markdown)
 
 
+@group.command()
+@command
+def gpu(
+    peers: Annotated[
+        bool, typer.Option("--peers", help="Beside torch and kornia on the same card, and this library's CPU path.")
+    ] = False,
+    repeats: Annotated[int, typer.Option(min=1, max=1001, help="Turns, medians are shown.")] = 7,
+    works: Annotated[
+        str | None, typer.Option(metavar="NAME,...", help="Such as rotate or influence; default: all.")
+    ] = None,
+    images: Annotated[
+        str | None, typer.Option(metavar="NxHxWxC[:DTYPE],...", help="Batches instead of the usual ones.")
+    ] = None,
+    points: Annotated[
+        str | None, typer.Option(metavar="NxP[:DTYPE]", help="Points and features instead of the usual ones.")
+    ] = None,
+    scores: Annotated[int | None, typer.Option(min=1, help="To order, instead of 100,000,000.")] = None,
+    json: JsonFile = None,
+    markdown: MarkdownFile = None,
+    debug: Debug = False,
+) -> None:
+    """Time works on a GPU beside the limits of the card, which are measured first; results are checked to be equal."""
+    from dataclasses import replace
+
+    from augcore.benchmarks import gpu as on_gpu
+    from augcore.benchmarks import gpu_show as show
+    from augcore.benchmarks.gpu_works import SIZES, WORKS, find_works
+    from augcore.benchmarks.influence_peers import parse_case as parse_points
+    from augcore.benchmarks.works import parse_case
+
+    sizes = SIZES if scores is None else replace(SIZES, scores=scores)
+    with usage_errors("--works"):
+        chosen = find_works(works) if works is not None else WORKS
+    with usage_errors("--images"):
+        if images is not None:
+            sizes = replace(sizes, images=[parse_case(text) for text in images.split(",")])
+    with usage_errors("--points"):
+        if points is not None:
+            sizes = replace(sizes, points=parse_points(points))
+
+    def measure(report: Report) -> Any:
+        return on_gpu.compare(sizes, chosen, peers=peers, repeats=repeats, progress=report)
+
+    _present("timing works on the GPU", measure, show, True, json, markdown)
+
+
 def _count(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 64:
         raise ValueError(f"expected numbers from 1 to 64, got {text!r}")

@@ -43,7 +43,7 @@ def score(
     ] = False,
     rng: Annotated[int, typer.Option(min=0, metavar="SEED", help="For the criterion random.")] = 0,
     threads: Annotated[int | None, typer.Option(min=1, max=1024, help="Default: all processors.")] = None,
-    device: Annotated[str | None, typer.Option(metavar="cuda", help="Fit and score on a GPU.")] = None,
+    device: Annotated[str, typer.Option(metavar="cpu|cuda", help="cuda: on a GPU.")] = "cpu",
     debug: Debug = False,
 ) -> None:
     """Score points by a logistic model, which is fitted to them; goes on where it was interrupted or killed."""
@@ -55,11 +55,19 @@ def score(
         raise UsageError(f"--criterion {criterion}: expected one of {', '.join(scores.SCORES)}")
     if model is not None and (C is not None or no_intercept or few_passes):
         raise UsageError("--model: is fitted already; --C, --no-intercept and --few-passes are for a fit")
-    if device not in (None, "cuda"):
-        raise UsageError(f"--device {device}: expected cuda")
+    if device not in ("cpu", "cuda"):
+        raise UsageError(f"--device {device}: expected cpu or cuda")
+    if device == "cuda" and criterion not in _scoring.ON_GPU:
+        raise UsageError(
+            f"--criterion {criterion}: is not for --device cuda; those that are: {', '.join(_scoring.ON_GPU)}"
+        )
+    if device == "cuda" and few_passes:
+        raise UsageError("--few-passes: has no effect with --device cuda")
     check_output(out, X, y, model, sample_weight)
     of_fit = 1.0 if C is None else C, not no_intercept, few_passes
-    job = _scoring.Job(X, y, sample_weight, model, criterion, *of_fit, rng, threads, device)
+    job = _scoring.Job(
+        X, y, sample_weight, model, criterion, *of_fit, rng, threads, None if device == "cpu" else device
+    )
     given = {"X": X, "y": y, "sample_weight": sample_weight, "model": model}
     try:
         with (

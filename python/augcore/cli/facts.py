@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from augcore.cli._command import Debug, command, say
 
 __all__ = ["info"]
@@ -38,8 +40,17 @@ def info(debug: Debug = False) -> None:
     lines = [
         f"augcore {facts['version']}",
         f"python {platform.python_version()} on {platform.system()} {platform.machine()}",
-        f"simd {facts['simd']}, threads {facts['threads']}, cuda {'yes' if facts['cuda'] else 'no'}",
+        f"simd {facts['simd']}, threads {facts['threads']}",
+        _gpu(facts),
         f"needs: {versions(_REQUIRED)}",
         *(f"extra {extra}: {versions(modules)}" for extra, modules in _EXTRAS.items()),
     ]
     say("\n".join(lines))
+
+
+def _gpu(facts: dict[str, Any]) -> str:
+    from augcore import _cuda
+
+    if not facts["cuda"]:
+        return "cuda no"
+    return f"cuda {facts['cuda_toolkit']}, cupy {facts['cupy'] or 'not installed'}, GPUs {_cuda.device_count()}"

@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <cstring>
-#include <limits>
 
 #include "augcore/point/macros.hpp"
 
@@ -15,11 +14,11 @@ namespace augcore::point {
 AUGCORE_POINT double stable_log(double x) {
   constexpr double kLn2High = 0x1.62e42fefa0000p-1;  // ln 2 without its last bits, so that e times it is exact
   constexpr double kLn2Low = 0x1.cf79abc9e3b3ap-40;
-  constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  if (!(x > 0.0)) return x == 0.0 ? -kInfinity : std::numeric_limits<double>::quiet_NaN();
+  constexpr double kInfinity = __builtin_huge_val();  // std::numeric_limits is for the host alone
+  if (!(x > 0.0)) return x == 0.0 ? -kInfinity : __builtin_nan("");
   if (x == kInfinity) return x;
   int e = 0;
-  if (x < std::numeric_limits<double>::min()) {
+  if (x < 0x1p-1022) {
     x *= 0x1p54;
     e = -54;
   }
