@@ -110,6 +110,16 @@ def test_what_is_left_of_rows(cupy: Any) -> None:
     np.testing.assert_allclose(left, 1e-9 * own, atol=1e-15)
 
 
+def test_no_point_is_taken_twice() -> None:
+    """Not even where rounding leaves something of it."""
+    gram = np.array([[1.0, 1.0, 0.0], [1.0, 1.1, 0.0], [0.0, 0.0, 1.0]])
+    limits = np.full(3, 0.01)
+    assert _projection._taken(gram.copy(), np.array([4, 4, 2]), limits, 3) == [0, 2]
+    assert _projection._taken(gram.copy(), np.array([4, 3, 2]), limits, 3) == [0, 1, 2]
+    assert _projection._taken(gram.copy(), np.array([4, 3, 2]), limits, 2) == [0, 1]
+    assert _projection._taken(gram.copy(), np.array([4, 3, 2]), np.array([2.0, 0.2, 0.5]), 3) == [1, 2]
+
+
 def test_refusals(cupy: Any) -> None:
     features = rows(6, 3)
     there = cupy.asarray(features)

@@ -31,12 +31,25 @@ def made_up(kind: str, n: int, seed: int = 0) -> Any:
         "denormal": lambda: rng.integers(0, 1000, n) * 5e-324,
         "large": lambda: 1e17 * rng.random(n),
         "pairs": lambda: np.arange(n) // 2 * 1e17,  # as exponents they leave log E no digit
+        "far pairs": lambda: np.where(np.arange(n) == 5, 1e30, np.arange(n) // 2 * 1e17),  # and crowd on one position
         "far": lambda: np.where(np.arange(n) == n // 2, 1e12, rng.random(n)),
     }
     return scores[kind]()
 
 
-KINDS = ("lognormal", "zeros", "equal", "nothing", "few values", "scales", "denormal", "large", "pairs", "far")
+KINDS = (
+    "lognormal",
+    "zeros",
+    "equal",
+    "nothing",
+    "few values",
+    "scales",
+    "denormal",
+    "large",
+    "pairs",
+    "far pairs",
+    "far",
+)
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -85,8 +98,8 @@ def test_which_way_is_taken(cupy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(_cuda, name, lambda *a, f=function, name=name: (taken.append(name), f(*a))[1])
     monkeypatch.setattr(_cuda, "_MANY", 100)
     for kind, policy, k, ways in (
-        ("lognormal", "random_proportional", 20, ["_some_words"]),
-        ("lognormal", "random_proportional", 2000, ["_all_words"]),
+        *(("lognormal", policy, 20, ["_some_words"]) for policy in POLICIES),
+        *(("lognormal", policy, 2000, ["_all_words"]) for policy in POLICIES),
         ("zeros", "random_inverse_proportional", 2000, ["_all_words"]),
         ("few values", "deterministic_proportional", 20, ["_some_words", "_keys"]),
         ("nothing", "deterministic_inverse_proportional", 20, ["_some_words"]),

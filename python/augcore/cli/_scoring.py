@@ -29,15 +29,10 @@ from augcore.linear_model import LogisticRegression
 from augcore.streaming import Blocks, Journal, fit
 from augcore.streaming.scoring import score_of_blocks
 
-__all__ = ["ON_GPU", "Job", "score"]
+__all__ = ["Job", "score"]
 
 Report = Callable[[str, float, float], None]
 Tell = Callable[[str], None]
-
-ON_GPU = (
-    *("loo_influence", "loo_loss_change", "leverage", "loss", "margin"),
-    *("gradient_dot", "gradient_norm", "el2n", "random"),
-)
 
 _SECONDS_BETWEEN_FLUSHES = 10.0
 _SAMPLED_PAGES, _PAGE = 64, 4096

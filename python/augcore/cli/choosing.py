@@ -57,10 +57,6 @@ def score(
         raise UsageError("--model: is fitted already; --C, --no-intercept and --few-passes are for a fit")
     if device not in ("cpu", "cuda"):
         raise UsageError(f"--device {device}: expected cpu or cuda")
-    if device == "cuda" and criterion not in _scoring.ON_GPU:
-        raise UsageError(
-            f"--criterion {criterion}: is not for --device cuda; those that are: {', '.join(_scoring.ON_GPU)}"
-        )
     if device == "cuda" and few_passes:
         raise UsageError("--few-passes: has no effect with --device cuda")
     check_output(out, X, y, model, sample_weight)
