@@ -26,6 +26,8 @@ cdef extern from "augcore/cuda/transforms.hpp" namespace "augcore::cuda" nogil:
               Stream stream) except +raise_python_error
     void shift(const Images& images, const PerImage& shifts, Border border, const PerImage& fill,
                const OutputImages& out, Stream stream) except +raise_python_error
+    void warp_by_positions(const Images& images, const double* positions, const Sampling& sampling,
+                           const OutputImages& out, Stream stream) except +raise_python_error
     void cos_sin(const double* degrees, int64_t n, double* cosine, double* sine,
                  Stream stream) except +raise_python_error
     void flip(const Images& images, cpp_bool horizontal, cpp_bool vertical, const OutputImages& out,

@@ -25,14 +25,12 @@ struct Taps {
   Taps(std::int64_t n_in, std::int64_t n_out, std::int64_t from, std::int64_t to, bool area, bool columns)
       : begin(n_in), end(0) {
     for (std::int64_t i = from; i < to; ++i) {
-      formula::Tap tap = area ? formula::area_tap(i, n_in, n_out) : formula::bilinear_tap(i, n_in, n_out);
-      // OpenCV gives columns past the ends the whole weight, rows two weights on the same row, which may round apart.
-      if (columns && (tap.index < 0 || tap.index >= n_in - 1)) tap.f = 0.0F;
-      first.push_back(std::min(std::max<std::int64_t>(tap.index, 0), n_in - 1));
-      second.push_back(std::min(std::max<std::int64_t>(tap.index + 1, 0), n_in - 1));
+      const formula::FixedTap tap = formula::fixed_tap(i, n_in, n_out, area, columns);
+      first.push_back(tap.first);
+      second.push_back(tap.second);
       count.push_back(second.back() - first.back() + 1);
-      weight_first.push_back(static_cast<std::int16_t>(formula::fixed_weight(1.0F - tap.f)));
-      weight_second.push_back(static_cast<std::int16_t>(formula::fixed_weight(tap.f)));
+      weight_first.push_back(static_cast<std::int16_t>(tap.weight_first));
+      weight_second.push_back(static_cast<std::int16_t>(tap.weight_second));
       begin = std::min(begin, first.back());
       end = std::max(end, second.back() + 1);
     }

@@ -47,7 +47,11 @@ __device__ __forceinline__ void store_pack(T* to, const T* values) {
   } else {
     std::uint32_t word = 0;
     for (int i = 0; i < kPack<T>; ++i) word |= static_cast<std::uint32_t>(values[i]) << (8 * sizeof(T) * i);
-    *reinterpret_cast<std::uint32_t*>(to) = word;
+    auto* place = reinterpret_cast<std::uint32_t*>(to);
+#ifdef AUGCORE_CUDA_EMULATED
+    emulator::aligned(place);
+#endif
+    *place = word;
   }
 }
 
@@ -59,6 +63,45 @@ __device__ __forceinline__ std::uint32_t load_word(const T* from) {
   const unsigned offset = static_cast<unsigned>(address & 3U);
   const std::uint32_t low = __ldg(words);
   return offset == 0 ? low : __funnelshift_r(low, __ldg(words + 1), 8 * offset);
+}
+
+// The pixels of an output.
+struct Target {
+  Divisor image;   // pixels of an image
+  Divisor row;     // and of a row
+  std::int64_t n;  // pixels of the batch
+};
+
+inline Target target_of(const OutputImages& out) {
+  const std::int64_t n = out.n * out.h * out.w;
+  const bool wide = n * out.c >= Divisor::kNarrow;
+  return {Divisor(out.h * out.w, wide), Divisor(out.w, wide), n};
+}
+
+// Writes pixel(image, x, y, C values) to the few neighbouring pixels of this thread, which fill words of the output.
+template <typename T, int C, typename Pixel>
+__device__ __forceinline__ void write_pixels(const Target& target, T* out, bool aligned, const Pixel& pixel) {
+  constexpr int kPixels = kPack<T>;
+  const std::int64_t first = (static_cast<std::int64_t>(blockIdx.x) * kBlock + threadIdx.x) * kPixels;
+  if (first >= target.n) return;
+  std::int64_t image = target.image.quotient(first);
+  const std::int64_t inside = first - image * target.image.value();
+  std::int64_t y = target.row.quotient(inside), x = inside - y * target.row.value();
+  T values[kPixels * C];
+#pragma unroll
+  for (int i = 0; i < kPixels; ++i) {
+    if (first + i >= target.n) break;
+    pixel(image, x, y, values + i * C);
+    if (++x == target.row.value()) {
+      x = 0;
+      if (++y * target.row.value() == target.image.value()) y = 0, ++image;
+    }
+  }
+  if (aligned && first + kPixels <= target.n) {
+    for (int word = 0; word < C; ++word) store_pack(out + first * C + word * kPixels, values + word * kPixels);
+  } else {
+    for (int k = 0; k < kPixels * C && first * C + k < target.n * C; ++k) out[first * C + k] = values[k];
+  }
 }
 
 }  // namespace augcore::cuda

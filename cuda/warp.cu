@@ -16,12 +16,6 @@ struct Source {
   const T* end;
 };
 
-struct Target {
-  Divisor image;   // pixels of an image
-  Divisor row;     // and of a row
-  std::int64_t n;  // pixels of the batch
-};
-
 // The two neighbours along a row, C channels each, that a bilinear pixel mixes.
 template <typename T, int C>
 struct Neighbours {
@@ -94,50 +88,39 @@ __device__ __forceinline__ bool is_affine(const double* m) { return m[6] == 0.0 
 template <typename T, int C, Interpolation interpolation>
 __global__ void __launch_bounds__(kBlock) warp_kernel(Source<T> source, Target target, PerImage matrices, Border border,
                                                       PerImage fill, T* out, bool aligned) {
-  constexpr int kPixels = kPack<T>;
-  const std::int64_t first = (static_cast<std::int64_t>(blockIdx.x) * kBlock + threadIdx.x) * kPixels;
-  if (first >= target.n) return;
-  std::int64_t image = target.image.quotient(first);
-  const std::int64_t inside = first - image * target.image.value();
-  std::int64_t y = target.row.quotient(inside), x = inside - y * target.row.value();
-  T values[kPixels * C];
-#pragma unroll
-  for (int i = 0; i < kPixels; ++i) {
-    if (first + i >= target.n) break;
+  write_pixels<T, C>(target, out, aligned, [&](std::int64_t image, std::int64_t x, std::int64_t y, T* values) {
     const double* m = of_image(matrices, image);
     const point::Position at = point::source_position(m, !is_affine(m), static_cast<double>(x), static_cast<double>(y));
     const T* pixels = source.pixels + image * source.h * source.w * C;
     if (is_inside<interpolation>(at.x, source.w) && is_inside<interpolation>(at.y, source.h)) {
-      inner_pixel<T, C, interpolation>(source, pixels, at, values + i * C);
+      inner_pixel<T, C, interpolation>(source, pixels, at, values);
     } else {
       T outside[C];
       for (int k = 0; k < C; ++k) outside[k] = static_cast<T>(of_image(fill, image)[k]);
-      point::sample(pixels, source.h, source.w, std::int64_t{C}, at, interpolation, border, outside, values + i * C);
+      point::sample(pixels, source.h, source.w, std::int64_t{C}, at, interpolation, border, outside, values);
     }
-    if (++x == target.row.value()) {
-      x = 0;
-      if (++y * target.row.value() == target.image.value()) y = 0, ++image;
-    }
-  }
-  if (aligned && first + kPixels <= target.n) {
-    for (int word = 0; word < C; ++word) store_pack(out + first * C + word * kPixels, values + word * kPixels);
-  } else {
-    for (int k = 0; k < kPixels * C && first * C + k < target.n * C; ++k) out[first * C + k] = values[k];
-  }
+  });
 }
 
-// Pixels with many channels: a thread for each element.
+// Pixels with many channels, and those at positions of the caller's own: a thread for each element. positions: (x, y)
+// of each pixel of an image, or null.
 template <typename T>
 __global__ void __launch_bounds__(kBlock)
-    warp_channel_kernel(Source<T> source, Target target, Divisor channels, PerImage matrices,
+    warp_channel_kernel(Source<T> source, Target target, Divisor channels, PerImage matrices, const double* positions,
                         Interpolation interpolation, Border border, PerImage fill, T* out) {
   const std::int64_t element = static_cast<std::int64_t>(blockIdx.x) * kBlock + threadIdx.x;
   if (element >= target.n * source.c) return;
   const std::int64_t pixel = channels.quotient(element), channel = element - pixel * source.c;
   const std::int64_t image = target.image.quotient(pixel), inside = pixel - image * target.image.value();
-  const std::int64_t y = target.row.quotient(inside), x = inside - y * target.row.value();
-  const double* m = of_image(matrices, image);
-  const point::Position at = point::source_position(m, !is_affine(m), static_cast<double>(x), static_cast<double>(y));
+  point::Position at;
+  if (positions != nullptr) {
+    at = {point::limit_position(__ldg(positions + 2 * inside)),
+          point::limit_position(__ldg(positions + 2 * inside + 1))};
+  } else {
+    const std::int64_t y = target.row.quotient(inside), x = inside - y * target.row.value();
+    const double* m = of_image(matrices, image);
+    at = point::source_position(m, !is_affine(m), static_cast<double>(x), static_cast<double>(y));
+  }
   const point::Taps taps = point::taps_at(at, source.h, source.w, interpolation, border);
   const T* pixels = source.pixels + image * source.h * source.w * source.c + channel;
   out[element] = point::sample_taps(pixels, source.w, source.c, taps, static_cast<T>(of_image(fill, image)[channel]));
@@ -160,18 +143,30 @@ void warp_few(const Source<T>& source, const Target& target, const PerImage& mat
   }
 }
 
+template <typename T>
+void warp_channels(const Source<T>& source, const Target& target, const PerImage& matrices, const double* positions,
+                   const Sampling& sampling, T* out, Stream stream) {
+  const std::int64_t n = target.n * source.c;
+  launch("warp", warp_channel_kernel<T>, blocks_for(n, kBlock), kBlock, 0, stream, source, target,
+         Divisor(source.c, n >= Divisor::kNarrow), matrices, positions, sampling.interpolation, sampling.border,
+         sampling.fill, out);
+}
+
+template <typename T>
+Source<T> source_of(const Images& in) {
+  const T* pixels = static_cast<const T*>(in.data);
+  return {pixels, in.h, in.w, in.c, pixels + in.n * in.h * in.w * in.c};
+}
+
 }  // namespace
 
 void warp(const Images& in, const PerImage& matrices, const Sampling& sampling, const OutputImages& out,
           Stream stream) {
-  const std::int64_t n = out.n * out.h * out.w;
-  const bool wide = n * out.c >= Divisor::kNarrow;
-  const Target target = {Divisor(out.h * out.w, wide), Divisor(out.w, wide), n};
+  const Target target = target_of(out);
   by_dtype(in.dtype, [&](auto pixel) {
     using T = decltype(pixel);
-    const T* pixels = static_cast<const T*>(in.data);
     T* to = static_cast<T*>(out.data);
-    const Source<T> source = {pixels, in.h, in.w, in.c, pixels + in.n * in.h * in.w * in.c};
+    const Source<T> source = source_of<T>(in);
     switch (in.c) {
       case 1:
         return warp_few<T, 1>(source, target, matrices, sampling, to, stream);
@@ -180,9 +175,17 @@ void warp(const Images& in, const PerImage& matrices, const Sampling& sampling, 
       case 4:
         return warp_few<T, 4>(source, target, matrices, sampling, to, stream);
       default:
-        launch("warp", warp_channel_kernel<T>, blocks_for(n * in.c, kBlock), kBlock, 0, stream, source, target,
-               Divisor(in.c, wide), matrices, sampling.interpolation, sampling.border, sampling.fill, to);
+        return warp_channels<T>(source, target, matrices, nullptr, sampling, to, stream);
     }
+  });
+}
+
+void warp_by_positions(const Images& in, const double* positions, const Sampling& sampling, const OutputImages& out,
+                       Stream stream) {
+  by_dtype(in.dtype, [&](auto pixel) {
+    using T = decltype(pixel);
+    warp_channels<T>(source_of<T>(in), target_of(out), PerImage{}, positions, sampling, static_cast<T*>(out.data),
+                     stream);
   });
 }
 

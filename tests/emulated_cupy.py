@@ -107,6 +107,12 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
     def __cuda_array_interface__(self) -> dict[str, Any]:
         return {**self._box.__array_interface__, "version": 3, "stream": 1}
 
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return 2, 0
+
+    def __dlpack__(self, **keywords: Any) -> Any:
+        return self._box.__dlpack__()
+
     def __len__(self) -> int:
         return len(self._box)
 
@@ -193,7 +199,19 @@ def asarray(value: Any, dtype: Any = None, **keywords: Any) -> ndarray:
     """Also of NumPy arrays: their copies on the card."""
     if isinstance(value, ndarray):
         return ndarray(np.asarray(value._box, dtype=dtype))
+    if hasattr(value, "__cuda_array_interface__"):
+        known = types.SimpleNamespace(__array_interface__=dict(value.__cuda_array_interface__), owner=value)
+        return ndarray(np.asarray(known, dtype=dtype))
     return ndarray(np.array(value, dtype=dtype))
+
+
+def from_dlpack(value: Any) -> ndarray:
+    """Of memory on a card, which may be meant to be read only."""
+    if value.__dlpack_device__()[0] not in (2, 13):
+        raise TypeError("CPU arrays cannot be directly imported to CuPy. Use `cupy.array(numpy.from_dlpack(input))`")
+    capsule = value.__dlpack__(stream=1)
+    known = types.SimpleNamespace(__dlpack__=lambda **_: capsule, __dlpack_device__=lambda: (1, 0))
+    return ndarray(np.from_dlpack(known))
 
 
 def asnumpy(value: Any) -> np.ndarray:

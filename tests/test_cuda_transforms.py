@@ -94,6 +94,10 @@ def test_parameters_on_the_gpu(cupy: Any) -> None:
             transforms.translate(on_gpu, 3, 0, fill=cupy.asarray(fill[:, 0]), **constant),
             transforms.translate(images, 3, 0, fill=fill[:, 0], **constant),
         ),
+        (
+            transforms.translate(on_gpu, 3, -2, fill=(9, 8, 7), **constant),
+            transforms.translate(images, 3, -2, fill=(9, 8, 7), **constant),
+        ),
     ):
         assert_alike(cupy, found, expected)
 

@@ -85,6 +85,9 @@ def test_the_page_on_gpus_runs(cupy):
     np.testing.assert_array_equal(cupy.asnumpy(names["turned"]), transforms.rotate(images, 10))
     each = transforms.rotate(images, np.linspace(-30, 30, 64))
     assert (cupy.asnumpy(names["each"]) != each).mean() < 1e-3
+    np.testing.assert_array_equal(cupy.asnumpy(names["batch"].images), names["pipeline"].sample(images, 0, epoch=3))
+    np.testing.assert_array_equal(cupy.asnumpy(names["same"].images), cupy.asnumpy(names["batch"].images))
+    assert names["copies"].labels.shape == names["copies"].images.shape[:1] == (5 * 64,)
 
 
 def test_the_page_on_data_runs():

@@ -55,6 +55,14 @@ void meet_block();
 // Exchanges a value with the lanes of the mask: of all 32, those of lanes that are not in it are 0.
 const std::uint64_t* meet_warp(unsigned mask, std::uint64_t value);
 
+extern bool misaligned;  // something was read or written that a card cannot: the launch throws
+
+template <typename T>
+T* aligned(T* address) {
+  misaligned = misaligned || reinterpret_cast<std::uintptr_t>(address) % sizeof(T) != 0;
+  return address;
+}
+
 template <typename T>
 std::uint64_t to_bits(T value) {
   static_assert(sizeof(T) <= sizeof(std::uint64_t) && std::is_trivially_copyable_v<T>);
@@ -150,7 +158,7 @@ T atomicOr(T* to, T value) {
 
 template <typename T>
 T __ldg(const T* from) {
-  return *from;
+  return *augcore::emulator::aligned(from);
 }
 inline unsigned __umulhi(unsigned a, unsigned b) {
   return static_cast<unsigned>((static_cast<std::uint64_t>(a) * b) >> 32);

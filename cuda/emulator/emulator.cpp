@@ -11,6 +11,7 @@
 namespace augcore::emulator {
 
 Thread thread;
+bool misaligned = false;
 
 namespace {
 
@@ -167,6 +168,10 @@ void run(dim3 grid, dim3 size, std::size_t shared_bytes, const std::function<voi
         block().run(body, size, grid, {x, y, z});
       }
     }
+  }
+  if (misaligned) {
+    misaligned = false;
+    throw std::runtime_error("emulator: misaligned address");
   }
 }
 

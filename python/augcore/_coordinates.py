@@ -51,7 +51,7 @@ def rotation_matrix(degrees: ArrayLike, size: tuple[int, int], *, center: ArrayL
     height, width = _validate.size("size", size)
     (angles,) = _together(degrees=degrees)
     middle = _matrices.center(height, width) if center is None else center
-    x, y = _validate.per_image_tuple("center", middle, 1, 2)[0]
+    x, y = _validate.per_image_tuple("center", _validate.array("center", middle), 1, 2)[0]
     return _shaped(_finite("center", _matrices.rotations(angles, x, y)), degrees)
 
 
@@ -153,8 +153,9 @@ def transform_points(points: ArrayLike, matrix: ArrayLike) -> Floats:
         pixel.
     """
     values = _validate.points("points", points, 2)
-    m = _validate.matrix("matrix", matrix)
-    if len(m) == 1 and _validate.array("matrix", matrix).ndim == 2:
+    given = _validate.array("matrix", matrix)
+    m = _validate.matrix("matrix", given)
+    if len(m) == 1 and given.ndim == 2:
         m = m[0]
     elif values.ndim > 1 and len(values) == len(m):
         m = m.reshape(-1, *[1] * (values.ndim - 2), 3, 3)

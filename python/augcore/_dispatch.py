@@ -238,7 +238,7 @@ def warp(
     matrices = inverse.reshape(len(inverse), 9)
     codes = _geometry.INTERPOLATIONS[interpolation], _geometry.BORDERS[border]
     if _device.is_device(images):
-        _cuda.warp(_nhwc(images), matrices, *codes, fill, _nhwc(out))
+        _cuda.warp(_nhwc(images), matrices, *codes, fill, arithmetic, _nhwc(out))
     elif arithmetic == "opencv4":
         _geometry.warp_opencv4(_nhwc(images), matrices, _nhwc(out), threads)
     else:
@@ -280,7 +280,10 @@ def resize(
     from augcore import _geometry
 
     code = _geometry.INTERPOLATIONS[interpolation]
-    if arithmetic == "opencv4":
+    if _device.is_device(images):
+        area = interpolation == "area"
+        _cuda.resize(_nhwc(images), rectangles, code, antialias, area, arithmetic, _nhwc(out))
+    elif arithmetic == "opencv4":
         _geometry.resize_opencv4(_nhwc(images), rectangles, code, _nhwc(out), threads)
     else:
         _geometry.resize_exact(_nhwc(images), rectangles, code, antialias, _nhwc(out), threads)
@@ -324,4 +327,7 @@ def warp_by_positions(
     from augcore import _geometry
 
     codes = _geometry.INTERPOLATIONS[interpolation], _geometry.BORDERS[border]
+    if _device.is_device(images):
+        _cuda.warp_by_positions(_nhwc(images), positions, *codes, fill, _nhwc(out))
+        return
     _geometry.warp_by_positions(_nhwc(images), positions, *codes, fill, _nhwc(out), threads)

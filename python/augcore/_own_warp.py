@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from augcore import _dispatch, _validate
+from augcore import _device, _dispatch, _validate
 from augcore._batch import Batch
 from augcore._errors import missing_extra
 from augcore._words import BORDERS, INTERPOLATIONS, Border, Interpolation, Layout
@@ -37,6 +37,11 @@ _AnyPointer: Any = WarpPointer.__mro__[1]  # ctypes' own class of pointers to fu
 EXPECTED = (
     "a function made by augcore.transforms.warp_function, numba.cfunc(augcore.transforms.warp_signature()), or "
     "augcore.transforms.WarpPointer: int (double x, double y, const double* params, int64_t n_params, double* source)"
+)
+
+ON_GPU = (
+    "is native code for the processor, and the images are on a GPU; pass a plain Python function of NumPy arrays x and "
+    "y, which is called once for all images, or cupy.asnumpy(images)"
 )
 
 SLOW = (
@@ -196,6 +201,9 @@ def warp(
 
         Any other callable is slow: it gets arrays x and y of shape (height, width) and float64, once for all images,
         or once for each if `params` has a row for each, and returns two arrays that broadcast to that shape.
+
+        For images on a GPU it is called on the host, and the positions are sent there; native functions are code for
+        the processor, and refused.
     params : array (k,) or (N, k), optional
         What the function gets as its third argument, as float64: the same for all images, or a row for each.
     size : (height, width), optional
@@ -210,7 +218,8 @@ def warp(
     Raises
     ------
     TypeError
-        Also when a native function has another signature, naming the right one.
+        Also when a native function has another signature, naming the right one, and for native functions with images
+        on a GPU.
     ValueError
         Also when C code reports a failure. What a Python function raises, and one compiled by `warp_function`, comes
         through as it is; `out` has no meaning then.
@@ -218,7 +227,7 @@ def warp(
     Warns
     -----
     RuntimeWarning
-        When the function is not native.
+        When the function is not native, and the images are not on a GPU.
 
     Examples
     --------
@@ -230,6 +239,9 @@ def warp(
     """
     batch = Batch.of(images, layout)
     pointer = address(function)
+    on_gpu = _device.is_device(batch.pixels)
+    if pointer is not None and on_gpu:
+        raise TypeError(f"function: {ON_GPU}")
     rows = _validate.rows("params", params, len(batch))
     target = batch.size if size is None else _validate.size("size", size)
     _validate.choice("interpolation", interpolation, INTERPOLATIONS)
@@ -237,7 +249,7 @@ def warp(
     fills = batch.fill(fill)
     n_threads = _validate.threads(threads)
     result = batch.output(out, target, rows, fills)
-    if pointer is None:
+    if pointer is None and not on_gpu:
         warnings.warn(SLOW, RuntimeWarning, stacklevel=2)
     run = _by_python if pointer is None else functools.partial(_by_native, pointer)
     sampling = {"interpolation": interpolation, "border": border, "fill": fills, "threads": n_threads}

@@ -479,7 +479,7 @@ def margins(name: str, value: Any, n: int) -> NDArray[np.int64]:
 
 def rectangles(name: str, value: Any, n: int, height: int, width: int) -> NDArray[np.int64]:
     """(top, left, height, width) within an image, in whole pixels: (1, 4) or (n, 4)."""
-    values = per_image_tuple(name, value, n, 4)
+    values = _components(name, _numbers(name, value), n, 4)
     whole = (values == np.floor(values)) & (values >= [0, 0, 1, 1])
     if not whole.all() or not (values[:, 2:] <= (height, width) - values[:, :2]).all():
         raise ValueError(f"{name}: expected whole pixels within images of {height} x {width} pixels")

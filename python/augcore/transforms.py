@@ -23,6 +23,10 @@ layout : "NHWC", or "NCHW": both give the same values. Three dimensions are alwa
 out : an array for the result: of its shape and dtype, C-contiguous, writable, not overlapping the images.
 threads : the number of threads; the global setting by default. The result does not depend on it.
 
+CuPy arrays, and tensors of other libraries on a GPU, are transformed there, and the result is a CuPy array. Numbers of
+their own per image may be on the GPU too; sizes, pixels to crop and rectangles may not, and points and boxes are read
+in main memory only.
+
 All functions raise TypeError for a wrong type or dtype and ValueError, naming the argument, for a wrong value or shape.
 """
 

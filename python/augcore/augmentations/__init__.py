@@ -4,6 +4,8 @@ A family (`Translate`, `Rotate`, `Crop`) has a fixed list of variants; `expand` 
 (`RandomTranslate`, `RandomRotate`, ...) draws its parameters anew for each image; `Compose` is a pipeline of steps that
 moves images, masks, boxes and keypoints alike, says what it did, and can do the same again. All draws are keyed: an
 image gets the same draw whatever the batch, the order and the number of workers.
+
+Images and masks on a GPU (CuPy arrays) stay there; what is drawn, boxes and keypoints are NumPy arrays.
 """
 
 from augcore.augmentations.compose import Applied, Compose

@@ -100,7 +100,7 @@ class Augmentation(ABC):
         ----------
         images : array (N, H, W) or (N, H, W, C) of uint8, uint16, float32 or float64
         labels : array (N,), optional
-            Copied along.
+            Copied along, wherever they are.
         include_original : bool
             Whether the images themselves come first.
         threads : int, optional
@@ -115,13 +115,13 @@ class Augmentation(ABC):
         n = len(pixels)
         include_original = _validate.flag("include_original", include_original)
         copies = self.n_variants + include_original
-        names = None if labels is None else _validate.array("labels", labels)
+        names = None if labels is None else _validate.array("labels", labels, device=True)
         if names is not None and names.shape != (n,):
             raise ValueError(f"labels: expected shape ({n},), got {names.shape}")
-        result = _validate.output_images("images", None, (copies * n, *pixels.shape[1:]), pixels.dtype, None)
+        result = _validate.output_images("images", None, (copies * n, *pixels.shape[1:]), pixels.dtype, pixels)
         parts = [result[start : start + n] for start in range(0, copies * n, n)] if n else []
         if include_original and parts:
-            parts.pop(0)[:] = pixels
+            parts.pop(0)[...] = pixels
         for variant, part in enumerate(parts):
             self._apply(pixels, np.array([variant]), part, threads)
         source = np.tile(np.arange(n, dtype=np.intp), copies)

@@ -1,14 +1,14 @@
-"""Images and masks on their way through a pipeline."""
+"""Images and masks on their way through a pipeline: each of them stays in the memory it came in, of a GPU too."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from augcore import _validate, transforms
+from augcore import _device, _validate, transforms
 from augcore.augmentations.settings import Fill, Resampling, common
 from augcore.augmentations.step import Drawn, Step
 
@@ -66,16 +66,15 @@ class Images:
             if part.shape[1:] != pixels.shape[1:]:
                 raise ValueError("parameters: a step that changes the size must be applied to all images")
             self._pixels = _copied(pixels)
-            rows = np.flatnonzero(applied)
-            for some in _validate.parts(len(rows), _item_bytes(pixels)):
-                self._pixels[rows[some]] = part[some]
+            for rows, some in _parts(pixels, applied):
+                self._pixels[rows] = part[some]
 
 
 class Masks(Images):
     """Masks of booleans, integers or floats, as pixels of uint8 or uint16 that are copied whatever they mean."""
 
     def __init__(self, steps: Sequence[Step], masks: ArrayLike, shape: tuple[int, ...], fill: Any, layout: str) -> None:
-        values = _validate.array("masks", masks)
+        values = _validate.array("masks", masks, device=True)
         if values.dtype.kind not in "biuf" or values.dtype.itemsize > 8:
             raise TypeError(f"masks: expected booleans, integers or floats, got dtype {values.dtype}")
         n, height, width = shape
@@ -114,6 +113,8 @@ def channels_first(images: Pixels, layout: str) -> Pixels:
 def _moved(images: Pixels, axis: int, to: int) -> Pixels:
     """A copy with the channels at another axis; one after the other is five times faster than NumPy's own order."""
     view = np.moveaxis(images, axis, to)
+    if _device.is_device(images):
+        return _validate.contiguous("images", view)
     result = np.empty(view.shape, view.dtype)
     for part, channel in zip(np.moveaxis(result, to, 0), np.moveaxis(images, axis, 0), strict=True):
         _validate.copy_into(part, channel)
@@ -121,22 +122,33 @@ def _moved(images: Pixels, axis: int, to: int) -> Pixels:
 
 
 def _copied(images: Pixels) -> Pixels:
-    result = np.empty_like(images)
-    _validate.copy_into(result, images)
+    result = _like(images, len(images))
+    if _device.is_device(images):
+        result[...] = images
+    else:
+        _validate.copy_into(result, images)
     return result
 
 
 def _chosen(images: Pixels, applied: NDArray[np.bool_]) -> Pixels:
     """Copies of some images."""
-    rows = np.flatnonzero(applied)
-    result = np.empty((len(rows), *images.shape[1:]), images.dtype)
-    for some in _validate.parts(len(rows), _item_bytes(images)):
-        result[some] = images[rows[some]]
+    result = _like(images, int(np.count_nonzero(applied)))
+    for rows, some in _parts(images, applied):
+        result[some] = images[rows]
     return result
 
 
-def _item_bytes(images: Pixels) -> int:
-    return images.nbytes // max(1, len(images))
+def _like(images: Pixels, n: int) -> Pixels:
+    """Room for n such images, where they are."""
+    return _validate.output_images("images", None, (n, *images.shape[1:]), images.dtype, images)
+
+
+def _parts(images: Pixels, applied: NDArray[np.bool_]) -> Iterator[tuple[Any, slice]]:
+    """Which images, some at a time, where the images are; and their places among those that are chosen."""
+    rows = np.flatnonzero(applied)
+    there = _device.upload(rows) if _device.is_device(images) else rows
+    for some in _validate.parts(len(rows), images.nbytes // max(1, len(images))):
+        yield there[some], some
 
 
 def _filler(fill: Any, dtype: np.dtype[Any]) -> NDArray[Any]:

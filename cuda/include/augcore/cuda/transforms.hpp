@@ -36,6 +36,10 @@ AUGCORE_CUDA_API void warp(const Images& in, const PerImage& matrices, const Sam
 AUGCORE_CUDA_API void shift(const Images& in, const PerImage& shifts, Border border, const PerImage& fill,
                             const OutputImages& out, Stream stream);
 
+// positions: out.h x out.w x 2 (x, y), for all images.
+AUGCORE_CUDA_API void warp_by_positions(const Images& in, const double* positions, const Sampling& sampling,
+                                        const OutputImages& out, Stream stream);
+
 // Of n angles in degrees; the last digit may differ from that of the CPU's library.
 AUGCORE_CUDA_API void cos_sin(const double* degrees, std::int64_t n, double* cosine, double* sine, Stream stream);
 
