@@ -128,6 +128,8 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
         self._box[_unboxed_key(key)] = _unboxed(value)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
+        if method != "__call__" and ufunc not in (np.add, np.multiply):
+            raise NotImplementedError(f"`cupy_{ufunc.__name__}.{method}` is not supported yet")
         outputs = keywords.pop("out", None)
         given = _unboxed_all(keywords)
         if outputs is not None:
@@ -137,6 +139,7 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
         return outputs[0] if outputs is not None and len(outputs) == 1 else _boxed(result)
 
     def __array_function__(self, function: Any, types: Any, arguments: Any, keywords: Any) -> Any:
+        _no_numpy_only(function.__name__, keywords)
         with np.errstate(all="ignore"):
             return _boxed(function(*_unboxed_all(arguments), **_unboxed_all(keywords)))
 
@@ -146,6 +149,7 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
             raise AttributeError(f"'ndarray' object has no attribute {name!r}")
 
         def call(*arguments: Any, **keywords: Any) -> Any:
+            _no_numpy_only(name, keywords)
             with np.errstate(all="ignore"):
                 return _boxed(getattr(self._box, name)(*_unboxed_all(arguments), **_unboxed_all(keywords)))
 
@@ -157,6 +161,12 @@ METHODS = {
     *("max", "mean", "min", "nonzero", "prod", "ravel", "repeat", "reshape", "round", "sort", "squeeze", "std", "sum"),
     *("swapaxes", "take", "trace", "transpose", "var", "view"),
 }
+
+
+def _no_numpy_only(name: str, keywords: dict[str, Any]) -> None:
+    for word in ("initial", "where"):
+        if word in keywords and name not in ("sum", "prod"):
+            raise TypeError(f"{name}() got an unexpected keyword argument '{word}'")
 
 
 def _boxed(value: Any) -> Any:

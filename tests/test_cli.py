@@ -198,6 +198,8 @@ def test_nothing_to_go_on_with(command: Augcore, tiny: Path, tmp_path: Path) -> 
     assert_one_line(command("run", "--resume", "--out", "typo"), 2, "typo: ", *words)
     assert_one_line(command("run", "--resume"), 2, "sample-1: ", *words)
     assert not list((tmp_path / "here").iterdir())
+    (tmp_path / "here" / "empty").mkdir()
+    assert_one_line(command("run", "--resume", "--out", "empty"), 2, "empty: ", *words)
     assert command("run", tiny, "--resume", "--out", "new").returncode == 0
 
 

@@ -16,18 +16,8 @@ PACKAGE = ROOT / "python" / "augcore"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 BASE = {"_validate", "_dispatch", "_cuda", "_device", "_random", "_errors", "_files", "_download"}
-BASE |= {
-    "_batch",
-    "_coordinates",
-    "_device_linalg",
-    "_groups",
-    "_matrices",
-    "_multinomial",
-    "_own_warp",
-    "_samples",
-    "_words",
-}
-BASE |= {"_projection", "_validate_models"}
+BASE |= {"_batch", "_coordinates", "_groups", "_matrices", "_multinomial", "_own_warp", "_samples", "_words"}
+BASE |= {"_device_linalg", "_dispatch_logistic", "_projection", "_validate_models"}
 # What each module of the package may import from the package, the base layer aside.
 MAY_IMPORT = {
     "transforms": set(),

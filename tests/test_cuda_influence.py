@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from augcore import influence
+from augcore import _dispatch, influence
 from augcore.influence import cross, forms
 from augcore.linear_model import HessianFactor, LogisticRegression
 
@@ -85,6 +85,26 @@ def test_single_precision_where_the_cpu_takes_it(
             assert_alike(cupy, found, expected, 1e-12)  # it is in single precision indeed
 
 
+def test_products_in_single_precision(cupy: Any) -> None:
+    X, _, _, _ = made_up(1100, 20, dtype="float32")
+    weight = np.random.default_rng(1).normal(size=1100)
+    for intercept in (False, True):
+        mixed = np.random.default_rng(2).normal(size=(20 + intercept, 40))
+        factor = np.linalg.cholesky(mixed @ mixed.T)
+        prepared = _dispatch.forms_of_factor(cupy.asarray(factor), lambda: 1.0)
+        for function, there, here in (
+            (_dispatch.inverse_quadratic_form, prepared, factor),
+            (_dispatch.weighted_gram, cupy.asarray(weight), weight),
+            (_dispatch.quadratic_forms, cupy.asarray(factor[None]), factor[None]),
+        ):
+            expected = function(X.astype(np.float64), intercept, here, 1)
+            for single, tolerance in ((False, 1e-12), (True, 3e-5)):
+                found = cupy.asnumpy(function(cupy.asarray(X), intercept, there, 1, single))
+                error = np.abs(found - expected).max() / np.abs(expected).max()
+                assert error <= tolerance
+                assert (error > 1e-9) == single
+
+
 @pytest.mark.parametrize("name", ["loo_influence", "loo_loss_change", "leverage"])
 def test_dual_and_points_apart(cupy: Any, name: str) -> None:
     X, y, coef, intercept = made_up(9, 40)
@@ -107,7 +127,7 @@ def test_ill_conditioned_and_singular(cupy: Any, classes: int) -> None:
     expected = influence.loo_influence(X, y, coef, intercept, 1e-9)
     assert_alike(cupy, influence.loo_influence(cupy.asarray(X), y, coef, intercept, 1e-9), expected, 1e-5)
     X[:, 4] = X[:, 3]
-    with pytest.raises(np.linalg.LinAlgError, match=r"raise l2"):
+    with pytest.raises(np.linalg.LinAlgError, match=r"of feature 4\).*raise l2"):
         influence.loo_influence(cupy.asarray(X), y, coef, intercept, 0.0)
     X[:, 4] = 0.0
     with pytest.raises(np.linalg.LinAlgError, match=r"of feature 4\)"):
@@ -253,3 +273,18 @@ def test_bad_sets(cupy: Any) -> None:
         influence.influence_topk(*here[:2], *there[2:], *model, k=1)
     with pytest.raises(TypeError, match=r"^V: is on a GPU"):
         influence.inverse_hvp(here[0], cupy.asarray(np.ones(6)), *model, 0.5)
+
+
+def test_bounds_are_seen_at_every_place(cupy: Any) -> None:
+    """Whole words and single elements, in one block and in several."""
+    for n in (1, 3, 4, 5, 2048, 9001, 20_000):
+        for dtype in ("float32", "float64"):
+            values = np.ones(n + 1, dtype)
+            for first in (0, 1):
+                part = cupy.asarray(values)[first : first + n]
+                assert _dispatch.within(part, 1.0)
+                for place in {0, n // 2, n - 1}:
+                    for spoiled in (1.5, np.nan, -np.inf):
+                        part[place] = spoiled
+                        assert not _dispatch.within(part, 1.0)
+                    part[place] = 1.0

@@ -89,7 +89,7 @@ def test_what_fits_is_read_once(cupy: Any) -> None:
 def test_bad_input(cupy: Any, room: bool) -> None:
     X, y, _ = made_up(2, "float64")
     X[1200, 1] = np.nan
-    with pytest.raises(ValueError, match=r"^X: contains NaN"):
+    with pytest.raises(ValueError, match=r"^X: contains NaN or infinity$"):
         streaming.fit(streaming.Blocks(X, y, rows=512, device="cuda"))
     with pytest.raises(ValueError, match=r"^device: expected one of 'cuda', got 'tpu'"):
         streaming.Blocks(X, y, device="tpu")
@@ -98,3 +98,16 @@ def test_bad_input(cupy: Any, room: bool) -> None:
     read = lambda: [(np.resize(X, (n, 4)), np.resize(y, n)) for n in (next(lengths),)]  # noqa: E731
     with pytest.raises(ValueError, match=r"^read: gave more than 1300 samples"):
         streaming.fit(streaming.Blocks.from_iterable(read, rows=2048, device="cuda"))
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_other_scores(cupy: Any, classes: int) -> None:
+    X, y, _ = made_up(classes, "float64")
+    model = LogisticRegression().fit(X, y)
+    for criterion in ("loss", "margin", "gradient_dot", "gradient_norm", "entropy", "el2n"):
+        expected = scores.SCORES[criterion](model, X[:600], y[:600])
+        found = scores.SCORES[criterion](model, cupy.asarray(X[:600]), y[:600])
+        assert isinstance(found, cupy.ndarray)
+        np.testing.assert_allclose(cupy.asnumpy(found), expected, rtol=1e-9, atol=1e-12)
+        by_blocks = streaming.score(model, streaming.Blocks(X[:600], y[:600], rows=512, device="cuda"), criterion)
+        np.testing.assert_allclose(by_blocks, expected, rtol=1e-9, atol=1e-12)

@@ -21,7 +21,7 @@ from sklearn.linear_model import LogisticRegression  # noqa: E402
 from sklearn.svm import LinearSVC  # noqa: E402
 
 from augcore import _random, policies  # noqa: E402
-from augcore.experiments import inputs, originals, runner  # noqa: E402
+from augcore.experiments import memory, originals, runner  # noqa: E402
 from augcore.experiments.config import ConfigError, parse  # noqa: E402
 
 CONFIGURATIONS = (
@@ -309,7 +309,7 @@ def test_a_class_that_is_missing_is_named(three_classes: str, tmp_path: Path) ->
         ),
         (
             {"y_train": (np.arange(40) < 3).astype(int), "y_test": np.arange(20) % 2},
-            "dataset: a run takes at least 4 training images of each class, there are 3",
+            "dataset: the training images have 3 of class '1', a run takes at least 4",
         ),
         ({"y_train": np.arange(40) % 2}, "dataset: the training images have none of class '2'"),
         ({"x_train": np.zeros((40, 8, 8, 2), np.uint8), "x_test": np.zeros((20, 8, 8, 2), np.uint8)}, "dataset: .* 2"),
@@ -333,10 +333,11 @@ def test_a_hessian_that_would_fill_the_memory_is_refused(
     settings = {"dataset": three_classes, "model": "pixels", "augmentations": ["crop"], "crop": {"sizes": [1]}}
     settings |= {"configurations": ["baseline"], "scores": ["loss", score], "sizes": [1], "rounds": 1}
     side = np.load(three_classes.removeprefix("npz:"))["x_train"][0].size
-    monkeypatch.setattr(inputs, "DENSE_LIMIT", 2 * (side + 1) - 1)
-    with pytest.raises(ConfigError, match=rf"^scores: {score} takes a Hessian of {2 * (side + 1)} rows for 3 classes"):
+    monkeypatch.setattr(memory, "DENSE_LIMIT", 2 * (side + 1) - 1)
+    refused = rf"^model: {side} features and 3 classes make a Hessian of {2 * (side + 1)} rows, and the score {score}"
+    with pytest.raises(ConfigError, match=refused):
         runner.run(parse(settings), tmp_path / "run")
-    monkeypatch.setattr(inputs, "DENSE_LIMIT", 2 * (side + 1))
+    monkeypatch.setattr(memory, "DENSE_LIMIT", 2 * (side + 1))
     runner.run(parse(settings), tmp_path / "run", resume=True)
 
 

@@ -513,8 +513,8 @@ def test_features_are_not_kept_where_nothing_can_be_put(
     ("change", "message"),
     [
         ({"dataset": "cats"}, "dataset: expected one of"),
-        ({"model": "resnet9000"}, "model: there is no file 'resnet9000', .*'pixels', 'cnn'"),
-        ({"crop": {"sizes": [1, 4]}}, "crop.sizes: 4 pixels off each side leave nothing of images of 8 x 6"),
+        ({"model": "resnet9000"}, "model: expected one of 'pixels', 'cnn', .*, got 'resnet9000'"),
+        ({"crop": {"sizes": [1, 4]}}, "crop.sizes: 4 pixels off every side leave nothing of images of 8 x 6"),
         ({"sizes": [1, 41]}, "sizes: 41 points cannot be augmented, there are 40"),
         ({"classes": [0, 7]}, "classes:"),
         ({"n_train": 41}, "n_train:"),

@@ -39,7 +39,7 @@ def write_set(tmp_path: Path) -> Callable[..., str]:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"crop": {"sizes": [1, 3]}}, "crop.sizes: 3 pixels .* nothing of 8 x 6"),
+        ({"crop": {"sizes": [1, 3]}}, "crop.sizes: 3 pixels .* nothing of images of 8 x 6"),
         ({"model": __file__}, "model: expected one of 'pixels', .*npz"),
         ({"model": "x" * 5000}, "model: expected one of"),
         ({"C": 5e-324}, "C: input should be greater than or equal to 1e-300, got 5e-324"),
@@ -58,10 +58,10 @@ def test_settings_are_refused_before_anything_is_written(
 @pytest.mark.parametrize(
     ("labels", "options", "words"),
     [
-        ({"y_train": [7] * 9, "y_test": [7] * 4}, {}, "dataset: .* one class alone, '7'"),
-        ({"y_train": [0] * 9}, {}, "n_train: the first 9 training images have none of class '1'"),
-        ({"y_train": [0] * 9 + [1] * 3}, {}, "n_train: .* have 3 of class '1', cross-validation takes 4"),
-        ({"y_train": [0, 0, 0, 1, 1, 1, 2], "y_test": [0, 1, 2]}, {"C_grid": [1.0]}, "n_train: .* have 3 of class '0'"),
+        ({"y_train": [7] * 9, "y_test": [7] * 4}, {}, "dataset: all images of .* are of one class, '7'"),
+        ({"y_train": [0] * 9}, {}, "dataset: the training images have none of class '1'"),
+        ({"y_train": [0] * 9 + [1] * 3}, {}, "dataset: .* have 3 of class '1', a run takes at least 4"),
+        ({"y_train": [0, 0, 0, 1, 1, 1, 2], "y_test": [0, 1, 2]}, {"C_grid": [1.0]}, "dataset: .* have 3 of class '0'"),
     ],
 )
 def test_too_few_of_a_class(
@@ -219,21 +219,6 @@ def augcore_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.C
         return int(ended.value.code or 0), capfd.readouterr().err
 
     return call
-
-
-@pytest.mark.parametrize("arguments", [("--out", "nowhere"), ("smoke", "--out", "nowhere"), ("smoke",), ()])
-def test_nothing_to_resume(augcore_run: Any, tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    code, told = augcore_run("--resume", *arguments)
-    assert code == 2
-    assert told.startswith("augcore: --resume: there is no run in ")
-    assert told.count("\n") == 1
-    assert not list(tmp_path.iterdir())
-
-
-def test_resuming_without_a_name_begins_nothing(augcore_run: Any, tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
-    code, told = augcore_run("--resume", "--out", "empty")
-    assert (code, told) == (1, "augcore: error: empty: has no config.json, so it is no run of augcore\n")
 
 
 @pytest.mark.parametrize("grid", [(), ("--grid", "C=1,2")])

@@ -39,7 +39,7 @@ Array = Any  # CuPy's, which has no such type
 Floats = NDArray[np.float64]  # or CuPy's
 
 _BLOCK_BYTES = 1 << 28  # of temporaries
-_CACHED_BYTES = 1 << 25  # of products that stay in the second-level cache until their rows are summed
+_PRODUCT_BYTES = 1 << 27  # of products whose rows are then summed: fewer take longer to begin than to be done
 _TILE_ROWS = 1024  # whose sum is of float32 where single precision does, at least
 _COLUMN_BLOCKS = 8
 _EXPLICIT_CONDITION = 1e-8  # the reciprocal: from here on L is inverted, which a solution for every row need not be
@@ -320,7 +320,7 @@ def _triangular_forms(
     # Of the intercept's column only the last element is not 0: it is added to the last column of the products.
     shift = triangle[-1, -1:].astype(np.float64) if intercept else None
     stride = 1 if column is None else out.shape[1]
-    blocks = _row_blocks(n, q * size, _CACHED_BYTES)
+    blocks = _row_blocks(n, q * size, _PRODUCT_BYTES)
     products = _device.empty("X", (blocks[0].stop if blocks else 0, q), blas.dtype)
     for rows in blocks:
         part = X[rows]

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from augcore import _device, _dispatch
 
+Floats = NDArray[np.float64]
 MAX_THREADS = 1024
 
 
@@ -240,7 +241,7 @@ def _within(values: NDArray[Any], bound: float) -> bool:
     """Whether no element is NaN or above the bound in size; where the kernel takes the array, in one pass."""
     contiguous = values.flags.c_contiguous or values.flags.f_contiguous
     if _device.is_device(values):
-        return _dispatch.within(values.ravel(order="K" if contiguous else "C"), bound)
+        return _dispatch.within(values.ravel(order="K"), bound)
     if contiguous and values.flags.aligned and values.dtype in (np.float32, np.float64) and values.dtype.isnative:
         return _dispatch.within(values.ravel(order="K"), bound)
     return bool((np.abs(values) <= np.float64(bound)).all())
@@ -253,22 +254,14 @@ MAX_MAGNITUDE = 1e100
 def magnitudes(name: str, values: NDArray[Any]) -> NDArray[Any]:
     """Real numbers that are finite and whose squares do not overflow."""
     if not _within(values, MAX_MAGNITUDE):
-        finite = all_finite(values)
-        raise ValueError(
-            f"{name}: has values above {MAX_MAGNITUDE:g}; scale them" if finite else f"{name}: contains NaN or infinity"
-        )
+        too_large = f"has values above {MAX_MAGNITUDE:g}; scale them"
+        raise ValueError(f"{name}: {too_large if all_finite(values) else 'contains NaN or infinity'}")
     return values
 
 
-def vector(
-    name: str, value: Any, length: int | None = None, *, finite: bool = True, device: bool = False
-) -> NDArray[np.float64]:
+def vector(name: str, value: Any, length: int | None = None, *, finite: bool = True, device: bool = False) -> Floats:
     """A vector of float64, of the given length."""
-    values = real_array(name, value, ndim=1, finite=finite, device=device)
-    if _device.is_device(values):
-        values = values.astype(np.float64, copy=False)
-    else:
-        values = np.ascontiguousarray(values, dtype=np.float64)
+    values = real_array(name, value, ndim=1, finite=finite, device=device).astype(np.float64, copy=False)
     if length is not None and len(values) != length:
         raise ValueError(f"{name}: expected length {length}, got {len(values)}")
     return values
@@ -301,13 +294,12 @@ def sample_weight(name: str, value: Any, length: int, like: Any = None) -> NDArr
     """Weights of samples, none negative; None means one each. They go to the GPU where `like` is on it."""
     if value is None:
         return None
-    device = _device.is_device(like)
-    weights = vector(name, value, length, device=device)
+    weights = vector(name, value, length, device=_device.is_device(like))
     if length and weights.min() < 0:
         raise ValueError(f"{name}: must not be negative, got {float(weights.min())!r}")
     if magnitudes(name, weights).any() and weights[weights > 0].min() < 1 / MAX_MAGNITUDE:
         raise ValueError(f"{name}: has values below {1 / MAX_MAGNITUDE:g} that are not 0; scale them")
-    return _device.upload(weights) if device else weights
+    return _device.upload(weights) if _device.is_device(like) else weights
 
 
 # ---- registries ------------------------------------------------------------------------------------------------------

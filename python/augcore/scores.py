@@ -304,12 +304,13 @@ def entropy(
     (n,) ndarray of float64
     """
     fitted = fitted_model(model)
-    any_label = np.full(_validate_models.sparse_or_dense_design("X", X).shape[0], fitted.classes_[0])
+    any_label = np.full(_validate_models.sparse_or_dense_design("X", X, device=True).shape[0], fitted.classes_[0])
 
     def mean_loss(part: Points) -> Floats:
         losses = part.class_losses()
         with np.errstate(under="ignore"):
-            return np.asarray(np.sum(np.exp(-losses) * losses, axis=1))
+            total: Floats = np.sum(np.exp(-losses) * losses, axis=1)
+            return total
 
     return _points(fitted, X, any_label, threads).each(mean_loss)
 

@@ -64,8 +64,6 @@ def run(
 ) -> None:
     """Run an experiment: scores, policies, fits, tables, figures, report."""
     folder = out or _default_folder(experiment, resume)
-    if resume and not folder.exists():
-        raise UsageError(f"--resume: there is no run in {folder}; without --resume one begins there")
     configs = _configs(experiment, assignments or [], grid or [], convention, folder if resume else None)
     again = "augcore run --resume --out" if len(configs) == 1 else "the same command and --resume --out"
     done: list[Path] = []

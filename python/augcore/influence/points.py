@@ -164,7 +164,15 @@ class Points(ABC):
     def residual_norm(self) -> Floats:
         """|r|, also where its squares would vanish."""
         r = self.residual()
-        return np.abs(r) if r.ndim == 1 else np.hypot.reduce(r, axis=1)
+        lengths: Floats
+        if r.ndim == 1:
+            lengths = np.abs(r)
+        elif _device.is_device(r):
+            sizes = np.maximum(np.abs(r).max(axis=1), np.finfo(float).tiny)
+            lengths = sizes * np.linalg.norm(r / sizes[:, None], axis=1)
+        else:
+            lengths = np.hypot.reduce(r, axis=1)
+        return lengths
 
     def row_norms(self) -> Floats:
         """|(x, 1)| of every point, |x| without an intercept."""
