@@ -1,7 +1,7 @@
 // Weighted rows, sums of tiles, and the last step of quadratic forms: passes before and after products of matrices.
 //
-// Floor: every element is read once and written once (weighted_rows), or read once, at the bandwidth of the memory, or
-// of the second-level cache, in which callers keep the blocks that products have just written.
+// Floor: every element is read once and written once (weighted_rows), or read once, at the bandwidth of the memory. A
+// product of matrices with q columns does q operations for each element that is read here: 100 times as long, or more.
 #include <cmath>
 
 #include "augcore/cuda/gram.hpp"

@@ -18,9 +18,9 @@ constexpr int kBlock = 256;
 constexpr int kWarps = kBlock / kWarp;
 constexpr int kRows = 4;  // of a warp at a time: as many words are under way
 constexpr std::int64_t kTileRows = kWarps * kRows;
-constexpr std::int64_t kMostParts = 528;                                 // four blocks for each of 132 multiprocessors
-constexpr int kTogether = 4;                                             // vectors whose products are made in one pass
-constexpr std::size_t kUsualShared = 72 << 10, kMostShared = 200 << 10;  // of a block: three, or one, at a time
+constexpr std::int64_t kMostParts = 528;        // four blocks for each of 132 multiprocessors
+constexpr int kTogether = 4;                    // vectors whose products are made in one pass
+constexpr std::size_t kUsualShared = 72 << 10;  // bytes of a block, where two or three are to run side by side
 
 // ---- logits ---------------------------------------------------------------------------------------------------------
 
@@ -213,7 +213,15 @@ __global__ void __launch_bounds__(kBlock)
   if (i < n) out[i] = weighted_residual(eta[i], i, y, weight);
 }
 
-// Of the gradient with R rows a warp.
+// Bytes that a block of this card can have, those that have names aside.
+std::size_t most_shared() {
+  int device = 0, bytes = 0;
+  check(cudaGetDevice(&device), "cudaGetDevice");
+  check(cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device), "cudaDeviceGetAttribute");
+  return static_cast<std::size_t>(bytes) - 1024;
+}
+
+// Of the gradient with R rows a warp. Sums are of the same rows in the same order whatever R is.
 template <typename T>
 std::size_t shared_bytes(std::int64_t p, std::int64_t q, int R) {
   return static_cast<std::size_t>(q + q % 2) * sizeof(double) + static_cast<std::size_t>(kWarps * R * p) * sizeof(T);
@@ -269,7 +277,7 @@ void gradient(const Design& rows, const double* coef, const double* y, const dou
       run(std::integral_constant<int, 4>{});
     } else if (shared_bytes<T>(p, q, 2) <= kUsualShared) {
       run(std::integral_constant<int, 2>{});
-    } else if (shared_bytes<T>(p, q, 1) <= kMostShared) {
+    } else if (shared_bytes<T>(p, q, 1) <= most_shared()) {
       run(std::integral_constant<int, 1>{});
     } else {
       linear_predictor(rows, coef, 1, eta, stream);

@@ -140,6 +140,8 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __array_function__(self, function: Any, types: Any, arguments: Any, keywords: Any) -> Any:
         _no_numpy_only(function.__name__, keywords)
+        if function is np.bincount and arguments[0].size == 0:
+            raise ValueError("zero-size array to reduction operation cupy_max which has no identity")
         with np.errstate(all="ignore"):
             return _boxed(function(*_unboxed_all(arguments), **_unboxed_all(keywords)))
 

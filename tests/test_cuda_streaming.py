@@ -15,9 +15,9 @@ from augcore.streaming import uploads
 
 def made_up(classes: int, dtype: str) -> tuple[Any, Any, Any]:
     rng = np.random.default_rng(classes)
-    X = rng.normal(size=(1300, 4)).astype(dtype)
-    y = np.array(["a", "b", "c"])[rng.permutation(np.arange(1300) % classes)]
-    return X, y, rng.uniform(0.1, 2, 1300)
+    X = rng.normal(size=(1100, 4)).astype(dtype)
+    y = np.array(["a", "b", "c"])[rng.permutation(np.arange(1100) % classes)]
+    return X, y, rng.uniform(0.1, 2, 1100)
 
 
 @pytest.fixture(params=["it fits", "it does not fit"])
@@ -46,13 +46,13 @@ def test_any_source_and_any_beginning(cupy: Any, room: bool) -> None:
     X, y, _ = made_up(2, "float64")
     model = LogisticRegression().fit(X, y)
     expected = scores.SCORES["loo_influence"](model, X, y)
-    parts = [slice(0, 700), slice(700, 701), slice(701, 1300)]
+    parts = [slice(0, 700), slice(700, 701), slice(701, 1100)]
     blocks = streaming.Blocks.from_iterable(lambda: ((X[rows], y[rows]) for rows in parts), rows=512, device="cuda")
     for samples in (blocks, streaming.Blocks(X[:, ::-1], y, rows=1024, device="cuda")):
         backwards = samples is not blocks
         if backwards:
             model = LogisticRegression().fit(X[:, ::-1], y)
-        out = np.full(1300, 7.0)
+        out = np.full(1100, 7.0)
         streaming.score(model, samples, out=out, first=512)
         np.testing.assert_allclose(out[512:], expected[512:], rtol=1e-6)
         assert (out[:512] == 7.0).all()
@@ -88,15 +88,15 @@ def test_what_fits_is_read_once(cupy: Any) -> None:
 
 def test_bad_input(cupy: Any, room: bool) -> None:
     X, y, _ = made_up(2, "float64")
-    X[1200, 1] = np.nan
+    X[1050, 1] = np.nan
     with pytest.raises(ValueError, match=r"^X: contains NaN or infinity$"):
         streaming.fit(streaming.Blocks(X, y, rows=512, device="cuda"))
     with pytest.raises(ValueError, match=r"^device: expected one of 'cuda', got 'tpu'"):
         streaming.Blocks(X, y, device="tpu")
-    lengths = iter((1300, 1300, 1301))
+    lengths = iter((1100, 1100, 1101))
     X = np.nan_to_num(X)
     read = lambda: [(np.resize(X, (n, 4)), np.resize(y, n)) for n in (next(lengths),)]  # noqa: E731
-    with pytest.raises(ValueError, match=r"^read: gave more than 1300 samples"):
+    with pytest.raises(ValueError, match=r"^read: gave more than 1100 samples"):
         streaming.fit(streaming.Blocks.from_iterable(read, rows=2048, device="cuda"))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from augcore import _device, _dispatch, _validate
+from augcore import _device, _dispatch, _validate, _validate_images
 from augcore._batch import Batch
 from augcore._errors import missing_extra
 from augcore._words import BORDERS, INTERPOLATIONS, Border, Interpolation, Layout
@@ -281,7 +281,7 @@ def _by_python(
     neighbours = len(images) // len(params)
     for row, values in enumerate(params):
         y, x = np.indices((height, width), dtype=np.float64)
-        positions = _validate.positions("function", function(x, y, values.copy()), (height, width))
+        positions = _validate_images.positions("function", function(x, y, values.copy()), (height, width))
         part = slice(row * neighbours, (row + 1) * neighbours)
         fills = fill if len(fill) == 1 else fill[part]
         _dispatch.warp_by_positions(images[part], positions, fill=fills, out=out[part], **sampling)
@@ -291,7 +291,7 @@ def positions(function: Any, x: Floats, y: Floats, params: Floats) -> Floats:
     """Where a function of any kind takes points: x and y (m,), one row of params; (m, 2)."""
     pointer = address(function)
     if pointer is None:
-        return _validate.positions("function", function(x.copy(), y.copy(), params.copy()), x.shape)
+        return _validate_images.positions("function", function(x.copy(), y.copy(), params.copy()), x.shape)
     native, values = WarpPointer(pointer), np.ascontiguousarray(params).ctypes.data_as(_Doubles)
     found = np.full((len(x), 2), np.nan)
     for i, (px, py) in enumerate(zip(x.tolist(), y.tolist(), strict=True)):

@@ -37,7 +37,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from augcore import _device, _dispatch, _matrices, _validate
+from augcore import _device, _dispatch, _matrices, _validate, _validate_images
 from augcore._batch import Batch
 from augcore._coordinates import (
     box_visibility,
@@ -296,7 +296,7 @@ def crop(
     """
     batch = Batch.of(images, layout)
     height, width = batch.size
-    top, right, bottom, left = _validate.margins("px", px, len(batch)).T
+    top, right, bottom, left = _validate_images.margins("px", px, len(batch)).T
     rectangles = np.ascontiguousarray(np.stack([top, left, height - top - bottom, width - left - right], axis=1))
     if (rectangles[:, 2:] < 1).any():
         raise ValueError(f"px: nothing is left of images of {height} x {width} pixels")
@@ -382,7 +382,7 @@ def resized_crop(
     array (N, height, width) or (N, height, width, C) of the dtype of images
     """
     batch = Batch.of(images, layout)
-    rectangles = _validate.rectangles("rectangle", rectangle, len(batch), *batch.size)
+    rectangles = _validate_images.rectangles("rectangle", rectangle, len(batch), *batch.size)
     target = _validate.size("size", size)
     return _resize(batch, rectangles, target, interpolation, antialias, arithmetic, out, threads)
 

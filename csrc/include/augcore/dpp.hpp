@@ -30,8 +30,8 @@ AUGCORE_API void elementary_ratios(const SpectralKernel& kernel, std::int64_t k,
 
 // The k eigenvectors of a draw, in rising order: those below r are columns of V, the others columns of I - W W'. Reads
 // n, r, eigenvalues and rest of the kernel.
-AUGCORE_API void chosen_columns(const SpectralKernel& kernel, const double* ratios, std::int64_t columns, std::int64_t k,
-                                const std::uint64_t* key, std::int64_t draw, std::int64_t* out);
+AUGCORE_API void chosen_columns(const SpectralKernel& kernel, const double* ratios, std::int64_t columns,
+                                std::int64_t k, const std::uint64_t* key, std::int64_t draw, std::int64_t* out);
 
 // Row i of out (draws x k): the set of draw first_draw + i, in rising order. `ratios` has at least k columns. Throws
 // std::invalid_argument where k is above the rank or the columns of V are not independent.

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from augcore import _matrices, _random, _validate, transforms
+from augcore import _matrices, _random, _validate, _validate_images, transforms
 from augcore._words import check_arithmetic
 from augcore.augmentations.distributions import LogUniform, Parameter, distribution, made, within
 from augcore.augmentations.registry import register
@@ -196,7 +196,7 @@ class RandomResizedCrop(Step):
     def matrix(self, parameters: Drawn, height: int, width: int) -> Floats:
         """The rectangle, stretched over the result."""
         rectangles = parameters["rectangle"]
-        _validate.rectangles("rectangle", rectangles, len(rectangles), height, width)
+        _validate_images.rectangles("rectangle", rectangles, len(rectangles), height, width)
         return _matrices.windows(rectangles, self.output_size(height, width))
 
     def apply(

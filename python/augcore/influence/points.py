@@ -96,9 +96,10 @@ class Points(ABC):
     def members(self) -> NDArray[np.intp]:
         """How many points with a weight each class has."""
         codes = self.codes.astype(np.intp)
-        return _device.host(
-            np.bincount(codes if self.weight is None else codes[self.weight > 0], minlength=len(self.classes))
-        )
+        counted = codes if self.weight is None else codes[self.weight > 0]
+        if not len(counted):  # which CuPy cannot count
+            return np.zeros(len(self.classes), dtype=np.intp)
+        return _device.host(np.bincount(counted, minlength=len(self.classes)))
 
     def last_of_their_class(self, members: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
         """The points without which a class of so many members is empty: no model can be fitted to the rest."""
