@@ -17,14 +17,8 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 BASE = {"_validate", "_dispatch", "_cuda", "_device", "_random", "_errors", "_files", "_download"}
 BASE |= {"_batch", "_coordinates", "_groups", "_matrices", "_multinomial", "_own_warp", "_samples", "_words"}
-BASE |= {
-    "_device_linalg",
-    "_dispatch_logistic",
-    "_projection",
-    "_validate_images",
-    "_validate_kernels",
-    "_validate_models",
-}
+BASE |= {"_device_linalg", "_dispatch_logistic", "_projection"}
+BASE |= {"_validate_images", "_validate_kernels", "_validate_models"}
 # What each module of the package may import from the package, the base layer aside.
 MAY_IMPORT = {
     "transforms": set(),
