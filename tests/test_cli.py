@@ -73,7 +73,7 @@ def test_version_and_info(command: Augcore) -> None:
         assert fact in info.stdout
     lines = [line.split(":")[0] for line in info.stdout.splitlines() if line.startswith("extra ")]
     extras = {name for line in lines for name in line.removeprefix("extra ").split(", ")}
-    assert extras == set(metadata.metadata("augcore").get_all("Provides-Extra")) - {"test", "dev", "all"}
+    assert extras == set(metadata.metadata("augcore").get_all("Provides-Extra")) - {"test", "dev", "cuda-build", "all"}
 
 
 def test_bare_command_shows_help(command: Augcore) -> None:
