@@ -35,7 +35,7 @@ def precisions(monkeypatch):
 
         return call
 
-    for name in ("GramSums", "weighted_gram", "inverse_quadratic_form", "quadratic_forms"):
+    for name in ("gram_sums", "weighted_gram", "inverse_quadratic_form", "quadratic_forms"):
         monkeypatch.setattr(_dispatch, name, spied(getattr(_dispatch, name)))
     return asked
 
